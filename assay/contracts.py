@@ -1,0 +1,677 @@
+"""Every type that crosses a wall: between child and supervisor, engine and method, engine and report.
+
+All are frozen pydantic models that refuse unknown fields and non-finite numbers, so that the same
+definition documents a value, validates what a hostile child says, and yields the published JSON Schema.
+Shapes, units and meanings stand with each field.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from assay.datasets.table import Table
+
+__all__ = [
+    "PILLARS",
+    "AuditMethod",
+    "AuditPlan",
+    "Capability",
+    "Citation",
+    "ColumnSummary",
+    "Comparison",
+    "Context",
+    "DataRequest",
+    "DatasetProfile",
+    "Direction",
+    "Estimate",
+    "Evidence",
+    "FileRequest",
+    "Finding",
+    "Frozen",
+    "Grade",
+    "Judging",
+    "Limits",
+    "Manifest",
+    "Measure",
+    "MeasureSpec",
+    "MergeContext",
+    "MethodResult",
+    "MethodSpec",
+    "NotTested",
+    "Outcome",
+    "PairUndecided",
+    "Params",
+    "Partial",
+    "Pillar",
+    "PlannedMethod",
+    "Policy",
+    "Profile",
+    "Roles",
+    "Rule",
+    "SandboxReport",
+    "Series",
+    "SeriesColumn",
+    "ShardSpec",
+    "Signature",
+    "Status",
+    "SubjectProtocol",
+    "Verdict",
+    "significant",
+]
+
+Pillar = Literal["performance", "fairness", "explainability", "robustness", "privacy", "data_quality", "cost"]
+PILLARS: tuple[Pillar, ...] = (
+    "performance",
+    "fairness",
+    "explainability",
+    "robustness",
+    "privacy",
+    "data_quality",
+    "cost",
+)
+Capability = Literal[
+    # of the model
+    "query",
+    "predictions",
+    "probabilities",
+    "gradients",
+    "layers",
+    "weights",
+    "trainable",
+    "tokens",
+    "generation",
+    # of the data
+    "labels",
+    "sensitive",
+    "training_rows",
+]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "anomaly", "generation"]
+Modality = Literal["table", "text", "image"]
+OutputKind = Literal["label", "probability", "logit", "score"]
+Grade = Literal["supplied", "endpoint", "executed"]
+Status = Literal["measured", "insufficient", "not_applicable", "failed"]
+Direction = Literal["higher", "lower", "even", "none"]
+"""Which way is better. `even`: parity is best (0 for a difference, 1 for a ratio), so a limit holds both ways."""
+Judging = Literal["single", "pairs", "shown"]
+"""How a policy may judge a measure: by its own interval, pair by pair over an attribute, or never."""
+Outcome = Literal["pass", "warn", "fail", "insufficient", "not_tested"]
+Severity = Literal["low", "medium", "high", "critical"]
+Tier = Literal["quick", "standard", "deep"]
+DatasetRole = Literal["test", "training", "tuning", "reference"]
+
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.\-]{0,120}$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+def significant(value: float) -> float:
+    """Round to 12 significant digits, so that digests do not hang on the last bits of a BLAS."""
+    if value == 0 or not math.isfinite(value):
+        return 0.0 if value == 0 else value
+    return float(f"{value:.12g}")
+
+
+Number = Annotated[float, AfterValidator(significant)]
+
+
+class Frozen(BaseModel):
+    """Base of the contracts: immutable, closed, finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Params(Frozen):
+    """Base of a method's parameters. Fields carry ranges and help texts: CLI, forms, API and docs use them."""
+
+
+# --- data and model -----------------------------------------------------------------------------
+
+
+class Signature(Frozen):
+    """What the model's output means."""
+
+    task: Task
+    output: OutputKind
+    classes: tuple[str, ...] = ()
+    """Class names in code order; empty for regression."""
+    favourable: str | None = None
+    """The class that the affected person would want (binary) or that rates are counted for."""
+    favourable_inferred: bool = False
+    threshold: Number | None = None
+    """Decision threshold on the score (favourable when score >= threshold); null when labels were supplied."""
+
+
+class ColumnSummary(Frozen):
+    """What intake learnt about one column of one dataset."""
+
+    name: Text
+    kind: Literal["number", "category", "text"]
+    rows: int
+    missing: int
+    distinct: int | None
+    """Distinct non-missing values; null when there are more than the counting limit."""
+    minimum: Number | None = None
+    maximum: Number | None = None
+    mean: Number | None = None
+    categories: tuple[str, ...] = ()
+    """For kind `category`: the values, in code order (code i is categories[i]; -1 is missing)."""
+    counts: tuple[int, ...] = ()
+    """Rows of each category, same order."""
+
+
+class Roles(Frozen):
+    """Which column plays which part. Names refer to the test dataset."""
+
+    label: str | None = None
+    prediction: str | None = None
+    """Column of predicted classes (or predicted numbers for regression)."""
+    score: str | None = None
+    """Column of scores or probabilities of the favourable class."""
+    sensitive: tuple[str, ...] = ()
+    cluster: str | None = None
+    identifier: str | None = None
+    features: tuple[str, ...] = ()
+    """All other columns."""
+
+
+class DatasetProfile(Frozen):
+    """One dataset as the child read it."""
+
+    role: DatasetRole
+    name: Text
+    """File name without its folder."""
+    sha256: Digest
+    """Of the file as it came."""
+    rows: int
+    columns: tuple[ColumnSummary, ...]
+    set_aside: int = 0
+    """Rows left out because label or prediction was missing (only with allow_missing)."""
+
+    def column(self, name: str) -> ColumnSummary:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+class Profile(Frozen):
+    """Everything that planning, estimates, forms and pages may know of a subject. Made by the child."""
+
+    modality: Modality
+    grade: Grade
+    signature: Signature
+    capabilities: tuple[Capability, ...]
+    roles: Roles
+    datasets: tuple[DatasetProfile, ...]
+    notes: tuple[Text, ...] = ()
+    """Sentences on what intake inferred or changed (trimmed blanks, inferred favourable class)."""
+
+    def dataset(self, role: DatasetRole) -> DatasetProfile | None:
+        return next((d for d in self.datasets if d.role == role), None)
+
+    @property
+    def test(self) -> DatasetProfile:
+        found = self.dataset("test")
+        if found is None:
+            raise KeyError("test")
+        return found
+
+
+class FileRequest(Frozen):
+    """One file to read."""
+
+    path: str
+    header: tuple[str, ...] | None = None
+    """Column names of a file without a header row."""
+
+
+class DataRequest(Frozen):
+    """What the user said about the data; the child turns it into a Profile or a BadInput."""
+
+    test: FileRequest
+    training: FileRequest | None = None
+    tuning: FileRequest | None = None
+    label: str | None = None
+    predictions: str | None = None
+    scores: str | None = None
+    sensitive: tuple[str, ...] = ()
+    favourable: str | None = None
+    threshold: float | None = None
+    """Default 0.5 when only scores are given."""
+    task: Literal["binary", "multiclass", "regression"] | None = None
+    """Inferred from the label when null."""
+    roles_column: str | None = None
+    """Column whose values (train / tuning / test) split the one file."""
+    cluster: str | None = None
+    identifier: str | None = None
+    bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
+    missing: tuple[str, ...] | None = None
+    """Tokens that mean missing; null = the default list."""
+    allow_missing: bool = False
+    """Set rows with a missing label, prediction or score aside (counted) instead of refusing the file."""
+    max_groups: int = 100
+    """A sensitive attribute with more values is refused."""
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+Key = Mapping[str, str]
+At = Mapping[str, str | int | float]
+
+
+class MeasureSpec(Frozen):
+    """What a method can measure; policies are checked against it."""
+
+    id: Identifier
+    title: Text
+    unit: Text
+    """`share`, `ratio`, `difference`, `count`, `p-value`, `score`, `seconds`, ... ; printed with values."""
+    direction: Direction
+    judging: Judging
+    description: Text
+    """What is computed, as one sentence with the formula if short."""
+    of: Identifier | None = None
+    """For pairs, ranges and bounds: the group measure that they compare."""
+
+
+class Measure(Frozen):
+    """One number with what is needed to trust it. Identity: (`id`, `slice`, `over`, `at`)."""
+
+    id: Identifier
+    slice: Key = Field(default_factory=dict)
+    """The rows measured, attribute -> group, e.g. {"race": "Black", "sex": "Female"}; {} = all rows."""
+    over: Text | None = None
+    """For a gap or ratio: the attribute compared; an intersection joins names with " × "."""
+    at: At = Field(default_factory=dict)
+    """The setting, e.g. {"eps": 0.03}, {"class": "cat"}; a pair names its other side as {"against": "Male"}."""
+    value: Number | None
+    low: Number | None = None
+    high: Number | None = None
+    level: Annotated[float, Field(gt=0, lt=1)] | None = None
+    interval_method: Text | None = None
+    """E.g. "wilson", "newcombe score", "multinomial bootstrap 10,000", "exact"."""
+    family: Annotated[int, Field(ge=1)] = 1
+    """How many intervals share `level` (family-wise); 1 = this one alone."""
+    n: Annotated[int, Field(ge=0)]
+    numerator: Annotated[int, Field(ge=0)] | None = None
+    denominator: Annotated[int, Field(ge=0)] | None = None
+    unit: Text
+    direction: Direction
+    status: Status
+    grade: Grade
+    volatile: bool = False
+    """Timing or energy: excluded from result_digest."""
+    note: Text | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        if (self.value is None) == (self.status == "measured"):
+            raise ValueError(f"{self.id}: value must be present exactly when status is measured")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"{self.id}: low {self.low} above high {self.high}")
+
+
+class SeriesColumn(Frozen):
+    name: Text
+    unit: Text
+    values: tuple[Number | int | str | None, ...]
+
+
+class Series(Frozen):
+    """A curve or table behind a chart. Holds aggregates only, never single rows; at most 2,000 points."""
+
+    id: Identifier
+    slice: Key = Field(default_factory=dict)
+    title: Text
+    method: Identifier
+    columns: tuple[SeriesColumn, ...]
+    note: Text | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        lengths = {len(column.values) for column in self.columns}
+        if len(lengths) > 1:
+            raise ValueError(f"series {self.id}: columns of different lengths {sorted(lengths)}")
+        if lengths and max(lengths) > 2_000:
+            raise ValueError(f"series {self.id}: more than 2,000 points")
+
+
+class Finding(Frozen):
+    """Something a reviewer must answer. Its id is a hash of rule (or method) and measure key."""
+
+    id: Identifier
+    title: Text
+    pillar: Pillar
+    severity: Severity
+    criterion: Text
+    """The limit that was broken, with its source."""
+    detail: Text
+    action: Text | None = None
+    rule: Identifier | None = None
+    measures: tuple[Digest, ...] = ()
+    """Keys (evidence.measure_key) of the measures behind it."""
+
+
+class NotTested(Frozen):
+    """A method or a whole pillar that was not run, and why. Never shown green."""
+
+    pillar: Pillar
+    method: Identifier | None = None
+    """Null when the whole pillar stayed untested."""
+    title: Text
+    reason: Text
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+class Citation(Frozen):
+    text: Text
+    """Author year, title or rule's paragraph."""
+    url: Text | None = None
+
+
+class MethodSpec(Frozen):
+    id: Identifier
+    version: Text
+    title: Text
+    pillar: Pillar
+    summary: Text
+    needs: tuple[Capability, ...]
+    tasks: tuple[Task, ...]
+    modalities: tuple[Modality, ...] = ("table", "text", "image")
+    measures: tuple[MeasureSpec, ...]
+    deterministic: bool
+    citations: tuple[Citation, ...] = ()
+
+
+class Estimate(Frozen):
+    """Shown before the start. Evaluations are model calls (0 for supplied predictions)."""
+
+    evaluations: int
+    seconds: float
+    memory_bytes: int
+
+
+class ShardSpec(Frozen):
+    """A piece of work of one method: rows [first_row, stop_row) of the test dataset, or `arguments`."""
+
+    method: Identifier
+    stage: int
+    index: int
+    first_row: int = 0
+    stop_row: int = 0
+    arguments: Mapping[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Partial:
+    """What a shard yields. `data` is JSON; `arrays` travel as npz with allow_pickle=False."""
+
+    method: str
+    stage: int
+    index: int
+    data: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class MethodResult(Frozen):
+    measures: tuple[Measure, ...] = ()
+    series: tuple[Series, ...] = ()
+    notes: tuple[Text, ...] = ()
+    """Sentences for the method's chapter of the report (what was binned, left out, assumed)."""
+
+
+class SubjectProtocol(Protocol):
+    """The loaded subject, in the child only."""
+
+    @property
+    def profile(self) -> Profile: ...
+
+    def dataset(self, role: DatasetRole) -> Table: ...
+
+
+class Context(Protocol):
+    """What a running shard may use of the world."""
+
+    device: str
+
+    def rng(self, *key: str | int) -> np.random.Generator:
+        """A generator keyed by (seed, method, *key): the same key gives the same stream anywhere."""
+        ...
+
+    def progress(self, done: float) -> None:
+        """Report the done share of this shard, 0..1."""
+        ...
+
+    def cancelled(self) -> bool: ...
+
+
+class MergeContext(Protocol):
+    """What a merge may use: no clock, no files."""
+
+    grade: Grade
+
+    def rng(self, *key: str | int) -> np.random.Generator: ...
+
+
+@runtime_checkable
+class AuditMethod(Protocol):
+    spec: MethodSpec
+    Params: type[Params]
+
+    def estimate(self, profile: Profile, params: Any) -> Estimate: ...
+
+    def plan(
+        self, profile: Profile, params: Any, stage: int, earlier: Sequence[Partial]
+    ) -> Sequence[ShardSpec]:
+        """Shards of `stage` (0, 1, ...); an empty sequence ends the method. Deterministic and cheap."""
+        ...
+
+    def run(self, shard: ShardSpec, subject: SubjectProtocol, params: Any, context: Context) -> Partial: ...
+
+    def merge(
+        self, partials: Sequence[Partial], profile: Profile, params: Any, context: MergeContext
+    ) -> MethodResult:
+        """Pure; partials come sorted by (stage, index)."""
+        ...
+
+
+# --- policy and judgement -----------------------------------------------------------------------
+
+
+class Limits(Frozen):
+    """Closed bounds; at least one side of one kind is set. For `even` measures see policy.py."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    target_minimum: float | None = None
+    """Stricter than minimum: inside the limit but not wholly inside the target is `warn`."""
+    target_maximum: float | None = None
+
+
+class Rule(Frozen):
+    id: Identifier
+    title: Text
+    measure: Identifier
+    over: tuple[Text, ...] | None = None
+    """For pairs: which attributes ("*" any single attribute, "* × *" any intersection, or names). Null: any."""
+    slice: Key = Field(default_factory=dict)
+    at: At = Field(default_factory=dict)
+    limits: Limits
+    severity: Severity = "high"
+    required: bool = True
+    """A required rule whose measure is missing makes the audit's exit code 3."""
+    minimum_n: Annotated[int, Field(ge=0)] = 0
+    """Groups with a smaller n are shown, not judged."""
+    tolerance: Annotated[float, Field(ge=0)] | None = None
+    """Non-inferiority margin for `assay gate`, in the measure's unit."""
+    source: Text
+    """The rule of law, standard or paper that the threshold comes from."""
+    why: Text = ""
+    action: Text | None = None
+    """What a team can do when it fails."""
+
+
+class Policy(Frozen):
+    id: Identifier
+    version: Text
+    title: Text
+    purpose: Text
+    sources: tuple[Citation, ...] = ()
+    rules: tuple[Rule, ...]
+
+
+class PairUndecided(Frozen):
+    """A pair (or a single measure) that the rows at hand cannot decide."""
+
+    slice: Key
+    against: Text | None
+    rows_needed: int | None
+    """More rows of `group` that would settle it if the rates stay; null: no number of rows would."""
+    group: Text | None
+
+
+class Verdict(Frozen):
+    rule: Identifier
+    title: Text
+    pillar: Pillar
+    measure: Identifier
+    over: Text | None = None
+    slice: Key = Field(default_factory=dict)
+    outcome: Outcome
+    value: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    n: int | None = None
+    decisive: Digest | None = None
+    """Key of the measure quoted: the worst pair, or the measure itself."""
+    subject: Text
+    """What is quoted, in words: "Female / Male"; "all rows"."""
+    limit: Text
+    """In words with its sign: ">= 0.80"."""
+    limits: Limits
+    unit: Text = ""
+    level: float | None = None
+    judged: int = 0
+    failed: int = 0
+    undecided: tuple[PairUndecided, ...] = ()
+    shown_only: tuple[Text, ...] = ()
+    """Groups below the policy's minimum n."""
+    sentence: Text
+    severity: Severity
+    required: bool
+    source: Text
+
+
+class Comparison(Frozen):
+    """One measure in two runs. Signs: `change` = B - A in the measure's unit."""
+
+    id: Identifier
+    title: Text
+    pillar: Pillar
+    slice: Key = Field(default_factory=dict)
+    over: Text | None = None
+    at: At = Field(default_factory=dict)
+    before: Number | None
+    after: Number | None
+    change: Number | None
+    low: Number | None
+    high: Number | None
+    level: float
+    interval_method: Text
+    tolerance: Number
+    reading: Literal["better", "worse", "unchanged", "insufficient"]
+    unit: Text
+    note: Text | None = None
+
+
+# --- plan and evidence --------------------------------------------------------------------------
+
+
+class PlannedMethod(Frozen):
+    id: Identifier
+    version: Text
+    params: Mapping[str, Any]
+    estimate: Estimate
+
+
+class AuditPlan(Frozen):
+    """Frozen and hashed before any result is visible."""
+
+    methods: tuple[PlannedMethod, ...]
+    not_tested: tuple[NotTested, ...]
+    policy: Policy | None
+    policy_sha256: Digest | None
+    tier: Tier
+    seed: int
+    profile_sha256: Digest
+    datasets: Mapping[str, Digest]
+    fixed_at: Text
+    """UTC, ISO 8601, before the first shard ran."""
+    plan_sha256: Digest
+    """Of this object without fixed_at and plan_sha256."""
+
+
+class SandboxReport(Frozen):
+    """Which layers were active in the child, as it and the supervisor established them."""
+
+    layers: Mapping[str, bool]
+    notes: tuple[Text, ...] = ()
+
+
+class Manifest(Frozen):
+    assay_version: Text
+    code_sha256: Digest
+    """Over the installed package's own source files."""
+    command: tuple[Text, ...]
+    """As typed, folders removed."""
+    packages: Mapping[str, str]
+    python: Text
+    platform: Text
+    hardware: Mapping[str, str]
+    sandbox: SandboxReport
+    started_at: Text
+    finished_at: Text
+    seconds: Mapping[str, float]
+    """Wall time a step; volatile."""
+    shards: int
+    failed_shards: int
+    previous_runs: tuple[Text, ...] = ()
+
+
+class Evidence(Frozen):
+    """The one document that feeds every report, export and comparison (schema assay.evidence/1)."""
+
+    schema_id: Literal["assay.evidence/1"] = Field("assay.evidence/1", alias="schema")
+    title: Text
+    subject: Profile
+    plan: AuditPlan
+    methods: tuple[MethodSpec, ...]
+    measures: tuple[Measure, ...]
+    series: tuple[Series, ...]
+    notes: Mapping[str, tuple[Text, ...]]
+    """Method id -> sentences for its chapter."""
+    verdicts: tuple[Verdict, ...]
+    findings: tuple[Finding, ...]
+    not_tested: tuple[NotTested, ...]
+    manifest: Manifest
+    result_digest: Digest
+    snapshot_digest: Digest
+    """SHA-256 of the canonical JSON of this document without this field."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, serialize_by_alias=True
+    )
+
+
+ProgressListener = Callable[[str, float], None]
+"""Called with (what is running, done share of the whole 0..1)."""

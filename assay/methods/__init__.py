@@ -1,0 +1,1 @@
+"""Audit methods, one file each, grouped by pillar."""

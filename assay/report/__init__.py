@@ -1,0 +1,1 @@
+"""Charts, templates, PDF, signing, verification."""

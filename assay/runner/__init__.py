@@ -1,0 +1,1 @@
+"""The sandboxed child, its protocol, its supervisor."""
