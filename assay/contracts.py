@@ -100,7 +100,7 @@ OutputKind = Literal["label", "probability", "logit", "score"]
 Grade = Literal["supplied", "endpoint", "executed"]
 Status = Literal["measured", "insufficient", "not_applicable", "failed"]
 Direction = Literal["higher", "lower", "even", "none"]
-"""Which way is better. `even`: parity is best (0 for a difference, 1 for a ratio), so a limit holds both ways."""
+"""Which way is better. `even`: parity is best (0 for a difference, 1 for a ratio); limits hold both ways."""
 Judging = Literal["single", "pairs", "shown"]
 """How a policy may judge a measure: by its own interval, pair by pair over an attribute, or never."""
 Outcome = Literal["pass", "warn", "fail", "insufficient", "not_tested"]
@@ -130,7 +130,7 @@ class Frozen(BaseModel):
 
 
 class Params(Frozen):
-    """Base of a method's parameters. Fields carry ranges and help texts: CLI, forms, API and docs use them."""
+    """Base of a method's parameters. Fields carry ranges and help texts for CLI, forms, API and docs."""
 
 
 # --- data and model -----------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class Signature(Frozen):
     """The class that the affected person would want (binary) or that rates are counted for."""
     favourable_inferred: bool = False
     threshold: Number | None = None
-    """Decision threshold on the score (favourable when score >= threshold); null when labels were supplied."""
+    """Decision threshold on the score (favourable: score >= threshold); null when labels were supplied."""
 
 
 class ColumnSummary(Frozen):
@@ -293,7 +293,7 @@ class Measure(Frozen):
     over: Text | None = None
     """For a gap or ratio: the attribute compared; an intersection joins names with " × "."""
     at: At = Field(default_factory=dict)
-    """The setting, e.g. {"eps": 0.03}, {"class": "cat"}; a pair names its other side as {"against": "Male"}."""
+    """The setting, e.g. {"eps": 0.03}, {"class": "cat"}; a pair names its other side: {"against": "Male"}."""
     value: Number | None
     low: Number | None = None
     high: Number | None = None
@@ -503,7 +503,7 @@ class Rule(Frozen):
     title: Text
     measure: Identifier
     over: tuple[Text, ...] | None = None
-    """For pairs: which attributes ("*" any single attribute, "* × *" any intersection, or names). Null: any."""
+    """For pairs, which attributes: "*" any single one, "* × *" any intersection, or names. Null: any."""
     slice: Key = Field(default_factory=dict)
     at: At = Field(default_factory=dict)
     limits: Limits
