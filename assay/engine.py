@@ -1,0 +1,135 @@
+"""Plan, execute, merge, judge: the only path from a subject to evidence.
+
+The command line and, later, the service's jobs call the same functions; nothing here knows a
+database, a queue or a screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from assay.contracts import (
+    AuditMethod,
+    Grade,
+    MethodResult,
+    Params,
+    Partial,
+    Profile,
+    ShardSpec,
+    SubjectProtocol,
+)
+from assay.errors import BadParams, Cancelled
+from assay.rng import keyed_rng
+
+__all__ = ["InlineContext", "Merging", "make_params", "merge_method", "run_method", "stages"]
+
+MAX_STAGES = 100
+
+RunShard = Callable[[ShardSpec], Partial]
+
+
+@dataclass(frozen=True)
+class Merging:
+    """The MergeContext of one method: its grade and its keyed random numbers."""
+
+    method: str
+    seed: int
+    grade: Grade
+
+    def rng(self, *key: str | int) -> np.random.Generator:
+        return keyed_rng(self.seed, self.method, *key)
+
+
+@dataclass
+class InlineContext:
+    """The Context of a shard: keyed random numbers, progress and cancellation through callables."""
+
+    method: str
+    seed: int
+    device: str = "cpu"
+    report: Callable[[float], None] | None = None
+    is_cancelled: Callable[[], bool] | None = None
+
+    def rng(self, *key: str | int) -> np.random.Generator:
+        return keyed_rng(self.seed, self.method, *key)
+
+    def progress(self, done: float) -> None:
+        if self.cancelled():
+            raise Cancelled("The audit was stopped.")
+        if self.report is not None:
+            self.report(min(max(done, 0.0), 1.0))
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled is not None and self.is_cancelled()
+
+
+def make_params(method: AuditMethod, values: Mapping[str, Any] | None) -> Params:
+    """Check parameters against the method's own model.
+
+    Raises:
+        BadParams: names the method, the parameter, and its allowed range.
+    """
+    try:
+        return method.Params.model_validate(dict(values or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "parameters"
+        raise BadParams(f"{method.spec.id}: {where}: {first['msg']}.") from error
+
+
+def stages(method: AuditMethod, profile: Profile, params: Params, run_shard: RunShard) -> list[Partial]:
+    """Plan and run stage after stage until the method plans nothing more; partials sorted by shard."""
+    partials: list[Partial] = []
+    for stage in range(MAX_STAGES):
+        shards = method.plan(profile, params, stage, tuple(partials))
+        if not shards:
+            break
+        partials.extend(run_shard(shard) for shard in sorted(shards, key=lambda s: s.index))
+    return partials
+
+
+def merge_method(
+    method: AuditMethod, partials: Sequence[Partial], profile: Profile, params: Params, seed: int
+) -> MethodResult:
+    """Merge a method's partials; the order in which shards finished does not count."""
+    ordered = sorted(partials, key=lambda p: (p.stage, p.index))
+    return method.merge(ordered, profile, params, Merging(method.spec.id, seed, profile.grade))
+
+
+def run_method(
+    method: AuditMethod,
+    subject: SubjectProtocol,
+    params: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    shard_rows: int | None = None,
+) -> MethodResult:
+    """Run one method in this process, without a sandbox: for tests, benchmarks and notebooks.
+
+    Args:
+        shard_rows: cut every planned row range further into pieces of this many rows (to show that
+            another sharding gives the same result).
+    """
+    checked = make_params(method, params)
+    context = InlineContext(method.spec.id, seed)
+    partials: list[Partial] = []
+    for stage in range(MAX_STAGES):
+        shards = list(method.plan(subject.profile, checked, stage, tuple(partials)))
+        if not shards:
+            break
+        if shard_rows is not None:
+            shards = [
+                shard.model_copy(
+                    update={"first_row": first, "stop_row": min(first + shard_rows, shard.stop_row)}
+                )
+                for shard in shards
+                for first in range(shard.first_row, max(shard.stop_row, shard.first_row + 1), shard_rows)
+            ]
+            shards = [shard.model_copy(update={"index": index}) for index, shard in enumerate(shards)]
+        partials.extend(method.run(shard, subject, checked, context) for shard in shards)
+    return merge_method(method, partials, subject.profile, checked, seed)
