@@ -6,7 +6,7 @@ database, a queue or a screen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,12 @@ from assay.contracts import (
     ShardSpec,
     SubjectProtocol,
 )
-from assay.errors import BadParams, Cancelled
+from assay.errors import BadParams, Cancelled, Internal
 from assay.rng import keyed_rng
 
-__all__ = ["InlineContext", "Merging", "make_params", "merge_method", "run_method", "stages"]
+__all__ = ["InlineContext", "Merging", "execute", "make_params", "merge", "run_method"]
 
 MAX_STAGES = 100
-
-RunShard = Callable[[ShardSpec], Partial]
 
 
 @dataclass(frozen=True)
@@ -82,18 +80,24 @@ def make_params(method: AuditMethod, values: Mapping[str, Any] | None) -> Params
         raise BadParams(f"{method.spec.id}: {where}: {first['msg']}.") from error
 
 
-def stages(method: AuditMethod, profile: Profile, params: Params, run_shard: RunShard) -> list[Partial]:
-    """Plan and run stage after stage until the method plans nothing more; partials sorted by shard."""
+def execute(
+    method: AuditMethod,
+    profile: Profile,
+    params: Params,
+    run_shard: Callable[[ShardSpec], Sequence[Partial]],
+) -> list[Partial]:
+    """Plan and run stage after stage until the method plans nothing more."""
     partials: list[Partial] = []
     for stage in range(MAX_STAGES):
         shards = method.plan(profile, params, stage, tuple(partials))
         if not shards:
-            break
-        partials.extend(run_shard(shard) for shard in sorted(shards, key=lambda s: s.index))
-    return partials
+            return partials
+        for shard in sorted(shards, key=lambda s: s.index):
+            partials.extend(run_shard(shard))
+    raise Internal(f"{method.spec.id} planned more than {MAX_STAGES} stages.")
 
 
-def merge_method(
+def merge(
     method: AuditMethod, partials: Sequence[Partial], profile: Profile, params: Params, seed: int
 ) -> MethodResult:
     """Merge a method's partials; the order in which shards finished does not count."""
@@ -117,19 +121,21 @@ def run_method(
     """
     checked = make_params(method, params)
     context = InlineContext(method.spec.id, seed)
-    partials: list[Partial] = []
-    for stage in range(MAX_STAGES):
-        shards = list(method.plan(subject.profile, checked, stage, tuple(partials)))
-        if not shards:
-            break
-        if shard_rows is not None:
-            shards = [
-                shard.model_copy(
-                    update={"first_row": first, "stop_row": min(first + shard_rows, shard.stop_row)}
-                )
-                for shard in shards
-                for first in range(shard.first_row, max(shard.stop_row, shard.first_row + 1), shard_rows)
-            ]
-            shards = [shard.model_copy(update={"index": index}) for index, shard in enumerate(shards)]
-        partials.extend(method.run(shard, subject, checked, context) for shard in shards)
-    return merge_method(method, partials, subject.profile, checked, seed)
+
+    def run_shard(shard: ShardSpec) -> list[Partial]:
+        return [method.run(piece, subject, checked, context) for piece in _pieces(shard, shard_rows)]
+
+    partials = execute(method, subject.profile, checked, run_shard)
+    return merge(method, partials, subject.profile, checked, seed)
+
+
+def _pieces(shard: ShardSpec, rows: int | None) -> Iterator[ShardSpec]:
+    """The shard itself, or its row range cut into pieces of `rows`."""
+    if rows is None or shard.stop_row - shard.first_row <= rows:
+        yield shard
+        return
+    for number, first in enumerate(range(shard.first_row, shard.stop_row, rows)):
+        stop = min(first + rows, shard.stop_row)
+        yield shard.model_copy(
+            update={"first_row": first, "stop_row": stop, "index": shard.index * 1_000_000 + number}
+        )
