@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
-from assay.contracts import PILLARS, Limits, MeasureSpec, Pillar, Policy
+from assay.contracts import PILLARS, Limits, MeasureSpec, MethodSpec, Pillar, Policy
 from assay.errors import BadPolicy, nearest
 
-__all__ = ["check_policy", "pillar_of"]
+__all__ = ["check_policy", "measure_specs", "pillar_of"]
 
 
-def check_policy(policy: Policy, specs: Iterable[MeasureSpec], name: str | None = None) -> None:
+def check_policy(policy: Policy, specs: Iterable[MethodSpec], name: str | None = None) -> None:
     """Refuse rules on measures that do not exist or cannot be judged, and limits that cannot hold.
 
     Args:
-        specs: what all registered methods can measure.
+        specs: all registered methods.
         name: how messages call the policy's file; default its id.
 
     Raises:
         BadPolicy: naming the file, the rule and what would be right.
     """
-    known = {spec.id: spec for spec in reversed(tuple(specs))}
+    known = measure_specs(specs)
     for rule in policy.rules:
         place = f'{name or policy.id}, rule "{rule.id}"'
         spec = known.get(rule.measure)
@@ -30,10 +29,15 @@ def check_policy(policy: Policy, specs: Iterable[MeasureSpec], name: str | None 
             hint = f" Close to it: {close}." if close else ""
             raise BadPolicy(f'{place}: no method measures "{rule.measure}".{hint}')
         if spec.judging == "shown":
-            raise BadPolicy(f'{place}: "{spec.id}" is shown in reports and never judged.{_judged_instead(spec, known)}')
+            raise BadPolicy(
+                f'{place}: "{spec.id}" is shown in reports and never judged.{_judged_instead(spec, known)}'
+            )
         _check_limits(rule.limits, spec, place)
-        if spec.judging == "single" and rule.over is not None and "against" in rule.at:
-            raise BadPolicy(f'{place}: "{spec.id}" compares no groups, so it has no "against".')
+
+
+def measure_specs(methods: Iterable[MethodSpec]) -> dict[str, MeasureSpec]:
+    """Measure id -> its spec; the first method's where several measure the same."""
+    return {spec.id: spec for method in reversed(tuple(methods)) for spec in reversed(method.measures)}
 
 
 def pillar_of(measure_id: str) -> Pillar:
@@ -45,7 +49,7 @@ def pillar_of(measure_id: str) -> Pillar:
     pillar = measure_id.partition(".")[0]
     if pillar not in PILLARS:
         raise BadPolicy(f'"{measure_id}" belongs to no pillar; ids begin with one of {", ".join(PILLARS)}.')
-    return cast(Pillar, pillar)
+    return pillar
 
 
 def _judged_instead(spec: MeasureSpec, known: dict[str, MeasureSpec]) -> str:
@@ -127,5 +131,3 @@ def _check_range(limits: Limits, spec: MeasureSpec, place: str) -> None:
             raise BadPolicy(f'{place}: {key} {value:g} of "{spec.id}" ({spec.unit}) must be {allowed}.')
     if limits.maximum in (None, ceiling) and limits.minimum in (None, 0.0):
         raise BadPolicy(f'{place}: no value of "{spec.id}" could ever break this limit; set a stricter one.')
-
-

@@ -64,8 +64,8 @@ def _matches(rule: Rule, measure: Measure) -> bool:
 def _pair_family(
     rule: Rule, spec: MeasureSpec, members: Sequence[Measure], measures: Sequence[Measure]
 ) -> Family:
-    over, names = members[0].over, frozenset(members[0].slice)
-    rates = GroupRates.of_attribute(measures, spec.of, names, over)
+    over = members[0].over
+    rates = GroupRates.among(measures, spec.of, members[0])
     small = {label for label, rate in rates.by_label.items() if rate.n < rule.minimum_n}
     judged, paired = [], set[str]()
     for measure in members:
@@ -90,10 +90,9 @@ def _surely_small(measure: Measure, sides: set[str], rates: GroupRates, minimum_
 def _single_family(rule: Rule, members: Sequence[Measure], measures: Sequence[Measure]) -> Family:
     sliced = bool(members[0].slice)
     small = [m for m in members if sliced and m.n < rule.minimum_n]
-    names = frozenset(members[0].slice)
     return Family(
         attributes(members[0]),
         tuple(m for m in members if not sliced or m.n >= rule.minimum_n),
-        GroupRates.of_attribute(measures, rule.measure, names, members[0].over),
+        GroupRates.among(measures, rule.measure, members[0]),
         tuple(sorted(group_label(m.slice, m.over) for m in small)),
     )

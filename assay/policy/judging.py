@@ -24,13 +24,13 @@ from assay.contracts import (
     Verdict,
 )
 from assay.evidence import measure_key
-from assay.policy.checking import check_policy, pillar_of
+from assay.policy.checking import check_policy, measure_specs, pillar_of
 from assay.policy.families import Family, families, family_items
 from assay.policy.reading import Bounds, Item, limit_bounds, target_bounds
 from assay.policy.settling import settle
 from assay.policy.wording import decided_sentence, limit_text, subject_of, undecided_sentence
 
-__all__ = ["judge", "untested_reasons"]
+__all__ = ["judge"]
 
 _KEYS_IN_FINDING = 50
 
@@ -38,15 +38,15 @@ _KEYS_IN_FINDING = 50
 def judge(
     policy: Policy,
     measures: Iterable[Measure],
-    specs: Iterable[MeasureSpec],
-    reasons: Mapping[str, str] | None = None,
+    specs: Iterable[MethodSpec],
+    not_tested: Iterable[NotTested] = (),
 ) -> tuple[tuple[Verdict, ...], tuple[Finding, ...]]:
     """Verdicts of every rule, and a finding for each that failed.
 
     Args:
         measures: what the methods measured.
-        specs: what all registered methods can measure.
-        reasons: measure id -> why it was not measured (see `untested_reasons`).
+        specs: all registered methods, whether they ran or not.
+        not_tested: why methods did not run; said by the rules whose measures are theirs.
 
     Returns:
         Verdicts by pillar, then in the order of the policy, then of the attributes; findings likewise.
@@ -54,22 +54,22 @@ def judge(
     Raises:
         BadPolicy: a rule names an unknown measure or sets a limit that makes no sense for it.
     """
-    every, known = tuple(measures), tuple(specs)
-    check_policy(policy, known)
-    by_id = {spec.id: spec for spec in reversed(known)}
+    every, methods = tuple(measures), tuple(specs)
+    check_policy(policy, methods)
+    by_id = measure_specs(methods)
+    reasons = _reasons(methods, not_tested)
     judged: list[tuple[Verdict, Finding | None]] = []
     for rule in policy.rules:
         spec = by_id[rule.measure]
         found = families(rule, spec, every)
         if not found:
-            judged.append((_not_tested(rule, spec, every, reasons or {}), None))
+            judged.append((_not_tested(rule, spec, _why_absent(rule, every, reasons)), None))
         judged.extend(_judge_family(rule, spec, family) for family in found)
     judged.sort(key=lambda pair: PILLARS.index(pair[0].pillar))
     return tuple(v for v, _ in judged), tuple(f for _, f in judged if f is not None)
 
 
-def untested_reasons(methods: Iterable[MethodSpec], not_tested: Iterable[NotTested]) -> dict[str, str]:
-    """Measure id -> why the method that measures it did not run, for `judge`."""
+def _reasons(methods: Iterable[MethodSpec], not_tested: Iterable[NotTested]) -> dict[str, str]:
     why = {entry.method: entry.reason for entry in not_tested if entry.method is not None}
     return {spec.id: why[method.id] for method in methods if method.id in why for spec in method.measures}
 
@@ -82,8 +82,8 @@ def _judge_family(rule: Rule, spec: MeasureSpec, family: Family) -> tuple[Verdic
     undecided = _undecided(items, family, spec, limit)
     unmeasured = [item.measure for item in items if item.measure.status in ("failed", "not_applicable")]
     if items and len(unmeasured) == len(items) and not family.unmeasured_groups:
-        note = unmeasured[0].note or f"status: {unmeasured[0].status}"
-        return _not_tested(rule, spec, (), {}, note, over=family.over), None
+        note = unmeasured[0].note or unmeasured[0].status.replace("_", " ")
+        return _not_tested(rule, spec, note, family.over), None
     if failed:
         quoted: Item | None = max(failed, key=lambda item: (item.doubt, item.reach))
     elif undecided:
@@ -137,7 +137,7 @@ def _judge_family(rule: Rule, spec: MeasureSpec, family: Family) -> tuple[Verdic
 def _undecided(
     items: Sequence[Item], family: Family, spec: MeasureSpec, limit: Bounds
 ) -> tuple[PairUndecided, ...]:
-    """Undecided pairs or groups, the most doubtful first, then the groups that nothing could be measured of."""
+    """Undecided pairs or groups, the most doubtful first, then groups of which nothing could be measured."""
     open_items = sorted((i for i in items if i.reading == "insufficient"), key=lambda i: -i.doubt)
     pairs = tuple(settle(item, spec, limit, family.rates, family.size) for item in open_items)
     groups = tuple(
@@ -164,22 +164,13 @@ def _finding(rule: Rule, verdict: Verdict, failed: Sequence[Item]) -> Finding:
     )
 
 
-def _not_tested(
-    rule: Rule,
-    spec: MeasureSpec,
-    every: Sequence[Measure],
-    reasons: Mapping[str, str],
-    reason: str | None = None,
-    over: str | None = None,
-) -> Verdict:
-    if reason is None:
-        reason = _why_absent(rule, every, reasons)
+def _not_tested(rule: Rule, spec: MeasureSpec, reason: str, over: str | None = None) -> Verdict:
     return Verdict(
         rule=rule.id,
         title=rule.title,
         pillar=pillar_of(rule.measure),
         measure=rule.measure,
-        over=over if over is not None else (rule.over[0] if rule.over and len(rule.over) == 1 else None),
+        over=over,
         slice=rule.slice,
         outcome="not_tested",
         subject="nothing measured",

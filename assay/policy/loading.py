@@ -13,9 +13,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from assay.contracts import Citation, Limits, MeasureSpec, Policy, Rule, Severity
+from assay.contracts import Citation, Limits, MethodSpec, Policy, Rule, Severity
 from assay.errors import BadPolicy, nearest
 from assay.policy.checking import check_policy
+from assay.registry import METHODS
 
 __all__ = ["MAXIMUM_BYTES", "list_packs", "load_policy", "parse_policy"]
 
@@ -24,17 +25,27 @@ _PACKS = ("general", "hiring", "credit", "health-triage")
 _POLICY_KEYS = ("id", "version", "title", "purpose", "source", "rule")
 _RULE_TEXTS = ("id", "title", "measure", "source", "why", "action")
 _LIMIT_KEYS = ("minimum", "maximum", "target_minimum", "target_maximum")
-_RULE_KEYS = (*_RULE_TEXTS, *_LIMIT_KEYS, "over", "slice", "at", "severity", "required", "minimum_n", "tolerance")
+_RULE_KEYS = (
+    *_RULE_TEXTS,
+    *_LIMIT_KEYS,
+    "over",
+    "slice",
+    "at",
+    "severity",
+    "required",
+    "minimum_n",
+    "tolerance",
+)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_.\-]{0,120}")
 
 
-def load_policy(name_or_path: str | Path, specs: Iterable[MeasureSpec] | None = None) -> tuple[Policy, bytes]:
+def load_policy(name_or_path: str | Path, specs: Iterable[MethodSpec] | None = None) -> tuple[Policy, bytes]:
     """A policy and the very bytes it was read from (their SHA-256 goes into the plan).
 
     Args:
         name_or_path: a pack (`hiring`; `health-triage` and `health_triage` are the same) or a TOML file.
             A name that ends in .toml or has a folder in it is always a file.
-        specs: measures of all registered methods; when given, the rules are checked against them.
+        specs: the methods whose measures the rules may name; default: all registered ones.
 
     Raises:
         BadPolicy: no such pack or file, over 1 MB, not UTF-8, not TOML, or any rule that makes no sense;
@@ -42,8 +53,7 @@ def load_policy(name_or_path: str | Path, specs: Iterable[MeasureSpec] | None = 
     """
     name, data = _read(str(name_or_path))
     policy = parse_policy(data, name)
-    if specs is not None:
-        check_policy(policy, specs, name)
+    check_policy(policy, [method.spec for method in METHODS.all()] if specs is None else specs, name)
     return policy, data
 
 
@@ -64,7 +74,9 @@ def parse_policy(data: bytes, name: str = "policy.toml") -> Policy:
     try:
         body = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        detail = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a value is too long or too deep"
+        detail = (
+            str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a value is too long or too deep"
+        )
         raise BadPolicy(f"{name} is not TOML: {detail}.") from error
     return _policy(body, name)
 
@@ -103,7 +115,9 @@ def _policy(body: Mapping[str, Any], name: str) -> Policy:
     rules: list[Rule] = []
     for number, entry in enumerate(_tables(body, "rule", name), start=1):
         said = entry.get("id")
-        rules.append(_rule(entry, f'{name}, rule "{said}"' if isinstance(said, str) else f"{name}, rule {number}"))
+        rules.append(
+            _rule(entry, f'{name}, rule "{said}"' if isinstance(said, str) else f"{name}, rule {number}")
+        )
     if not rules:
         raise BadPolicy(f"{name} has no rules; add at least one [[rule]] table.")
     seen: set[str] = set()
@@ -222,7 +236,7 @@ def _setting(
 ) -> dict[str, str | int | float]:
     value = entry.get(key, {})
     if not isinstance(value, dict) or not all(
-        isinstance(v, types) and not isinstance(v, bool) and (isinstance(v, str) or math.isfinite(v))
+        isinstance(v, types) and not isinstance(v, bool) and v == v and v not in (math.inf, -math.inf)
         for v in value.values()
     ):
         raise BadPolicy(f'{place}: {key} must be a table of {what}, such as {key} = {{ sex = "Female" }}.')

@@ -15,7 +15,16 @@ from assay.contracts import Limits, Measure, MeasureSpec, significant
 from assay.stats.intervals import normal_quantile, wilson_interval
 from assay.stats.multiplicity import bonferroni_level
 
-__all__ = ["Bounds", "Item", "Reading", "is_exact", "limit_bounds", "read", "simultaneous_interval", "target_bounds"]
+__all__ = [
+    "Bounds",
+    "Item",
+    "Reading",
+    "is_exact",
+    "limit_bounds",
+    "read",
+    "simultaneous_interval",
+    "target_bounds",
+]
 
 Reading = Literal["pass", "warn", "fail", "insufficient"]
 
@@ -62,9 +71,7 @@ def target_bounds(limits: Limits, spec: MeasureSpec) -> Bounds | None:
     return _bounds(minimum, maximum, spec)
 
 
-def read(
-    measure: Measure, limit: Bounds, target: Bounds | None, unit: str, family: int = 1
-) -> Item:
+def read(measure: Measure, limit: Bounds, target: Bounds | None, unit: str, family: int = 1) -> Item:
     """Judge one measure as one of `family` that the same rule judges together.
 
     pass: the whole interval inside the limit (and the target); warn: inside the limit, not wholly inside

@@ -109,7 +109,7 @@ def undecided_sentence(
 
 
 def _settle_clause(undecided: Sequence[PairUndecided]) -> str:
-    """": about 240 more rows of "Other, Female" would settle them", the largest need of each group."""
+    """ ": about 240 more rows of "Other, Female" would settle them", the largest need of each group."""
     needs: dict[str | None, int] = {}
     for entry in undecided:
         if entry.rows_needed is not None:
