@@ -71,7 +71,7 @@ class Authority:
 
 
 def data_home(environment: Mapping[str, str] | None = None) -> Path:
-    """The folder for data that outlives a run: $ASSAY_HOME, else $XDG_DATA_HOME/assay, else ~/.local/share."""
+    """Where data outlives a run: $ASSAY_HOME, else $XDG_DATA_HOME/assay, else ~/.local/share/assay."""
     variables = os.environ if environment is None else environment
     if own := variables.get("ASSAY_HOME"):
         return Path(own)

@@ -1,8 +1,8 @@
 """The two certificates behind a seal: a root that issues, a sealing certificate that signs documents.
 
 RSA-3072 with SHA-256 and PKCS #1 v1.5 padding throughout: one message has exactly one valid signature
-under a key, so no signature can be rewritten into another valid one (an ECDSA signature (r, s) can: (r, n - s)
-verifies too). docs/adr/0002-sealing.md tells more.
+under a key, so no signature can be rewritten into another valid one (an ECDSA signature (r, s) can:
+(r, n - s) verifies too). docs/adr/0002-sealing.md tells more.
 """
 
 from __future__ import annotations
@@ -40,8 +40,6 @@ PUBLIC_EXPONENT = 65_537
 ROOT_DAYS = 20 * 365 + 5
 SEAL_DAYS = 5 * 365 + 1
 _CLOCK_SKEW = timedelta(hours=1)
-_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-"""Extended key usage id-kp-documentSigning, RFC 9336."""
 
 SHA256_WITH_RSA = der.encode(der.SEQUENCE, der.object_identifier("1.2.840.113549.1.1.11"), der.NULL)
 """AlgorithmIdentifier sha256WithRSAEncryption, RFC 8017."""
@@ -93,7 +91,6 @@ def issue_seal(root: bytes, root_key: rsa.RSAPrivateKey, now: datetime) -> Issue
     builder = _builder(_name("Assay seal"), issuer.subject, key, x509.random_serial_number(), now, life)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(sign_certificates=False), critical=True)
-    builder = builder.add_extension(x509.ExtendedKeyUsage([_DOCUMENT_SIGNING]), critical=False)
     builder = builder.add_extension(
         x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False
     )
@@ -111,8 +108,6 @@ def check_pair(root: bytes, seal: bytes) -> Pair:
     """
     try:
         parsed = Pair(x509.load_der_x509_certificate(root), x509.load_der_x509_certificate(seal))
-        issuer = _own_kind_of_key(parsed.root)
-        _own_kind_of_key(parsed.seal)
         for raw, certificate in ((root, parsed.root), (seal, parsed.seal)):
             wrapped = der.encode(
                 der.SEQUENCE,
@@ -121,9 +116,10 @@ def check_pair(root: bytes, seal: bytes) -> Pair:
                 der.encode(der.BIT_STRING, b"\x00", certificate.signature),
             )
             if wrapped != raw or not signed_by(
-                issuer, certificate.signature, certificate.tbs_certificate_bytes
+                parsed.root, certificate.signature, certificate.tbs_certificate_bytes
             ):
                 raise ForgedCertificate("A certificate in the seal is not what its issuer signed.")
+        _own_kind_of_key(parsed.seal)
         names_fit = parsed.root.subject == parsed.root.issuer == parsed.seal.issuer
         if not (names_fit and _may_issue(parsed.root) and _may_seal(parsed.seal)):
             raise ForgedCertificate("The certificates in the seal do not have the rights that a seal needs.")
@@ -142,10 +138,14 @@ def check_pair(root: bytes, seal: bytes) -> Pair:
     return parsed
 
 
-def signed_by(key: rsa.RSAPublicKey, signature: bytes, message: bytes) -> bool:
-    """Whether `signature` is the RSA PKCS #1 v1.5 SHA-256 signature of `message` under `key`."""
+def signed_by(certificate: x509.Certificate, signature: bytes, message: bytes) -> bool:
+    """Whether `signature` is the RSA PKCS #1 v1.5 SHA-256 signature of `message` by that certificate's key.
+
+    Raises:
+        ForgedCertificate: the certificate holds a key of another kind or size than Assay makes.
+    """
     try:
-        key.verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
+        _own_kind_of_key(certificate).verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature:
         return False
     return True

@@ -77,7 +77,7 @@ def read_seal(data: bytes) -> Seal:
         pair = check_pair(root, seal)
     except ForgedCertificate as error:
         raise AlteredSeal(str(error)) from error
-    if not signed_by(pair.seal.public_key(), signature, signed_attributes(document_digest, seal)):
+    if not signed_by(pair.seal, signature, signed_attributes(document_digest, seal)):
         raise AlteredSeal("The seal's signature does not fit the document.")
     return Seal(pair, root, seal, (start, stop), message)
 

@@ -96,9 +96,7 @@ def take_apart(message: bytes) -> Parts:
 def _attributes(document_digest: bytes, seal: bytes) -> bytes:
     certificate_digest = der.encode(der.OCTET_STRING, hashlib.sha256(seal).digest())
     # ESSCertIDv2 with SHA-256 as its default algorithm and without the optional issuer and serial.
-    bound = der.encode(
-        der.SEQUENCE, der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, certificate_digest))
-    )
+    bound = der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, certificate_digest)))
     return der.set_of(
         der.context(0),
         _attribute(_CONTENT_TYPE, _DATA),
