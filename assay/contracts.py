@@ -132,6 +132,11 @@ class Frozen(BaseModel):
 class Params(Frozen):
     """Base of a method's parameters. Fields carry ranges and help texts for CLI, forms, API and docs."""
 
+    @classmethod
+    def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
+        """Values that differ from the fields' defaults in this tier (`standard` takes the defaults)."""
+        return {}
+
 
 # --- data and model -----------------------------------------------------------------------------
 
@@ -442,7 +447,8 @@ class SubjectProtocol(Protocol):
 class Context(Protocol):
     """What a running shard may use of the world."""
 
-    device: str
+    @property
+    def device(self) -> str: ...
 
     def rng(self, *key: str | int) -> np.random.Generator:
         """A generator keyed by (seed, method, *key): the same key gives the same stream anywhere."""
@@ -458,7 +464,8 @@ class Context(Protocol):
 class MergeContext(Protocol):
     """What a merge may use: no clock, no files."""
 
-    grade: Grade
+    @property
+    def grade(self) -> Grade: ...
 
     def rng(self, *key: str | int) -> np.random.Generator: ...
 
@@ -645,7 +652,6 @@ class Manifest(Frozen):
     """Wall time a step; volatile."""
     shards: int
     failed_shards: int
-    previous_runs: tuple[Text, ...] = ()
 
 
 class Evidence(Frozen):

@@ -1,0 +1,227 @@
+"""Plan, execute, merge, judge: the only path from a subject to evidence.
+
+The command line and, later, the service's jobs call the same functions; nothing here knows a
+database, a queue or a screen.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from assay import __version__
+from assay.contracts import (
+    AuditMethod,
+    AuditPlan,
+    Evidence,
+    Finding,
+    Manifest,
+    Measure,
+    MethodResult,
+    NotTested,
+    Partial,
+    PlannedMethod,
+    Policy,
+    Profile,
+    Series,
+    ShardSpec,
+    Tier,
+    Verdict,
+)
+from assay.errors import ChildFailed, Internal
+from assay.evidence import measure_key, result_digest, snapshot_digest
+from assay.execution import execute, merge, run_method
+from assay.manifest import code_sha256, hardware, package_versions
+from assay.planning import make_params, make_plan, timestamp
+from assay.registry import METHODS
+from assay.runner.supervisor import Supervisor
+
+__all__ = ["AuditRequest", "Listener", "audit", "run_method"]
+
+
+class Listener(Protocol):
+    """Who watches an audit: a progress bar, or nobody."""
+
+    def planned(self, plan: AuditPlan, profile: Profile) -> None:
+        """The plan is frozen; nothing has been measured yet."""
+
+    def progress(self, doing: str, done: float) -> None:
+        """`done` is the share of the whole audit, 0..1."""
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What an audit was asked to do, apart from the data (which the supervisor holds)."""
+
+    title: str
+    command: tuple[str, ...]
+    policy: Policy | None = None
+    policy_sha256: str | None = None
+    chosen: tuple[str, ...] | None = None
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tier: Tier = "standard"
+    seed: int = 0
+
+
+def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> Evidence:
+    """Take in, plan, execute, merge, judge: one audit from request to evidence.
+
+    A method whose shard fails is reported as failed and does not take the others with it.
+
+    Raises:
+        BadInput: the data or the request cannot be audited.
+        Cancelled: the user stopped it.
+    """
+    started, clock = timestamp(), _Clock()
+    profile = supervisor.intake(lambda done: listener.progress("reading the data", done * _INTAKE_SHARE))
+    clock.lap("intake")
+    methods = METHODS.all()
+    plan = make_plan(
+        profile,
+        methods,
+        chosen=request.chosen,
+        params=request.params,
+        policy=request.policy,
+        policy_sha256=request.policy_sha256,
+        tier=request.tier,
+        seed=request.seed,
+    )
+    listener.planned(plan, profile)
+    clock.lap("plan")
+    outcome = _measure(plan, profile, supervisor, listener, clock)
+    verdicts: tuple[Verdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    if request.policy is not None:
+        from assay.policy import judge
+
+        verdicts, findings = judge(request.policy, outcome.measures, [m.spec for m in methods])
+    clock.lap("judge")
+    ran = {m.id for m in plan.methods}
+    specs = tuple(m.spec for m in methods if m.spec.id in ran)
+    body = {
+        "schema": "assay.evidence/1",
+        "title": request.title,
+        "subject": profile,
+        "plan": plan,
+        "methods": specs,
+        "measures": tuple(sorted(outcome.measures, key=lambda m: (m.id, measure_key(m)))),
+        "series": tuple(outcome.series),
+        "notes": outcome.notes,
+        "verdicts": verdicts,
+        "findings": findings,
+        "not_tested": (*plan.not_tested, *outcome.failed),
+        "manifest": Manifest(
+            assay_version=__version__,
+            code_sha256=code_sha256(),
+            command=request.command,
+            packages=package_versions(),
+            python=platform.python_version(),
+            platform=platform.platform(terse=True),
+            hardware=hardware(),
+            sandbox=supervisor.sandbox,
+            started_at=started,
+            finished_at=timestamp(),
+            seconds=clock.laps,
+            shards=outcome.shards,
+            failed_shards=len(outcome.failed),
+        ),
+        "result_digest": result_digest(outcome.measures, specs),
+        "snapshot_digest": "0" * 64,
+    }
+    evidence = Evidence.model_validate(body)
+    return evidence.model_copy(update={"snapshot_digest": snapshot_digest(evidence)})
+
+
+_INTAKE_SHARE = 0.4
+"""Of the progress bar; reading dominates small audits."""
+
+
+@dataclass
+class _Outcome:
+    measures: list[Measure] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: list[NotTested] = field(default_factory=list)
+    shards: int = 0
+
+
+@dataclass
+class _Clock:
+    laps: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._last, 3)
+        self._last = now
+
+
+@dataclass
+class _ShardRunner:
+    """Runs the shards of one planned method in the child and moves the bar from `base` by `width`."""
+
+    supervisor: Supervisor
+    listener: Listener
+    planned: PlannedMethod
+    seed: int
+    base: float
+    width: float
+    shards: int = 0
+
+    def __call__(self, shard: ShardSpec) -> Sequence[Partial]:
+        self.shards += 1
+        return [self.supervisor.run(shard, self.planned.params, self.seed, self._moved)]
+
+    def _moved(self, done: float) -> None:
+        self.listener.progress(self.planned.id, self.base + self.width * done)
+
+
+def _measure(
+    plan: AuditPlan, profile: Profile, supervisor: Supervisor, listener: Listener, clock: _Clock
+) -> _Outcome:
+    """Run every planned method in the child, merge here, and check what a method says it measures."""
+    outcome = _Outcome()
+    expected = {m.id: max(m.estimate.seconds, 0.05) for m in plan.methods}
+    base = _INTAKE_SHARE
+    for planned in plan.methods:
+        method = METHODS.get(planned.id)
+        params = make_params(method, planned.params, plan.tier)
+        width = (1 - _INTAKE_SHARE) * expected[planned.id] / sum(expected.values())
+        run_shard = _ShardRunner(supervisor, listener, planned, plan.seed, base, width)
+        listener.progress(planned.id, base)
+        try:
+            partials = execute(method, profile, params, run_shard)
+            result = merge(method, partials, profile, params, plan.seed)
+        except ChildFailed as error:
+            outcome.failed.append(
+                NotTested(
+                    pillar=method.spec.pillar,
+                    method=method.spec.id,
+                    title=method.spec.title,
+                    reason=f"Failed: {error.message}",
+                )
+            )
+        else:
+            _check(method, result)
+            outcome.measures.extend(result.measures)
+            outcome.series.extend(result.series)
+            outcome.notes[planned.id] = result.notes
+        outcome.shards += run_shard.shards
+        base += width
+        clock.lap(planned.id)
+    listener.progress("done", 1.0)
+    return outcome
+
+
+def _check(method: AuditMethod, result: MethodResult) -> None:
+    """A method may only measure what its spec announces, and each identity once."""
+    announced = {spec.id for spec in method.spec.measures}
+    foreign = {m.id for m in result.measures} - announced
+    if foreign:
+        raise Internal(f"{method.spec.id} measured what it does not announce: {sorted(foreign)}.")
+    keys = [measure_key(m) for m in result.measures]
+    if len(keys) != len(set(keys)):
+        raise Internal(f"{method.spec.id} measured the same thing twice.")

@@ -1,0 +1,91 @@
+"""The child: a fresh interpreter that opens the user's files and runs shards, nothing else.
+
+Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. It serves one subject: an `intake`
+message first, then any number of `run` messages. Standard output goes to standard error, which the
+supervisor keeps for the last words of a crash.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from assay.runner.sandbox import lock_down
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Lock down, say which layers are on, then answer until the supervisor hangs up."""
+    descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
+    os.dup2(2, 1)
+    layers = lock_down(parent)
+    # Imports of numerical libraries come after the lock-down on purpose.
+    from assay.runner import protocol
+
+    channel = socket.socket(fileno=descriptor)
+    protocol.send(channel, {"kind": "ready", "layers": layers})
+    server = _Server(channel)
+    while True:
+        try:
+            message, _ = protocol.receive(channel)
+        except protocol.Closed:
+            return
+        server.answer(message)
+
+
+class _Server:
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._subject: Any = None
+
+    def answer(self, message: dict[str, Any]) -> None:
+        from assay.errors import AssayError
+        from assay.runner import protocol
+
+        try:
+            header, body = {"intake": self._intake, "run": self._run}[message["do"]](message)
+        except AssayError as error:
+            header, body = {"kind": "error", "code": error.code, "message": error.message}, b""
+        except MemoryError:
+            header, body = {"kind": "crash", "message": "out of memory"}, b""
+        except Exception:
+            traceback.print_exc()
+            last = traceback.format_exc().strip().splitlines()[-1]
+            header, body = {"kind": "crash", "message": last[:500]}, b""
+        protocol.send(self._channel, header, body)
+
+    def _progress(self, done: float) -> None:
+        from assay.runner import protocol
+
+        protocol.send(self._channel, {"kind": "progress", "done": round(float(done), 4)})
+
+    def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.contracts import DataRequest
+        from assay.intake.table import take_in
+
+        request = DataRequest.model_validate(message["request"])
+        self._subject = take_in(request, Path.cwd(), self._progress)
+        return {"kind": "profile", "profile": self._subject.profile.model_dump(mode="json")}, b""
+
+    def _run(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.contracts import ShardSpec
+        from assay.execution import InlineContext
+        from assay.planning import make_params
+        from assay.registry import METHODS
+        from assay.runner import protocol
+
+        shard = ShardSpec.model_validate(message["shard"])
+        method = METHODS.get(shard.method)
+        params = make_params(method, message["params"])
+        context = InlineContext(method.spec.id, int(message["seed"]), report=self._progress)
+        partial = method.run(shard, self._subject, params, context)
+        return {"kind": "partial", "data": partial.data}, protocol.pack_arrays(partial.arrays)
+
+
+if __name__ == "__main__":
+    main()

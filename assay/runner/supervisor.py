@@ -1,0 +1,259 @@
+"""The supervisor: starts the child, asks it, watches time and memory, and cleans up after it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay import errors
+from assay.contracts import DataRequest, Partial, Profile, SandboxReport, ShardSpec
+from assay.errors import AssayError, BadInput, ChildFailed
+from assay.runner import protocol
+from assay.runner.sandbox import child_environment
+
+__all__ = ["Supervisor", "default_memory_limit"]
+
+_POLL_SECONDS = 0.2
+_LAST_WORDS = 4_096
+_START_SECONDS = 60.0
+_RAISED = {
+    kind.code: kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, AssayError)
+}
+
+
+def default_memory_limit() -> int:
+    """Four fifths of the machine's memory, in bytes."""
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.8)
+
+
+class Supervisor:
+    """One sandboxed child for one subject, as a context manager.
+
+    Args:
+        request: the data to take in.
+        time_limit: seconds that one answer of the child may take.
+        memory_limit: bytes of resident memory after which the child is ended.
+        scratch_parent: folder for the scratch folder; the system's temporary folder by default.
+    """
+
+    def __init__(
+        self,
+        request: DataRequest,
+        *,
+        time_limit: float = 3_600.0,
+        memory_limit: int | None = None,
+        scratch_parent: Path | None = None,
+    ) -> None:
+        self._request = request
+        self._time_limit = time_limit
+        self._memory_limit = memory_limit or default_memory_limit()
+        self._scratch_parent = scratch_parent
+        self._scratch: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._words = bytearray()
+        self._layers: dict[str, bool] = {}
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def process_id(self) -> int | None:
+        """The child's process id while it runs."""
+        return self._process.pid if self._process is not None else None
+
+    @property
+    def sandbox(self) -> SandboxReport:
+        """The layers that the child had switched on when it said it was ready."""
+        return SandboxReport(layers=dict(self._layers))
+
+    def intake(self, on_progress: Callable[[float], None] | None = None) -> Profile:
+        """Start the child and let it read the data.
+
+        Raises:
+            BadInput: what is wrong with the data, where, and what would be right.
+            ChildFailed: the child crashed, took too long, or used too much memory.
+        """
+        self._start()
+        message = {"do": "intake", "request": self._request.model_dump(mode="json")}
+        header, _ = self._ask(message, "reading the data", on_progress)
+        try:
+            return Profile.model_validate(header["profile"])
+        except (KeyError, ValidationError) as error:
+            raise ChildFailed("The child's profile breaks its contract.") from error
+
+    def run(
+        self,
+        shard: ShardSpec,
+        params: Mapping[str, Any],
+        seed: int,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Partial:
+        """Run one shard in the child; starts a new child (and reads the data again) after a crash."""
+        if self._process is None:
+            self.intake()
+        message = {"do": "run", "shard": shard.model_dump(mode="json"), "params": dict(params), "seed": seed}
+        header, body = self._ask(message, shard.method, on_progress)
+        data = header.get("data")
+        if not isinstance(data, dict):
+            raise ChildFailed(f"The child's answer to {shard.method} breaks its contract.")
+        return Partial(shard.method, shard.stage, shard.index, data, protocol.unpack_arrays(body))
+
+    def close(self) -> None:
+        """End the child and remove its scratch folder."""
+        self._kill()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
+
+    def _start(self) -> None:
+        self._kill()
+        self._words.clear()
+        try:
+            if self._scratch is not None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = Path(tempfile.mkdtemp(prefix="assay-", dir=self._scratch_parent))
+        except OSError as error:
+            raise BadInput(f"No scratch folder could be made: {error.strerror}. Free some space.") from error
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "assay.runner.child", str(theirs.fileno()), str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=self._scratch,
+                env=child_environment(os.environ, str(self._scratch)),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        self._channel = ours
+        header, _ = self._await("starting", None, _START_SECONDS)
+        layers = header.get("layers")
+        if header.get("kind") != "ready" or not isinstance(layers, dict):
+            raise ChildFailed("The child did not say that it is ready.")
+        self._layers = {str(name): bool(active) for name, active in layers.items()}
+
+    def _ask(
+        self, message: dict[str, Any], doing: str, on_progress: Callable[[float], None] | None
+    ) -> tuple[dict[str, Any], bytes]:
+        assert self._channel is not None
+        try:
+            protocol.send(self._channel, message)
+        except OSError:
+            raise self._died(doing) from None
+        header, body = self._await(doing, on_progress, self._time_limit)
+        if header.get("kind") == "error":
+            kind = _RAISED.get(str(header.get("code")), AssayError)
+            raise kind(str(header.get("message"))[:4_000])
+        if header.get("kind") == "crash":
+            self._kill()
+            raise ChildFailed(f"The child failed while {_gerund(doing)}: {str(header.get('message'))[:500]}.")
+        return header, body
+
+    def _await(
+        self, doing: str, on_progress: Callable[[float], None] | None, limit: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """Wait for an answer that is not progress, keeping the child's words, its time and its memory."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        assert self._channel is not None
+        deadline = time.monotonic() + limit
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._channel, selectors.EVENT_READ)
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while True:
+                if time.monotonic() > deadline:
+                    self._kill()
+                    raise ChildFailed(
+                        f"The child was ended after {limit:g} s while {_gerund(doing)}: over its time limit."
+                    )
+                self._check_memory(doing)
+                for ready, _ in selector.select(_POLL_SECONDS):
+                    if ready.fileobj is self._process.stdout:
+                        words = os.read(self._process.stdout.fileno(), 65_536)
+                        if not words:
+                            selector.unregister(self._process.stdout)
+                        self._words += words
+                        del self._words[:-_LAST_WORDS]
+                        continue
+                    self._channel.settimeout(max(deadline - time.monotonic(), 1.0))
+                    try:
+                        header, body = protocol.receive(self._channel)
+                    except (protocol.Closed, ConnectionError):
+                        raise self._died(doing) from None
+                    except TimeoutError:
+                        continue
+                    if header.get("kind") != "progress":
+                        return header, body
+                    if on_progress is not None:
+                        on_progress(_share(header.get("done")))
+
+    def _check_memory(self, doing: str) -> None:
+        assert self._process is not None
+        try:
+            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            return
+        used = pages * os.sysconf("SC_PAGE_SIZE")
+        if used > self._memory_limit:
+            self._kill()
+            raise ChildFailed(
+                f"The child was ended while {_gerund(doing)}: it used {used / 2**30:.1f} GB, "
+                f"its limit is {self._memory_limit / 2**30:.1f} GB."
+            )
+
+    def _died(self, doing: str) -> ChildFailed:
+        """What to say of a child that hung up: its signal or status, and its last words."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        if self._process.stdout is not None and self._process.returncode is not None:
+            self._words += self._process.stdout.read()
+        code = self._process.returncode
+        how = f"signal {-code} ({signal.Signals(-code).name})" if code and code < 0 else f"status {code}"
+        words = self._words.decode("utf-8", "replace").strip().splitlines()
+        self._kill()
+        tail = f" Its last words: {words[-1][:300]}" if words else " It left no words."
+        return ChildFailed(f"The child ended with {how} while {_gerund(doing)}.{tail}")
+
+    def _kill(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+
+def _share(value: Any) -> float:
+    return min(max(float(value), 0.0), 1.0) if isinstance(value, int | float) else 0.0
+
+
+def _gerund(doing: str) -> str:
+    return doing if doing.endswith("ing") or " " in doing else f"running {doing}"
