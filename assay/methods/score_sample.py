@@ -21,6 +21,7 @@ from assay.stats.calibration import (
     calibration_line,
     equal_mass_bins,
     line_scores,
+    weighted_counts,
 )
 from assay.stats.intervals import normal_quantile
 from assay.stats.ranking import (
@@ -52,7 +53,7 @@ class Estimated(NamedTuple):
 
 
 class Resampled(NamedTuple):
-    """Bootstrap replicates: average precision (replicates,) less its own centre, residuals (replicates, bins)."""
+    """Bootstrap replicates: average precision less its centre (replicates,), residuals (replicates, bins)."""
 
     average_precision: Floats
     residuals: Floats
@@ -103,16 +104,16 @@ class ScoreSample:
         """AUC with its interval; insufficient below `needed` rows of either class."""
         negatives, positives = self.class_rows
         if min(negatives, positives) < needed:
-            return Estimated(
-                None,
-                note=f"{positives:,} favourable and {negatives:,} other labels; an AUC needs {needed} of each.",
-            )
+            found = f"{positives:,} favourable and {negatives:,} other labels"
+            return Estimated(None, note=f"{found}; an AUC needs {needed} of each.")
         value = area_under_curve(self.negatives, self.positives)
         if self.clusters:
             variance = clustered_area_variance(self.cell, self.positive, self.cluster, self.count)
             pairs = self.independent_pairs
             if math.isnan(variance) or pairs < 1:
-                return Estimated(None, note="Fewer than 2 clusters hold a class; no variance can be estimated.")
+                return Estimated(
+                    None, note="Fewer than 2 clusters hold a class; no variance can be estimated."
+                )
         else:
             variance, pairs = delong_variance(self.negatives, self.positives), min(negatives, positives)
         interval = area_interval(value, variance, pairs, level)
@@ -143,10 +144,17 @@ class ScoreSample:
         else:
             spread = max(float(squares.sum()) / n - value**2, 0.0) / (n - 1)
         if spread <= 1e-24:
-            return Estimated(None, note="All rows have the same loss; its spread cannot be estimated.")
+            return self._without_spread(value, total, level)
         half = float(normal_quantile(level)) * math.sqrt(spread)
         name = "normal, clusters" if self.clusters else "normal"
         return Estimated(value, max(value - half, 0.0), value + half, name, math.sqrt(spread))
+
+    def _without_spread(self, value: float, total: str, level: float) -> Estimated:
+        """All rows lose the same: Hoeffding's bound for the Brier terms, which lie in [0, 1]."""
+        if total != "brier":
+            return Estimated(value, note="All rows have the same loss, so its error cannot be estimated.")
+        reach = math.sqrt(math.log(2 / (1 - level)) / (2 * (self.clusters or self.rows)))
+        return Estimated(value, max(value - reach, 0.0), min(value + reach, 1.0), "hoeffding")
 
     def line(self) -> tuple[CalibrationLine | None, Floats]:
         """Calibration line and the standard errors of (intercept, slope), cluster-robust with clusters."""
@@ -188,7 +196,10 @@ class ScoreSample:
             return self._resample_clusters(placed, replicates, rng, ranks)
         pool = self._pool(placed, resolution)
         starts = np.flatnonzero(np.diff(pool, prepend=-1))
-        negatives, positives = np.add.reduceat(self.negatives, starts), np.add.reduceat(self.positives, starts)
+        negatives, positives = (
+            np.add.reduceat(self.negatives, starts),
+            np.add.reduceat(self.positives, starts),
+        )
         mean = np.add.reduceat(self.score_sum, starts) / (negatives + positives)
         bin_starts = np.flatnonzero(np.diff(placed[starts], prepend=-1))
         counts = np.concatenate([negatives, positives])
@@ -242,9 +253,7 @@ class ScoreSample:
         """Percentile interval around the average precision of all cells."""
         value = self.average_precision()
         low, high = percentile_interval(resampled.average_precision, level)
-        return Estimated(
-            value, max(value + float(low), 0.0), min(value + float(high), 1.0), resampled.method
-        )
+        return Estimated(value, max(value + float(low), 0.0), min(value + float(high), 1.0), resampled.method)
 
 
 def _draw(counts: Ints, replicates: int, rng: np.random.Generator) -> npt.NDArray[Any]:
@@ -277,7 +286,7 @@ def sample_of(
     size = kept.size
     negatives = np.bincount(cell[~hit], count[~hit], size).astype(np.int64)
     positives = np.bincount(cell[hit], count[hit], size).astype(np.int64)
-    score_sum = np.bincount(cell, cells.score_sum[entries], size)
+    score_sum = weighted_counts(cell, cells.score_sum[entries], size)
     clusters, number = 0, np.zeros(cell.shape, np.int64)
     proper = cells.proper
     if cluster is not None:
@@ -286,7 +295,7 @@ def sample_of(
     if proper is not None:
         home = np.searchsorted(names, cluster[strata]) if cluster is not None else np.zeros(strata.sum(), int)
         home = np.minimum(home, max(clusters, 1) - 1)
-        sums = [np.bincount(home, part[strata], max(clusters, 1)) for part in proper]
+        sums = [weighted_counts(home, part[strata], max(clusters, 1)) for part in proper]
         proper = ProperScores(sums[0].astype(np.int64), *sums[1:])
     return ScoreSample(
         scores=score_sum / (negatives + positives) if not cells.grid.exact else cells.scores[kept],

@@ -6,7 +6,6 @@ order of probability that count the negatives and positives sharing a value.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ __all__ = [
     "equal_width_bins",
     "line_scores",
     "proper_scores",
+    "weighted_counts",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -108,12 +108,14 @@ def proper_scores(
     brier = np.where(positive, *brier_terms(scores)[::-1])
     loss = np.where(positive, *log_loss_terms(scores)[::-1])
     return ProperScores(
-        np.bincount(where, count, strata).astype(np.int64),
-        np.bincount(where, count * brier, strata),
-        np.bincount(where, count * brier**2, strata),
-        np.bincount(where, count * loss, strata),
-        np.bincount(where, count * loss**2, strata),
+        weighted_counts(where, count, strata).astype(np.int64),
+        *(weighted_counts(where, count * terms, strata) for terms in (brier, brier**2, loss, loss**2)),
     )
+
+
+def weighted_counts(place: npt.NDArray[np.int64], weight: Counts, size: int) -> Floats:
+    """Sum of the weights that fall to each place, shape (size,); float whatever the weights are."""
+    return np.bincount(place, weight, size).astype(np.float64)
 
 
 def equal_mass_bins(n: Counts, bins: int) -> npt.NDArray[np.int64]:
@@ -128,7 +130,8 @@ def equal_mass_bins(n: Counts, bins: int) -> npt.NDArray[np.int64]:
         Ascending bin numbers in [0, bins), shape (cells,); a heavy cell may leave numbers unused.
     """
     middle = np.cumsum(n) - n / 2
-    return np.minimum((middle * bins / n.sum()).astype(np.int64), bins - 1)
+    placed: npt.NDArray[np.int64] = np.minimum((middle * bins / n.sum()).astype(np.int64), bins - 1)
+    return placed
 
 
 def equal_width_bins(scores: Floats, bins: int) -> npt.NDArray[np.int64]:
@@ -136,16 +139,20 @@ def equal_width_bins(scores: Floats, bins: int) -> npt.NDArray[np.int64]:
     return np.clip((scores * bins).astype(np.int64), 0, bins - 1)
 
 
-def bin_counts(score_sum: Floats, negatives: Counts, positives: Counts, bin_of: npt.NDArray[np.int64]) -> Bins:
+def bin_counts(
+    score_sum: Floats, negatives: Counts, positives: Counts, bin_of: npt.NDArray[np.int64]
+) -> Bins:
     """Add cells up to bins; bins without rows are left out.
 
     Args:
         score_sum: sum of the probabilities of each cell's rows (score x rows), shape (cells,).
         bin_of: bin of each cell, shape (cells,).
     """
-    n = np.bincount(bin_of, negatives + positives)
+    size = int(bin_of.max()) + 1
+    n = weighted_counts(bin_of, negatives + positives, size)
     used = n > 0
-    return Bins(n[used], np.bincount(bin_of, positives)[used], np.bincount(bin_of, score_sum)[used])
+    hits, scores = weighted_counts(bin_of, positives, size), weighted_counts(bin_of, score_sum, size)
+    return Bins(n[used], hits[used], scores[used])
 
 
 def calibration_error(bins: Bins) -> float:
@@ -158,7 +165,7 @@ def calibration_error(bins: Bins) -> float:
     return float(np.abs(bins.residuals).sum() / bins.n.sum())
 
 
-def calibration_error_interval(bins: Bins, residuals: Floats, level: float = 0.95) -> Interval:
+def calibration_error_interval(bins: Bins, residuals: Floats, level: float = 0.95) -> Interval[float]:
     """Interval for the calibration error over fixed bins from bootstrapped residuals of the bins.
 
     The percentile interval of an upward-biased statistic can lie wholly above the truth: a perfectly
@@ -244,11 +251,3 @@ def line_scores(line: CalibrationLine, scores: Floats, positive: npt.NDArray[np.
     x, _ = _logits(scores)
     residual = positive - expit(line.intercept + line.slope * x)
     return np.stack([residual, residual * x], axis=1)
-
-
-def mean_with_error(total: float, squared: float, n: int) -> tuple[float, float]:
-    """Mean and standard error of the mean from the sum and the sum of squares of n rows."""
-    mean = total / n
-    if n < 2:
-        return mean, math.nan
-    return mean, math.sqrt(max(squared / n - mean**2, 0.0) / (n - 1))
