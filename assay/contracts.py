@@ -132,6 +132,11 @@ class Frozen(BaseModel):
 class Params(Frozen):
     """Base of a method's parameters. Fields carry ranges and help texts for CLI, forms, API and docs."""
 
+    @classmethod
+    def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
+        """Values that differ from the fields' defaults in this tier (`standard` takes the defaults)."""
+        return {}
+
 
 # --- data and model -----------------------------------------------------------------------------
 

@@ -6,136 +6,222 @@ database, a queue or a screen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-import numpy as np
-from pydantic import ValidationError
-
+from assay import __version__
 from assay.contracts import (
     AuditMethod,
-    Grade,
+    AuditPlan,
+    Evidence,
+    Finding,
+    Manifest,
+    Measure,
     MethodResult,
-    Params,
+    NotTested,
     Partial,
+    PlannedMethod,
+    Policy,
     Profile,
+    Series,
     ShardSpec,
-    SubjectProtocol,
+    Tier,
+    Verdict,
 )
-from assay.errors import BadParams, Cancelled, Internal
-from assay.rng import keyed_rng
+from assay.errors import ChildFailed, Internal
+from assay.evidence import measure_key, result_digest, snapshot_digest
+from assay.execution import execute, merge, run_method
+from assay.manifest import code_sha256, hardware, package_versions
+from assay.planning import make_params, make_plan, timestamp
+from assay.registry import METHODS
+from assay.runner.supervisor import Supervisor
 
-__all__ = ["InlineContext", "Merging", "execute", "make_params", "merge", "run_method"]
+__all__ = ["AuditRequest", "Listener", "audit", "run_method"]
 
-MAX_STAGES = 100
+
+class Listener(Protocol):
+    """Who watches an audit: a progress bar, or nobody."""
+
+    def planned(self, plan: AuditPlan, profile: Profile) -> None:
+        """The plan is frozen; nothing has been measured yet."""
+
+    def progress(self, doing: str, done: float) -> None:
+        """`done` is the share of the whole audit, 0..1."""
 
 
 @dataclass(frozen=True)
-class Merging:
-    """The MergeContext of one method: its grade and its keyed random numbers."""
+class AuditRequest:
+    """What an audit was asked to do, apart from the data (which the supervisor holds)."""
 
-    method: str
-    seed: int
-    grade: Grade
+    title: str
+    command: tuple[str, ...]
+    policy: Policy | None = None
+    policy_sha256: str | None = None
+    chosen: tuple[str, ...] | None = None
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tier: Tier = "standard"
+    seed: int = 0
 
-    def rng(self, *key: str | int) -> np.random.Generator:
-        return keyed_rng(self.seed, self.method, *key)
+
+def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> Evidence:
+    """Take in, plan, execute, merge, judge: one audit from request to evidence.
+
+    A method whose shard fails is reported as failed and does not take the others with it.
+
+    Raises:
+        BadInput: the data or the request cannot be audited.
+        Cancelled: the user stopped it.
+    """
+    started, clock = timestamp(), _Clock()
+    profile = supervisor.intake(lambda done: listener.progress("reading the data", done * _INTAKE_SHARE))
+    clock.lap("intake")
+    methods = METHODS.all()
+    plan = make_plan(
+        profile,
+        methods,
+        chosen=request.chosen,
+        params=request.params,
+        policy=request.policy,
+        policy_sha256=request.policy_sha256,
+        tier=request.tier,
+        seed=request.seed,
+    )
+    listener.planned(plan, profile)
+    clock.lap("plan")
+    outcome = _measure(plan, profile, supervisor, listener, clock)
+    verdicts: tuple[Verdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    if request.policy is not None:
+        from assay.policy import judge
+
+        verdicts, findings = judge(request.policy, outcome.measures, [m.spec for m in methods])
+    clock.lap("judge")
+    ran = {m.id for m in plan.methods}
+    specs = tuple(m.spec for m in methods if m.spec.id in ran)
+    body = {
+        "schema": "assay.evidence/1",
+        "title": request.title,
+        "subject": profile,
+        "plan": plan,
+        "methods": specs,
+        "measures": tuple(sorted(outcome.measures, key=lambda m: (m.id, measure_key(m)))),
+        "series": tuple(outcome.series),
+        "notes": outcome.notes,
+        "verdicts": verdicts,
+        "findings": findings,
+        "not_tested": (*plan.not_tested, *outcome.failed),
+        "manifest": Manifest(
+            assay_version=__version__,
+            code_sha256=code_sha256(),
+            command=request.command,
+            packages=package_versions(),
+            python=platform.python_version(),
+            platform=platform.platform(terse=True),
+            hardware=hardware(),
+            sandbox=supervisor.sandbox,
+            started_at=started,
+            finished_at=timestamp(),
+            seconds=clock.laps,
+            shards=outcome.shards,
+            failed_shards=len(outcome.failed),
+        ),
+        "result_digest": result_digest(outcome.measures, specs),
+        "snapshot_digest": "0" * 64,
+    }
+    evidence = Evidence.model_validate(body)
+    return evidence.model_copy(update={"snapshot_digest": snapshot_digest(evidence)})
+
+
+_INTAKE_SHARE = 0.4
+"""Of the progress bar; reading dominates small audits."""
 
 
 @dataclass
-class InlineContext:
-    """The Context of a shard: keyed random numbers, progress and cancellation through callables."""
+class _Outcome:
+    measures: list[Measure] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failed: list[NotTested] = field(default_factory=list)
+    shards: int = 0
 
-    method: str
+
+@dataclass
+class _Clock:
+    laps: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name] = round(now - self._last, 3)
+        self._last = now
+
+
+@dataclass
+class _ShardRunner:
+    """Runs the shards of one planned method in the child and moves the bar from `base` by `width`."""
+
+    supervisor: Supervisor
+    listener: Listener
+    planned: PlannedMethod
     seed: int
-    device: str = "cpu"
-    report: Callable[[float], None] | None = None
-    is_cancelled: Callable[[], bool] | None = None
+    base: float
+    width: float
+    shards: int = 0
 
-    def rng(self, *key: str | int) -> np.random.Generator:
-        return keyed_rng(self.seed, self.method, *key)
+    def __call__(self, shard: ShardSpec) -> Sequence[Partial]:
+        self.shards += 1
+        return [self.supervisor.run(shard, self.planned.params, self.seed, self._moved)]
 
-    def progress(self, done: float) -> None:
-        if self.cancelled():
-            raise Cancelled("The audit was stopped.")
-        if self.report is not None:
-            self.report(min(max(done, 0.0), 1.0))
-
-    def cancelled(self) -> bool:
-        return self.is_cancelled is not None and self.is_cancelled()
+    def _moved(self, done: float) -> None:
+        self.listener.progress(self.planned.id, self.base + self.width * done)
 
 
-def make_params(method: AuditMethod, values: Mapping[str, Any] | None) -> Params:
-    """Check parameters against the method's own model.
-
-    Raises:
-        BadParams: names the method, the parameter, and its allowed range.
-    """
-    try:
-        return method.Params.model_validate(dict(values or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "parameters"
-        raise BadParams(f"{method.spec.id}: {where}: {first['msg']}.") from error
-
-
-def execute(
-    method: AuditMethod,
-    profile: Profile,
-    params: Params,
-    run_shard: Callable[[ShardSpec], Sequence[Partial]],
-) -> list[Partial]:
-    """Plan and run stage after stage until the method plans nothing more."""
-    partials: list[Partial] = []
-    for stage in range(MAX_STAGES):
-        shards = method.plan(profile, params, stage, tuple(partials))
-        if not shards:
-            return partials
-        for shard in sorted(shards, key=lambda s: s.index):
-            partials.extend(run_shard(shard))
-    raise Internal(f"{method.spec.id} planned more than {MAX_STAGES} stages.")
-
-
-def merge(
-    method: AuditMethod, partials: Sequence[Partial], profile: Profile, params: Params, seed: int
-) -> MethodResult:
-    """Merge a method's partials; the order in which shards finished does not count."""
-    ordered = sorted(partials, key=lambda p: (p.stage, p.index))
-    return method.merge(ordered, profile, params, Merging(method.spec.id, seed, profile.grade))
+def _measure(
+    plan: AuditPlan, profile: Profile, supervisor: Supervisor, listener: Listener, clock: _Clock
+) -> _Outcome:
+    """Run every planned method in the child, merge here, and check what a method says it measures."""
+    outcome = _Outcome()
+    expected = {m.id: max(m.estimate.seconds, 0.05) for m in plan.methods}
+    base = _INTAKE_SHARE
+    for planned in plan.methods:
+        method = METHODS.get(planned.id)
+        params = make_params(method, planned.params, plan.tier)
+        width = (1 - _INTAKE_SHARE) * expected[planned.id] / sum(expected.values())
+        run_shard = _ShardRunner(supervisor, listener, planned, plan.seed, base, width)
+        listener.progress(planned.id, base)
+        try:
+            partials = execute(method, profile, params, run_shard)
+            result = merge(method, partials, profile, params, plan.seed)
+        except ChildFailed as error:
+            outcome.failed.append(
+                NotTested(
+                    pillar=method.spec.pillar,
+                    method=method.spec.id,
+                    title=method.spec.title,
+                    reason=f"Failed: {error.message}",
+                )
+            )
+        else:
+            _check(method, result)
+            outcome.measures.extend(result.measures)
+            outcome.series.extend(result.series)
+            outcome.notes[planned.id] = result.notes
+        outcome.shards += run_shard.shards
+        base += width
+        clock.lap(planned.id)
+    listener.progress("done", 1.0)
+    return outcome
 
 
-def run_method(
-    method: AuditMethod,
-    subject: SubjectProtocol,
-    params: Mapping[str, Any] | None = None,
-    *,
-    seed: int = 0,
-    shard_rows: int | None = None,
-) -> MethodResult:
-    """Run one method in this process, without a sandbox: for tests, benchmarks and notebooks.
-
-    Args:
-        shard_rows: cut every planned row range further into pieces of this many rows (to show that
-            another sharding gives the same result).
-    """
-    checked = make_params(method, params)
-    context = InlineContext(method.spec.id, seed)
-
-    def run_shard(shard: ShardSpec) -> list[Partial]:
-        return [method.run(piece, subject, checked, context) for piece in _pieces(shard, shard_rows)]
-
-    partials = execute(method, subject.profile, checked, run_shard)
-    return merge(method, partials, subject.profile, checked, seed)
-
-
-def _pieces(shard: ShardSpec, rows: int | None) -> Iterator[ShardSpec]:
-    """The shard itself, or its row range cut into pieces of `rows`."""
-    if rows is None or shard.stop_row - shard.first_row <= rows:
-        yield shard
-        return
-    for number, first in enumerate(range(shard.first_row, shard.stop_row, rows)):
-        stop = min(first + rows, shard.stop_row)
-        yield shard.model_copy(
-            update={"first_row": first, "stop_row": stop, "index": shard.index * 1_000_000 + number}
-        )
+def _check(method: AuditMethod, result: MethodResult) -> None:
+    """A method may only measure what its spec announces, and each identity once."""
+    announced = {spec.id for spec in method.spec.measures}
+    foreign = {m.id for m in result.measures} - announced
+    if foreign:
+        raise Internal(f"{method.spec.id} measured what it does not announce: {sorted(foreign)}.")
+    keys = [measure_key(m) for m in result.measures]
+    if len(keys) != len(set(keys)):
+        raise Internal(f"{method.spec.id} measured the same thing twice.")

@@ -74,7 +74,8 @@ class _Server:
 
     def _run(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import ShardSpec
-        from assay.engine import InlineContext, make_params
+        from assay.execution import InlineContext
+        from assay.planning import make_params
         from assay.registry import METHODS
         from assay.runner import protocol
 

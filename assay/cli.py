@@ -1,0 +1,308 @@
+"""The `assay` command. Commands parse, call, print and choose the exit code; they compute nothing.
+
+Heavy libraries are imported inside the commands, so that `assay --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import click
+import typer
+
+from assay import __version__
+from assay.errors import AssayError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="assay",
+    help="Measure a model's predictions, judge them against a policy, and seal the evidence in a report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+_DATA = "Data"
+_JUDGE = "Judging"
+_RUN = "Running"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"assay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel="Audit")
+def audit(
+    data: Annotated[
+        Path, typer.Option(help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA)
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for report.pdf, report.html and evidence.json.", rich_help_panel=_RUN),
+    ],
+    label: Annotated[str | None, typer.Option(help="Column of true outcomes.", rich_help_panel=_DATA)] = None,
+    predictions: Annotated[
+        str | None, typer.Option(help="Column of predicted outcomes.", rich_help_panel=_DATA)
+    ] = None,
+    scores: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of scores or probabilities of the favourable outcome; may join --predictions.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    sensitive: Annotated[
+        str | None,
+        typer.Option(help="Columns of sensitive attributes, joined by commas.", rich_help_panel=_DATA),
+    ] = None,
+    favourable: Annotated[
+        str | None,
+        typer.Option(help="The outcome people would want (or that is counted).", rich_help_panel=_DATA),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="Scores at or above it predict the favourable outcome [0.5].", rich_help_panel=_DATA
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["binary", "multiclass", "regression"] | None,
+        typer.Option(help="Read off the label when not given.", rich_help_panel=_DATA),
+    ] = None,
+    train: Annotated[
+        Path | None,
+        typer.Option(help="Training rows, for leakage checks.", rich_help_panel=_DATA),
+    ] = None,
+    tuning: Annotated[
+        Path | None, typer.Option(help="Tuning rows, for leakage checks.", rich_help_panel=_DATA)
+    ] = None,
+    roles: Annotated[
+        str | None,
+        typer.Option(
+            help="Column saying train, tuning or test, when one file holds all.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of units whose rows belong together (patients, sites).", rich_help_panel=_DATA
+        ),
+    ] = None,
+    identifier: Annotated[
+        str | None,
+        typer.Option("--id", help="Column of row ids; must be unique.", rich_help_panel=_DATA),
+    ] = None,
+    bins: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Cut a number into groups: age=25,60 gives < 25, 25 to < 60, >= 60.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(help="Column names, joined by commas, of a headerless file.", rich_help_panel=_DATA),
+    ] = None,
+    missing: Annotated[
+        str | None,
+        typer.Option(help="Tokens that mean missing, joined by commas.", rich_help_panel=_DATA),
+    ] = None,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            help="Set rows without label or prediction aside (counted) instead of refusing the file.",
+            rich_help_panel=_DATA,
+        ),
+    ] = False,
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Policy file, or a pack: see `assay policies`.", rich_help_panel=_JUDGE),
+    ] = None,
+    methods: Annotated[
+        str | None,
+        typer.Option(help="Only these methods, joined by commas: see `assay methods`.", rich_help_panel=_RUN),
+    ] = None,
+    tier: Annotated[
+        Literal["quick", "standard", "deep"],
+        typer.Option(help="How many resamples intervals rest on.", rich_help_panel=_RUN),
+    ] = "standard",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.", rich_help_panel=_RUN)] = 0,
+    title: Annotated[
+        str | None, typer.Option(help="Title of the report [the file's name].", rich_help_panel=_RUN)
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(min=1.0, help="Seconds that one step may take.", rich_help_panel=_RUN),
+    ] = 3600.0,
+) -> None:
+    """Audit a table of predictions and write a sealed report.
+
+    Exit code: 0 no rule failed, 1 a rule failed, 2 bad input, 3 undecided or incomplete.
+
+    [bold]Example[/bold]: assay audit --data adult.csv --label income --predictions predicted
+    --favourable '>50K' --sensitive sex,race --policy hiring --out out/
+    """
+    from assay.commands import AuditOptions, run_audit
+
+    options = AuditOptions(
+        data=data,
+        out=out,
+        label=label,
+        predictions=predictions,
+        scores=scores,
+        sensitive=_split(sensitive),
+        favourable=favourable,
+        threshold=threshold,
+        task=task,
+        train=train,
+        tuning=tuning,
+        roles=roles,
+        cluster=cluster,
+        identifier=identifier,
+        bins=tuple(bins or ()),
+        header=_split(header) if header is not None else None,
+        missing=tuple(missing.split(",")) if missing is not None else None,
+        allow_missing=allow_missing,
+        policy=policy,
+        methods=_split(methods) if methods is not None else None,
+        tier=tier,
+        seed=seed,
+        title=title,
+        time_limit=time_limit,
+        command=tuple(sys.argv[1:]),
+    )
+    raise typer.Exit(run_audit(options))
+
+
+@app.command(rich_help_panel="Audit")
+def compare(
+    before: Annotated[Path, typer.Argument(help="evidence.json of the first run.")],
+    after: Annotated[Path, typer.Argument(help="evidence.json of the second run.")],
+) -> None:
+    """Say what became better, worse or stayed between two runs, with intervals."""
+    from assay.commands import run_compare
+
+    raise typer.Exit(run_compare(before, after))
+
+
+@app.command(rich_help_panel="Audit")
+def gate(
+    candidate: Annotated[Path, typer.Argument(help="evidence.json of the run to be let through.")],
+    baseline: Annotated[Path, typer.Option(help="evidence.json of the run it must not fall behind.")],
+) -> None:
+    """Let a run through only if nothing became worse than in the baseline.
+
+    Exit code: 0 let through, 1 something became worse, 2 bad input, 3 undecided or something missing.
+    """
+    from assay.commands import run_gate
+
+    raise typer.Exit(run_gate(baseline, candidate))
+
+
+@app.command(rich_help_panel="Reports")
+def verify(
+    report: Annotated[Path, typer.Argument(help="A report.pdf.")],
+    trust: Annotated[
+        list[Path] | None,
+        typer.Option(help="Certificate of another installation that you trust; may be repeated."),
+    ] = None,
+) -> None:
+    """Check offline that a report is whole and who sealed it.
+
+    Exit code: 0 intact and trusted, 1 altered, 2 not a report, 3 intact but signer not trusted.
+    """
+    from assay.commands import run_verify
+
+    raise typer.Exit(run_verify(report, tuple(trust or ())))
+
+
+@app.command(rich_help_panel="Reports")
+def authority(
+    export: Annotated[
+        Path | None, typer.Option(help="Write the root certificate here, for others to --trust.")
+    ] = None,
+) -> None:
+    """Show the local authority that seals this installation's reports."""
+    from assay.commands import run_authority
+
+    raise typer.Exit(run_authority(export))
+
+
+@app.command(rich_help_panel="Lists")
+def methods() -> None:
+    """List the audit methods, what each needs and measures."""
+    from assay.commands import list_methods
+
+    list_methods()
+
+
+@app.command(rich_help_panel="Lists")
+def formats() -> None:
+    """List the data formats that can be audited."""
+    from assay.commands import list_formats
+
+    list_formats()
+
+
+@app.command(rich_help_panel="Lists")
+def policies(
+    name: Annotated[str | None, typer.Argument(help="Show the rules of this pack or file.")] = None,
+) -> None:
+    """List the policy packs, or the rules of one with their sources."""
+    from assay.commands import list_policies
+
+    list_policies(name)
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
+
+def main() -> NoReturn:
+    """Entry point: one clear sentence instead of a traceback, and the documented exit codes."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except AssayError as error:
+        _fail(error.message, error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("Stopped. Nothing was written.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("ASSAY_DEBUG"):
+            raise
+        name = type(error).__name__
+        _fail(
+            f"Assay itself failed ({name}: {error}). Nothing was written. "
+            "Set ASSAY_DEBUG=1 to see where, and please report it.",
+            3,
+        )
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    print(f"exit {code}", file=sys.stderr)
+    sys.exit(code)

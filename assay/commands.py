@@ -1,0 +1,184 @@
+"""What the commands do: from options to files and an exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from assay.contracts import DataRequest, Evidence, FileRequest, Policy
+from assay.errors import AssayError, BadInput, Cancelled
+
+if TYPE_CHECKING:
+    from assay.engine import Listener
+
+__all__ = [
+    "AuditOptions",
+    "list_formats",
+    "list_methods",
+    "list_policies",
+    "run_audit",
+    "run_authority",
+    "run_compare",
+    "run_gate",
+    "run_verify",
+]
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """The options of `assay audit`, as typed."""
+
+    data: Path
+    out: Path
+    label: str | None = None
+    predictions: str | None = None
+    scores: str | None = None
+    sensitive: tuple[str, ...] = ()
+    favourable: str | None = None
+    threshold: float | None = None
+    task: Literal["binary", "multiclass", "regression"] | None = None
+    train: Path | None = None
+    tuning: Path | None = None
+    roles: str | None = None
+    cluster: str | None = None
+    identifier: str | None = None
+    bins: tuple[str, ...] = ()
+    header: tuple[str, ...] | None = None
+    missing: tuple[str, ...] | None = None
+    allow_missing: bool = False
+    policy: str | None = None
+    methods: tuple[str, ...] | None = None
+    tier: Literal["quick", "standard", "deep"] = "standard"
+    seed: int = 0
+    title: str | None = None
+    time_limit: float = 3600.0
+    command: tuple[str, ...] = ()
+
+    def data_request(self) -> DataRequest:
+        """The part of the options that describes the data."""
+
+        def file(path: Path) -> FileRequest:
+            if not path.is_file():
+                kind = "is a folder" if path.is_dir() else "does not exist"
+                raise BadInput(f"{path} {kind}; give a CSV, TSV or Parquet file.")
+            return FileRequest(path=str(path.resolve()), header=self.header)
+
+        if self.predictions is None and self.scores is None:
+            raise BadInput(
+                "An audit needs predictions: name their column with --predictions, or --scores for scores."
+            )
+        return DataRequest(
+            test=file(self.data),
+            training=file(self.train) if self.train else None,
+            tuning=file(self.tuning) if self.tuning else None,
+            label=self.label,
+            predictions=self.predictions,
+            scores=self.scores,
+            sensitive=self.sensitive,
+            favourable=self.favourable,
+            threshold=self.threshold,
+            task=self.task,
+            roles_column=self.roles,
+            cluster=self.cluster,
+            identifier=self.identifier,
+            bins=dict(_cut_points(text) for text in self.bins),
+            missing=self.missing,
+            allow_missing=self.allow_missing,
+        )
+
+
+def _cut_points(text: str) -> tuple[str, tuple[float, ...]]:
+    name, _, points = text.rpartition("=")
+    try:
+        cuts = tuple(float(point) for point in points.split(","))
+    except ValueError:
+        cuts = ()
+    if not name or not cuts or list(cuts) != sorted(set(cuts)):
+        raise BadInput(
+            f'--bins "{text}" cannot be read; write a column and rising numbers, such as age=25,60.'
+        )
+    return name, cuts
+
+
+def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
+    """Audit, seal, write, print; returns the exit code.
+
+    Raises:
+        AssayError: with "Nothing was written." when the run ends before its files are complete.
+    """
+    try:
+        evidence, code = _audit(options, listener)
+    except KeyboardInterrupt:
+        raise Cancelled("Stopped. Nothing was written.") from None
+    except AssayError as error:
+        error.message = f"{error.message} Nothing was written."
+        raise
+    from assay.terminal import Terminal
+
+    Terminal().audit(evidence, options.out, code)
+    return code
+
+
+def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, int]:
+    from assay.engine import AuditRequest, audit
+    from assay.manifest import command_without_folders
+    from assay.output import check_writable, write_all
+    from assay.policy import exit_code
+    from assay.runner.supervisor import Supervisor
+    from assay.terminal import progress_bar
+
+    data = options.data_request()
+    policy, sha256 = _policy(options.policy)
+    check_writable(options.out)
+    request = AuditRequest(
+        title=options.title or options.data.name,
+        command=("assay", *command_without_folders(options.command)),
+        policy=policy,
+        policy_sha256=sha256,
+        chosen=options.methods,
+        tier=options.tier,
+        seed=options.seed,
+    )
+    _check_names(options.methods)
+    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+        evidence = audit(request, supervisor, watching)
+        watching.progress("writing the report", 1.0)
+        write_all(options.out, sealed_files(evidence))
+    return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards)
+
+
+def sealed_files(evidence: Evidence) -> dict[str, bytes]:
+    """report.pdf (sealed by the local authority), report.html and evidence.json of one snapshot."""
+    from assay.evidence import dump
+    from assay.report.authority import Authority
+    from assay.report.html import build_html
+    from assay.report.pdf import build_pdf
+    from assay.report.seal import seal
+
+    moment = datetime.now(UTC)
+    sealed = seal(build_pdf(evidence), Authority.local(), when=moment)
+    return {
+        "report.pdf": sealed,
+        "report.html": build_html(evidence).encode(),
+        "evidence.json": dump(evidence),
+    }
+
+
+def _policy(name: str | None) -> tuple[Policy | None, str | None]:
+    from hashlib import sha256
+
+    from assay.policy import load_policy
+
+    if name is None:
+        return None, None
+    policy, content = load_policy(name)
+    return policy, sha256(content).hexdigest()
+
+
+def _check_names(methods: tuple[str, ...] | None) -> None:
+    from assay.registry import METHODS
+
+    for name in methods or ():
+        METHODS.get(name)

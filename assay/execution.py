@@ -1,0 +1,123 @@
+"""Running one method: its contexts, its stages, its merge. No sandbox, no policy, no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.contracts import (
+    AuditMethod,
+    Grade,
+    MethodResult,
+    Params,
+    Partial,
+    Profile,
+    ShardSpec,
+    SubjectProtocol,
+)
+from assay.errors import Cancelled, Internal
+from assay.planning import make_params
+from assay.rng import keyed_rng
+
+__all__ = ["InlineContext", "Merging", "execute", "merge", "run_method"]
+
+MAX_STAGES = 100
+
+
+@dataclass(frozen=True)
+class Merging:
+    """The MergeContext of one method: its grade and its keyed random numbers."""
+
+    method: str
+    seed: int
+    grade: Grade
+
+    def rng(self, *key: str | int) -> np.random.Generator:
+        return keyed_rng(self.seed, self.method, *key)
+
+
+@dataclass
+class InlineContext:
+    """The Context of a shard: keyed random numbers, progress and cancellation through callables."""
+
+    method: str
+    seed: int
+    device: str = "cpu"
+    report: Callable[[float], None] | None = None
+    is_cancelled: Callable[[], bool] | None = None
+
+    def rng(self, *key: str | int) -> np.random.Generator:
+        return keyed_rng(self.seed, self.method, *key)
+
+    def progress(self, done: float) -> None:
+        if self.cancelled():
+            raise Cancelled("The audit was stopped.")
+        if self.report is not None:
+            self.report(min(max(done, 0.0), 1.0))
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled is not None and self.is_cancelled()
+
+
+def execute(
+    method: AuditMethod,
+    profile: Profile,
+    params: Params,
+    run_shard: Callable[[ShardSpec], Sequence[Partial]],
+) -> list[Partial]:
+    """Plan and run stage after stage until the method plans nothing more."""
+    partials: list[Partial] = []
+    for stage in range(MAX_STAGES):
+        shards = method.plan(profile, params, stage, tuple(partials))
+        if not shards:
+            return partials
+        for shard in sorted(shards, key=lambda s: s.index):
+            partials.extend(run_shard(shard))
+    raise Internal(f"{method.spec.id} planned more than {MAX_STAGES} stages.")
+
+
+def merge(
+    method: AuditMethod, partials: Sequence[Partial], profile: Profile, params: Params, seed: int
+) -> MethodResult:
+    """Merge a method's partials; the order in which shards finished does not count."""
+    ordered = sorted(partials, key=lambda p: (p.stage, p.index))
+    return method.merge(ordered, profile, params, Merging(method.spec.id, seed, profile.grade))
+
+
+def run_method(
+    method: AuditMethod,
+    subject: SubjectProtocol,
+    params: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    shard_rows: int | None = None,
+) -> MethodResult:
+    """Run one method in this process, without a sandbox: for tests, benchmarks and notebooks.
+
+    Args:
+        shard_rows: cut every planned row range further into pieces of this many rows (to show that
+            another sharding gives the same result).
+    """
+    checked = make_params(method, params)
+    context = InlineContext(method.spec.id, seed)
+
+    def run_shard(shard: ShardSpec) -> list[Partial]:
+        return [method.run(piece, subject, checked, context) for piece in _pieces(shard, shard_rows)]
+
+    partials = execute(method, subject.profile, checked, run_shard)
+    return merge(method, partials, subject.profile, checked, seed)
+
+
+def _pieces(shard: ShardSpec, rows: int | None) -> Iterator[ShardSpec]:
+    """The shard itself, or its row range cut into pieces of `rows`."""
+    if rows is None or shard.stop_row - shard.first_row <= rows:
+        yield shard
+        return
+    for number, first in enumerate(range(shard.first_row, shard.stop_row, rows)):
+        stop = min(first + rows, shard.stop_row)
+        yield shard.model_copy(
+            update={"first_row": first, "stop_row": stop, "index": shard.index * 1_000_000 + number}
+        )

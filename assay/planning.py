@@ -1,0 +1,152 @@
+"""What will be measured, fixed and hashed before any result is visible."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from assay.contracts import (
+    PILLARS,
+    AuditMethod,
+    AuditPlan,
+    Capability,
+    NotTested,
+    Pillar,
+    PlannedMethod,
+    Policy,
+    Profile,
+    Tier,
+)
+from assay.evidence import digest
+
+__all__ = ["PILLAR_TITLES", "make_params", "make_plan", "timestamp", "why_not"]
+
+from pydantic import ValidationError
+
+from assay.errors import BadInput, BadParams
+
+PILLAR_TITLES: dict[Pillar, str] = {
+    "performance": "Performance",
+    "fairness": "Fairness",
+    "explainability": "Explainability",
+    "robustness": "Robustness",
+    "privacy": "Privacy",
+    "data_quality": "Data quality",
+    "cost": "Cost",
+}
+
+_NEEDS: dict[Capability, str] = {
+    "query": "a model that can be asked about new inputs",
+    "predictions": "predictions",
+    "probabilities": "probabilities of the favourable class (--scores)",
+    "gradients": "a model that gives gradients",
+    "layers": "a model whose layers can be read",
+    "weights": "a model whose weights can be read",
+    "trainable": "a model that can be trained",
+    "tokens": "a model that reads tokens",
+    "generation": "a model that generates text",
+    "labels": "a column of true labels (--label)",
+    "sensitive": "a sensitive attribute (--sensitive)",
+    "training_rows": "the training rows (--train)",
+}
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """UTC in ISO 8601 to the second: the one date format of evidence."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def make_params(method: AuditMethod, values: Mapping[str, Any] | None, tier: Tier = "standard") -> Any:
+    """Check parameters against the method's own model; what is not given takes the tier's default.
+
+    Raises:
+        BadParams: names the method, the parameter, and its allowed range.
+    """
+    try:
+        return method.Params.model_validate({**method.Params.tier_defaults(tier), **(values or {})})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "parameters"
+        raise BadParams(f"{method.spec.id}: {where}: {first['msg']}.") from error
+
+
+def why_not(method: AuditMethod, profile: Profile) -> str | None:
+    """Why the method cannot run on this subject, as a sentence; None when it can."""
+    spec = method.spec
+    missing = [_NEEDS[need] for need in spec.needs if need not in profile.capabilities]
+    if missing:
+        return f"Needs {' and '.join(missing)}; this audit was given none."
+    if profile.signature.task not in spec.tasks:
+        return f"Is for {' and '.join(spec.tasks)}; the task here is {profile.signature.task}."
+    if profile.modality not in spec.modalities:
+        return f"Is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
+    return None
+
+
+def make_plan(
+    profile: Profile,
+    methods: Sequence[AuditMethod],
+    *,
+    chosen: Sequence[str] | None,
+    params: Mapping[str, Mapping[str, Any]],
+    policy: Policy | None,
+    policy_sha256: str | None,
+    tier: Tier,
+    seed: int,
+) -> AuditPlan:
+    """Choose what applies, say what does not, and freeze both under one digest.
+
+    Args:
+        methods: every registered method.
+        chosen: ids to run; None for all that apply.
+
+    Raises:
+        BadInput: a method that was asked for by name cannot run here.
+    """
+    planned: list[PlannedMethod] = []
+    skipped: list[NotTested] = []
+    for method in methods:
+        spec = method.spec
+        reason = why_not(method, profile)
+        if chosen is not None and spec.id in chosen and reason is not None:
+            raise BadInput(f"{spec.id} was asked for but cannot run. {reason}")
+        if chosen is not None and spec.id not in chosen:
+            reason = "Was left out by --methods."
+        if reason is not None:
+            skipped.append(NotTested(pillar=spec.pillar, method=spec.id, title=spec.title, reason=reason))
+            continue
+        checked = make_params(method, params.get(spec.id), tier)
+        planned.append(
+            PlannedMethod(
+                id=spec.id,
+                version=spec.version,
+                params=checked.model_dump(mode="json"),
+                estimate=method.estimate(profile, checked),
+            )
+        )
+    skipped.extend(_untested_pillars(profile, {method.spec.pillar for method in methods}))
+    body = {
+        "methods": [m.model_dump(mode="json") for m in planned],
+        "not_tested": [n.model_dump(mode="json") for n in skipped],
+        "policy": policy.model_dump(mode="json") if policy else None,
+        "policy_sha256": policy_sha256,
+        "tier": tier,
+        "seed": seed,
+        "profile_sha256": digest(profile),
+        "datasets": {d.role: d.sha256 for d in profile.datasets},
+    }
+    return AuditPlan.model_validate({**body, "fixed_at": timestamp(), "plan_sha256": digest(body)})
+
+
+def _untested_pillars(profile: Profile, covered: Iterable[Pillar]) -> list[NotTested]:
+    """The pillars for which no method is installed at all, so that silence is never read as a pass."""
+    if "query" in profile.capabilities:
+        reason = "No method of this pillar is installed."
+    else:
+        reason = "Needs a model that can be asked about new inputs; this audit was given predictions only."
+    return [
+        NotTested(pillar=pillar, title=PILLAR_TITLES[pillar], reason=reason)
+        for pillar in PILLARS
+        if pillar not in set(covered)
+    ]

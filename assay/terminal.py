@@ -1,0 +1,297 @@
+"""What the commands print: the answer first, verdicts with sign and word, never by colour alone.
+
+Every word that came from a file passes through `plain`, so that nothing in the data can move the cursor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from assay.contracts import PILLARS, AuditPlan, Evidence, Measure, Outcome, Pillar, Profile, Verdict
+from assay.report import formatting
+
+if TYPE_CHECKING:
+    from assay.engine import Listener
+
+__all__ = ["Terminal", "plain", "progress_bar"]
+
+SIGNS: dict[Outcome, tuple[str, str, str]] = {
+    # outcome: sign, word, style
+    "fail": ("✗", "failed", "bold #d0436b"),
+    "warn": ("!", "close to the limit", "#d98e1f"),
+    "insufficient": ("?", "insufficient", "#8b93a1"),
+    "not_tested": ("–", "not tested", "#8b93a1"),
+    "pass": ("✓", "passed", "#4a9ad4"),
+}
+_SOFT = "dim"
+_HEADLINES = 8
+"""Measures of one pillar that are printed when there is no policy to say which matter."""
+
+
+def plain(text: str, limit: int = 120) -> str:
+    """The text without control characters or direction overrides, cut to `limit` characters."""
+    kept = "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn") else c for c in text)
+    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+class Terminal:
+    """Prints to standard output; colours and boxes only where that is a terminal."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        width = None if sys.stdout.isatty() else 110
+        self._console = console or Console(highlight=False, soft_wrap=False, width=width)
+
+    def audit(self, evidence: Evidence, folder: Path, code: int) -> None:
+        """The result of an audit: subject, verdicts a pillar, what was not tested, files, exit code."""
+        self._head(evidence)
+        if evidence.plan.policy is None:
+            self._measured(evidence)
+        else:
+            self._verdicts(evidence)
+        self._not_tested(evidence)
+        self._files(evidence, folder)
+        self.line(_ending(evidence, code))
+
+    def line(self, text: str | Text = "") -> None:
+        """One line, no markup read from it."""
+        self._console.print(text if isinstance(text, Text) else Text(text))
+
+    def rows(
+        self, rows: Iterable[Sequence[str | Text]], *, indent: int = 2, right: Sequence[int] = ()
+    ) -> None:
+        """Aligned columns without borders; columns named in `right` are right-aligned."""
+        table = Table.grid(padding=(0, 2))
+        filled = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+        if not filled:
+            return
+        table.add_column(width=max(indent - 2, 0))
+        for number in range(len(filled[0])):
+            table.add_column(
+                justify="right" if number in right else "left", no_wrap=number in right, overflow="fold"
+            )
+        for row in filled:
+            table.add_row("", *row)
+        self._console.print(table)
+
+    def _head(self, evidence: Evidence) -> None:
+        test = evidence.subject.test
+        aside = f", {formatting.count(test.set_aside)} set aside" if test.set_aside else ""
+        rows = [
+            (
+                "Subject",
+                f"{plain(test.name)} · {formatting.count(test.rows)} rows{aside} · predictions supplied "
+                f"(grade: {evidence.subject.grade})",
+            )
+        ]
+        policy = evidence.plan.policy
+        if policy is not None:
+            fixed = evidence.plan.fixed_at[11:19]
+            digest = formatting.short(evidence.plan.policy_sha256 or "")
+            rows.append(("Policy", f"{policy.id} {policy.version} (sha256 {digest}…, fixed {fixed} UTC)"))
+        rows.extend(("Note", plain(note, 300)) for note in evidence.subject.notes)
+        self.rows(rows, indent=0)
+        self.line()
+
+    def _verdicts(self, evidence: Evidence) -> None:
+        for pillar in PILLARS:
+            verdicts = [v for v in evidence.verdicts if v.pillar == pillar and v.outcome != "not_tested"]
+            if not verdicts:
+                continue
+            self.line(Text.assemble((f"{_title(pillar):<17}", "bold"), _counts(verdicts)))
+            order = list(SIGNS)
+            ordered = sorted(verdicts, key=lambda v: order.index(v.outcome))
+            self.rows(
+                [_verdict_row(v) for v in ordered],
+                right=(2, 3),
+            )
+            for verdict in ordered:
+                if verdict.outcome == "insufficient":
+                    self.line(Text(f"      {plain(verdict.sentence, 300)}", style=_SOFT))
+        skipped = [v for v in evidence.verdicts if v.outcome == "not_tested"]
+        for verdict in skipped:
+            self.line(Text(f"– {plain(verdict.title)}: {plain(verdict.sentence, 300)}", style=_SOFT))
+        self.line()
+
+    def _measured(self, evidence: Evidence) -> None:
+        self.line("No policy was given: measures, no verdicts. `assay policies` lists the packs.")
+        self.line()
+        pillar_of = {spec.id: method.pillar for method in evidence.methods for spec in method.measures}
+        titles = {spec.id: spec.title for method in evidence.methods for spec in method.measures}
+        for pillar in PILLARS:
+            mine = [
+                m
+                for m in evidence.measures
+                if pillar_of.get(m.id) == pillar and m.value is not None and _is_headline(m)
+            ]
+            if not mine:
+                continue
+            self.line(Text(_title(pillar), style="bold"))
+            self.rows(
+                [
+                    (
+                        f"{titles[m.id]}{_where(m)}",
+                        formatting.value(m.value, m.unit),
+                        _interval(m.low, m.high, m.unit),
+                        f"n {formatting.count(m.n)}",
+                    )
+                    for m in mine[:_HEADLINES]
+                ],
+                right=(1, 2, 3),
+            )
+            if len(mine) > _HEADLINES:
+                self.line(Text(f"  and {len(mine) - _HEADLINES} more in the report", style=_SOFT))
+        self.line()
+
+    def _not_tested(self, evidence: Evidence) -> None:
+        reasons: dict[str, list[str]] = {}
+        for entry in evidence.not_tested:
+            reasons.setdefault(entry.reason, []).append(entry.title)
+        self.rows(
+            [
+                ("not tested", Text(f"{', '.join(titles).lower()}: {plain(reason, 300)}", style=_SOFT))
+                for reason, titles in reasons.items()
+            ],
+            indent=0,
+        )
+        if reasons:
+            self.line()
+
+    def _files(self, evidence: Evidence, folder: Path) -> None:
+        self.rows(
+            [
+                ("report", f"{folder / 'report.pdf'}   (sealed; no reviewer has signed)"),
+                ("", f"{folder / 'report.html'}"),
+                ("evidence", f"{folder / 'evidence.json'}   result {evidence.result_digest[:12]}…"),
+            ],
+            indent=0,
+        )
+
+
+def _title(pillar: Pillar) -> str:
+    return formatting.PILLAR_TITLES[pillar]
+
+
+def _counts(verdicts: Sequence[Verdict]) -> Text:
+    counts = Counter(v.outcome for v in verdicts)
+    parts = [
+        Text(f"{counts[outcome]} {word}", style=style)
+        for outcome, (_, word, style) in SIGNS.items()
+        if counts[outcome]
+    ]
+    return Text(" · ").join(parts)
+
+
+def _verdict_row(verdict: Verdict) -> tuple[Text, Text, str, str, str, str]:
+    sign, _, style = SIGNS[verdict.outcome]
+    subject = f", {plain(verdict.over)}" if verdict.over else ""
+    who = f": {plain(verdict.subject)}" if verdict.subject != "all rows" else ""
+    return (
+        Text(sign, style=style),
+        Text(f"{plain(verdict.title)}{subject}{who}"),
+        formatting.value(verdict.value, verdict.unit),
+        _interval(verdict.low, verdict.high, verdict.unit),
+        f"limit {verdict.limit}",
+        f"n {formatting.count(verdict.n)}" if verdict.n is not None else "",
+    )
+
+
+def _interval(low: float | None, high: float | None, unit: str) -> str:
+    if low is None or high is None:
+        return ""
+    return f"[{formatting.value(low, unit)}, {formatting.value(high, unit)}]"
+
+
+def _is_headline(measure: Measure) -> bool:
+    """Whole-table measures, and the rates and pairs of single attributes."""
+    return not measure.slice or (len(measure.slice) == 1 and "p-value" not in measure.unit)
+
+
+def _where(measure: Measure) -> str:
+    setting = formatting.setting(measure)
+    return "" if setting == "all rows" else f", {plain(setting)}"
+
+
+def _ending(evidence: Evidence, code: int) -> Text:
+    counts = Counter(v.outcome for v in evidence.verdicts)
+    parts = []
+    if counts["fail"]:
+        parts.append(f"{formatting.plural(counts['fail'], 'rule')} failed")
+    if counts["insufficient"]:
+        parts.append(f"{counts['insufficient']} undecided")
+    required = sum(v.outcome == "not_tested" and v.required for v in evidence.verdicts)
+    if required:
+        parts.append(f"{formatting.plural(required, 'required rule')} not tested")
+    if evidence.manifest.failed_shards:
+        parts.append(f"{formatting.plural(evidence.manifest.failed_shards, 'method')} did not finish")
+    reason = ", ".join(parts) or ("no rule failed" if evidence.plan.policy else "measured, not judged")
+    style = SIGNS["fail"][2] if code == 1 else SIGNS["insufficient"][2] if code else SIGNS["pass"][2]
+    return Text(f"exit {code}: {reason}", style=style)
+
+
+class _Bar:
+    """A progress bar on standard error, and the plan's one line before it starts."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._bar = Progress(
+            TextColumn("{task.description:<32}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=1.0)
+
+    def start(self) -> None:
+        self._bar.start()
+
+    def stop(self) -> None:
+        self._bar.stop()
+
+    def planned(self, plan: AuditPlan, profile: Profile) -> None:
+        seconds = sum(m.estimate.seconds for m in plan.methods)
+        methods = formatting.plural(len(plan.methods), "method")
+        rows = formatting.count(profile.test.rows)
+        self._bar.console.print(
+            Text(f"Plan {plan.plan_sha256[:8]} fixed: {methods}, {rows} rows, about {seconds:.0f} s.", _SOFT)
+        )
+
+    def progress(self, doing: str, done: float) -> None:
+        self._bar.update(self._task, description=plain(doing), completed=done)
+
+
+class _Silent:
+    def planned(self, plan: AuditPlan, profile: Profile) -> None:
+        pass
+
+    def progress(self, doing: str, done: float) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def progress_bar(given: Listener | None = None) -> Iterator[Listener]:
+    """The given listener; else a bar where standard error is a terminal, and silence where it is not."""
+    if given is not None:
+        yield given
+        return
+    if not sys.stderr.isatty():
+        yield _Silent()
+        return
+    bar = _Bar(Console(stderr=True, highlight=False))
+    bar.start()
+    try:
+        yield bar
+    finally:
+        bar.stop()

@@ -1,0 +1,61 @@
+"""Every registered method is accepted by numbers from outside, and its tests can fail."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assay.registry import METHODS
+from tests.acceptance.page import PAGE, page
+from tests.acceptance.rows import ROWS, Row
+
+ROOT = Path(__file__).parents[2]
+
+
+def _ids(row: Row) -> str:
+    return row.method
+
+
+def test_every_registered_method_has_exactly_one_row() -> None:
+    assert sorted(row.method for row in ROWS) == sorted(METHODS)
+
+
+def test_the_printed_page_is_current() -> None:
+    assert PAGE.read_text() == page(), "run: python -m tests.acceptance.page"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=_ids)
+def test_every_test_named_in_a_row_exists(row: Row) -> None:
+    for node in (row.golden, row.planted, row.null, row.mutant.caught_by):
+        file, _, name = node.partition("::")
+        tree = ast.parse((ROOT / "tests" / file).read_text())
+        functions = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+        assert name.partition("[")[0] in functions, node
+
+
+@pytest.mark.parametrize("row", ROWS, ids=_ids)
+def test_the_mutant_of_each_row_is_caught(row: Row, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "assay", tmp_path / "assay", ignore=shutil.ignore_patterns("__pycache__"))
+    target = tmp_path / row.mutant.file
+    source = target.read_text()
+    assert source.count(row.mutant.old) == 1, "the mutant's text must stand in the file exactly once"
+    target.write_text(source.replace(row.mutant.old, row.mutant.new))
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", f"tests/{row.mutant.caught_by}"]
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 1, f"the mutant survived or the test could not run:\n{run.stdout[-2000:]}"

@@ -1,0 +1,87 @@
+"""Frames between supervisor and child."""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.errors import ChildFailed
+from assay.runner import protocol
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(5)
+        yield ours, theirs
+
+
+def test_a_frame_arrives_as_it_was_sent(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    protocol.send(theirs, {"kind": "partial", "data": {"a": [1, "ü"]}}, b"\x00\x01")
+    assert protocol.receive(ours) == ({"kind": "partial", "data": {"a": [1, "ü"]}}, b"\x00\x01")
+
+
+def test_a_hang_up_is_told_apart_from_nonsense(pair: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = pair
+    theirs.close()
+    with pytest.raises(protocol.Closed):
+        protocol.receive(ours)
+
+
+def test_an_announced_size_over_the_limit_is_refused_before_it_is_read(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(struct.pack("!QQ", 2**60, 0))
+    with pytest.raises(ChildFailed, match="over the protocol's limit"):
+        protocol.receive(ours)
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"null", b"{", b"\xff", b"[" * 100_000])
+def test_a_header_that_is_no_json_object_is_refused(
+    pair: tuple[socket.socket, socket.socket], text: bytes
+) -> None:
+    ours, theirs = pair
+    theirs.sendall(struct.pack("!QQ", len(text), 0) + text)
+    with pytest.raises(ChildFailed):
+        protocol.receive(ours)
+
+
+def test_arrays_survive_the_journey() -> None:
+    arrays = {"counts": np.arange(6).reshape(2, 3), "scores": np.array([0.5, np.inf])}
+    back = protocol.unpack_arrays(protocol.pack_arrays(arrays))
+    assert back.keys() == arrays.keys()
+    assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
+    assert protocol.unpack_arrays(protocol.pack_arrays({})) == {}
+
+
+def test_compressed_arrays_are_refused_since_they_could_be_bombs() -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, zeros=np.zeros(10_000_000))
+    with pytest.raises(ChildFailed, match="compressed"):
+        protocol.unpack_arrays(buffer.getvalue())
+
+
+def test_object_arrays_are_refused_since_they_are_pickles() -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, evil=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ChildFailed, match="cannot be read"):
+        protocol.unpack_arrays(buffer.getvalue())
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes_are_never_arrays_and_never_crash(body: bytes) -> None:
+    try:
+        protocol.unpack_arrays(body)
+    except ChildFailed:
+        return
+    assert body == b""
