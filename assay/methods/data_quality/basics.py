@@ -15,7 +15,6 @@ from pydantic import Field
 from assay.contracts import (
     Citation,
     Context,
-    DatasetRole,
     Estimate,
     Measure,
     MergeContext,
@@ -38,17 +37,21 @@ from assay.methods.data_quality.measures import (
     suspicious_series,
     unrepeatable_measures,
 )
-from assay.methods.data_quality.repeats import hash_limit, leaked, repeats
-from assay.methods.data_quality.telling_features import SUSPICIOUS, number_area, purity
-from assay.methods.fairness.cells import Cells, count_rows, merge_cells
+from assay.methods.data_quality.reading import (
+    OTHERS,
+    compared,
+    content,
+    limits,
+    read_other,
+    read_test,
+    screen_columns,
+)
+from assay.methods.data_quality.repeats import leaked, repeats
+from assay.methods.fairness.cells import Cells, merge_cells
 from assay.methods.fairness.groupings import group_cells, subsets
 from assay.methods.sharding import row_shards
 
 __all__ = ["METHOD", "Basics"]
-
-_OTHERS: tuple[DatasetRole, ...] = ("training", "tuning")
-_COLUMNS_AT_ONCE = 16
-"""Feature columns screened in one pass over the file: bounds memory at 16 × screen_rows numbers."""
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -101,7 +104,7 @@ class Basics:
 
     def estimate(self, profile: Profile, params: BasicsParams) -> Estimate:
         rows = sum(dataset.rows for dataset in profile.datasets)
-        columns = len(_content(profile))
+        columns = len(content(profile))
         kept = min(rows, params.exact_rows)
         return Estimate(
             evaluations=0,
@@ -115,9 +118,9 @@ class Basics:
         if stage > 0:
             return ()
         planned = [("test", shard) for shard in row_shards(self.spec.id, profile.test.rows)]
-        for role in _OTHERS:
+        for role in OTHERS:
             dataset = profile.dataset(role)
-            if dataset is not None and _compared(profile, role):
+            if dataset is not None and compared(profile, role):
                 planned += [(role, shard) for shard in row_shards(self.spec.id, dataset.rows)]
         planned.append(("columns", ShardSpec(method=self.spec.id, stage=0, index=0)))
         return tuple(
@@ -132,18 +135,19 @@ class Basics:
         data: dict[str, object] = {"part": part}
         arrays: dict[str, npt.NDArray[np.generic]] = {}
         if part == "test":
-            arrays = _read_test(shard, subject, params, context)
-        elif part in _OTHERS:
-            arrays = {"features": _read_other(shard, subject, params, context, _role(part))}
+            arrays = read_test(shard, subject, params.exact_rows, context)
+        elif part == "columns":
+            data["suspicious"] = screen_columns(subject, params.screen_rows, context)
         else:
-            data["suspicious"] = _screen_columns(subject, params, context)
+            role = next(role for role in OTHERS if role == part)
+            arrays = {"features": read_other(shard, subject, params.exact_rows, context, role)}
         return Partial(method=self.spec.id, stage=shard.stage, index=shard.index, data=data, arrays=arrays)
 
     def merge(
         self, partials: Sequence[Partial], profile: Profile, params: BasicsParams, context: MergeContext
     ) -> MethodResult:
         parts = {
-            name: [p for p in partials if p.data["part"] == name] for name in ("test", *_OTHERS, "columns")
+            name: [p for p in partials if p.data["part"] == name] for name in ("test", *OTHERS, "columns")
         }
         notes: list[str] = []
         measures = list(counted_measures(profile, context.grade))
@@ -168,124 +172,6 @@ class Basics:
         return MethodResult(measures=tuple(measures), series=tuple(series), notes=tuple(notes))
 
 
-def _role(part: str) -> DatasetRole:
-    return "training" if part == "training" else "tuning"
-
-
-def _content(profile: Profile) -> tuple[str, ...]:
-    """What makes a row itself: features and sensitive attributes, in the order of the file."""
-    wanted = {*profile.roles.features, *profile.roles.sensitive}
-    return tuple(column.name for column in profile.test.columns if column.name in wanted)
-
-
-def _compared(profile: Profile, role: DatasetRole) -> tuple[str, ...]:
-    """The content columns that another dataset has too; none when it shares no feature."""
-    other = profile.dataset(role)
-    if other is None or not profile.roles.features:
-        return ()
-    there = {column.name for column in other.columns}
-    common = tuple(name for name in _content(profile) if name in there)
-    return common if set(common) & set(profile.roles.features) else ()
-
-
-def _limits(profile: Profile, params: BasicsParams) -> tuple[tuple[int, float], tuple[int, float]]:
-    """Hash limits (and kept shares) for repeats inside the test rows, and for comparing datasets."""
-    largest = max(d.rows for d in profile.datasets if d.role in ("test", *_OTHERS))
-    return hash_limit(profile.test.rows, params.exact_rows), hash_limit(largest, params.exact_rows)
-
-
-def _read_test(
-    shard: ShardSpec, subject: SubjectProtocol, params: BasicsParams, context: Context
-) -> dict[str, npt.NDArray[np.generic]]:
-    """Hashes of the kept rows, of their labels, and the counts of the groups."""
-    profile = subject.profile
-    roles, content = profile.roles, _content(profile)
-    (own, _), (shared, _) = _limits(profile, params)
-    kept: dict[str, list[Hashes]] = {}
-    if roles.features:
-        kept = {"features": [], "labels": []}
-        kept |= {role: [] for role in _OTHERS if _compared(profile, role) not in ((), content)}
-    label = () if roles.label is None else (roles.label,)
-    read = [*(content if roles.features else roles.sensitive), *label]
-
-    def batches() -> Iterator[list[npt.NDArray[np.int32]]]:
-        rows = max(1, shard.stop_row - shard.first_row)
-        for batch in subject.dataset("test").batches(read, shard.first_row, shard.stop_row):
-            if roles.features:
-                hashes = batch.row_hashes(content)
-                chosen = hashes <= np.uint64(own)
-                kept["features"].append(hashes[chosen])
-                if label:
-                    kept["labels"].append(batch.row_hashes(label)[chosen])
-                for role in _OTHERS:
-                    if role in kept:
-                        fewer = batch.row_hashes(_compared(profile, role))
-                        kept[role].append(fewer[fewer <= np.uint64(shared)])
-            yield [batch.codes(name) for name in roles.sensitive]
-            context.progress((batch.start + batch.rows - shard.first_row) / rows)
-
-    sizes = [len(profile.test.column(name).categories) for name in roles.sensitive]
-    if roles.sensitive:
-        cells = count_rows(roles.sensitive, sizes, batches())
-        arrays: dict[str, npt.NDArray[np.generic]] = {"codes": cells.codes, "counts": cells.counts}
-    else:
-        arrays = {}
-        for _ in batches():
-            pass
-    return arrays | {name: np.concatenate(hashes) for name, hashes in kept.items() if hashes}
-
-
-def _read_other(
-    shard: ShardSpec, subject: SubjectProtocol, params: BasicsParams, context: Context, role: DatasetRole
-) -> Hashes:
-    """Distinct hashes of the kept rows of another dataset."""
-    columns = _compared(subject.profile, role)
-    _, (limit, _) = _limits(subject.profile, params)
-    rows = max(1, shard.stop_row - shard.first_row)
-    kept = []
-    for batch in subject.dataset(role).batches(columns, shard.first_row, shard.stop_row):
-        hashes = batch.row_hashes(columns)
-        kept.append(hashes[hashes <= np.uint64(limit)])
-        context.progress((batch.start + batch.rows - shard.first_row) / rows)
-    return np.unique(np.concatenate(kept))
-
-
-def _screen_columns(
-    subject: SubjectProtocol, params: BasicsParams, context: Context
-) -> list[tuple[str, str, float, int]]:
-    """(column, statistic, value, rows) of every feature that alone nearly determines the label."""
-    profile = subject.profile
-    label, classes = profile.roles.label, len(profile.signature.classes)
-    if label is None or not classes:
-        return []
-    kinds = {column.name: column.kind for column in profile.test.columns}
-    features = [name for name in profile.roles.features if kinds[name] != "text"]
-    stride = -(-profile.test.rows // params.screen_rows)
-    found: list[tuple[str, str, float, int]] = []
-    for first in range(0, len(features), _COLUMNS_AT_ONCE):
-        chosen = features[first : first + _COLUMNS_AT_ONCE]
-        pieces: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in (*chosen, label)}
-        for batch in subject.dataset("test").batches((*chosen, label)):
-            offset = -batch.start % stride
-            for name, piece in pieces.items():
-                number = name != label and kinds[name] == "number"
-                values = batch.numbers(name) if number else batch.codes(name)
-                piece.append(values[offset::stride])
-        labels = np.concatenate(pieces[label]).astype(np.int32)
-        for name in chosen:
-            values = np.concatenate(pieces[name])
-            statistic = "AUC" if kinds[name] == "number" else "purity"
-            value = (
-                number_area(values.astype(np.float64), labels, classes)
-                if statistic == "AUC"
-                else purity(values.astype(np.int32), labels, classes)
-            )
-            if value is not None and value > SUSPICIOUS:
-                found.append((name, statistic, value, len(labels)))
-        context.progress(min(1.0, (first + len(chosen)) / len(features)))
-    return found
-
-
 def _repeated(
     profile: Profile,
     params: BasicsParams,
@@ -296,7 +182,7 @@ def _repeated(
     if not profile.roles.features:
         yield from unrepeatable_measures(profile, context.grade)
         return
-    (_, share), (limit, shared) = _limits(profile, params)
+    (_, share), (limit, shared) = limits(profile, params.exact_rows)
     features = _joined(parts["test"], "features")
     labelled = bool(profile.signature.classes) and profile.roles.label is not None
     labels = _joined(parts["test"], "labels") if profile.roles.label is not None else None
@@ -307,17 +193,17 @@ def _repeated(
     if len(features):
         result = repeats(features, labels, share, params.level)
         yield from repeat_measures(profile, context.grade, result, share, params.level, labelled)
-    for role in _OTHERS:
+    for role in OTHERS:
         other = profile.dataset(role)
-        columns = _compared(profile, role)
+        columns = compared(profile, role)
         if other is None:
             continue
         if not columns:
             notes.append(f"The {role} data have none of the feature columns: leakage cannot be looked for.")
             continue
-        own = features if columns == _content(profile) else _joined(parts["test"], role)
+        own = features if columns == content(profile) else _joined(parts["test"], role)
         own = own[own <= np.uint64(limit)]
-        if len(columns) < len(_content(profile)):
+        if len(columns) < len(content(profile)):
             notes.append(f"Leakage from {role} data is judged by the {len(columns)} columns in both files.")
         if shared < 1:
             notes.append(f"Leakage from {role} data is estimated from {len(own):,} test rows.")

@@ -224,14 +224,13 @@ def group_measures(grouping: Grouping, grade: Grade) -> Iterator[Measure]:
     rows = grouping.outcomes.sum(axis=1)
     known = int(rows.sum())
     for group, count in zip(grouping.groups, rows.tolist(), strict=True):
-        yield _measure("group_rows", grade, count, known, slice=group, over=grouping.over)
+        yield _measure("group_rows", grade, count, known, slice=group)
         yield _measure(
             "group_share",
             grade,
             count / known if known else None,
             known,
             slice=group,
-            over=grouping.over,
             counts=(count, known),
             status="measured" if known else "insufficient",
             note=None if known else "no row has a known group",

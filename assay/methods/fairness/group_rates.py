@@ -43,8 +43,8 @@ from assay.methods.sharding import row_shards
 
 __all__ = ["METHOD", "GroupRates"]
 
-_PREDICTION = "\N{RIGHTWARDS ARROW}prediction"
-"""Column name of the predicted class in the cells; it may come from scores, so it is not a file's name."""
+_PREDICTION = "\0predicted"
+"""Names the predicted class among the counted columns; no column of a file can be called so."""
 _CLUSTERED_GROUPS = 200
 """Most groups of one grouping whose bootstrap of clusters is kept in memory (10,000 x 200 x 9 numbers)."""
 
@@ -65,7 +65,8 @@ class GroupRatesParams(Params):
         1_000, description="An intersection with more groups than this is left out, with a note."
     )
     max_pairs: Annotated[int, Field(ge=10, le=100_000)] = Field(
-        1_000, description="Of more pairs than this those that could decide a limit are listed."
+        1_000,
+        description="Of more pairs than this only those that decide whether a limit is kept are listed.",
     )
     screen_minimum_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0,
@@ -83,7 +84,7 @@ class GroupRates:
         title="Rates by group",
         pillar="fairness",
         summary="Selection, error and predictive rates of every group and intersection, with all pairwise "
-        "gaps and ratios under simultaneous intervals, the four-fifths screen, and bounds for unknown groups.",
+        "gaps and ratios, the four-fifths screen, and bounds for unknown groups.",
         needs=("predictions", "sensitive"),
         tasks=("binary", "multiclass"),
         modalities=("table", "text", "image"),
@@ -94,7 +95,7 @@ class GroupRates:
             Citation(text="Chouldechova 2017, Fair prediction with disparate impact"),
             Citation(text="Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4(D)"),
             Citation(text="New York City, 6 RCNY 5-300 to 5-304 (Local Law 144 of 2021)"),
-            Citation(text="Newcombe 1998; Koopman 1984; Wilson 1927 (score intervals)"),
+            Citation(text="Wilson 1927; Koopman 1984; Zou & Donner 2008 (intervals)"),
             Citation(text="Holm 1979; Davison & Hinkley 1997 (multiplicity, bootstrap)"),
         ),
     )

@@ -69,8 +69,8 @@ def _why_not(grouping: Grouping, sampling: Sampling, setting: Setting, g: int, r
 def pair_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> tuple[list[Measure], int]:
     """Differences and ratios of every pair of groups, and the most pairs that any of them leaves off.
 
-    Of more than `max_pairs` pairs those that could decide a limit are listed: the largest by value, by
-    the bound nearest to parity and by the bound furthest from it. The level is shared over all pairs.
+    Of more than `max_pairs` pairs those that decide whether a limit is kept are listed, whatever size of
+    group a policy starts at. The level is shared over all pairs, listed or not.
     """
     measures: list[Measure] = []
     left_off = 0
@@ -79,7 +79,7 @@ def pair_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> t
         kinds += ["ratio"] if rate.ratios else []
         for kind in kinds:
             table = sampling.pairs(r, kind)
-            kept = _telling(table, kind, setting.max_pairs)
+            kept = _telling(table, kind, sampling.below[:, r], setting.max_pairs)
             left_off = max(left_off, len(table) - len(kept))
             measures += [_pair(grouping, sampling, setting, rate, kind, table, int(k)) for k in kept]
             measures += [
@@ -88,16 +88,26 @@ def pair_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> t
     return measures, left_off
 
 
-def _telling(table: PairTable, kind: Kind, limit: int) -> npt.NDArray[np.int64]:
-    """Indices of the pairs to list, in order: all, or those that no verdict can do without."""
+def _telling(table: PairTable, kind: Kind, rows: npt.NDArray[np.int64], limit: int) -> npt.NDArray[np.int64]:
+    """Indices of the pairs to list, in order: all, or those that no verdict can do without.
+
+    A verdict hangs on the extreme bounds among the groups of at least some minimum size. So of the pairs
+    sorted by their smaller group, those that set a record for an extreme bound are kept (at most four a
+    group), then the widest pairs up to `limit`.
+    """
     if len(table) <= limit:
         return np.arange(len(table))
-    towards = -1.0 if kind == "ratio" else 1.0
-    kept: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
-    for bound in (table.low, table.high, table.value):
-        furthest = np.argsort(-towards * np.nan_to_num(bound, nan=0.0), kind="stable")
-        kept = np.union1d(kept, furthest[: max(1, limit // 3)])
-    return kept
+    smaller = np.minimum(rows[table.first], rows[table.second])
+    records: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+    for extreme in (table.high, -table.high, table.low, -table.low):
+        order = np.lexsort((-extreme, -smaller))
+        best = np.maximum.accumulate(extreme[order])
+        records = np.union1d(records, order[np.concatenate(([True], best[1:] > best[:-1]))])
+    # The value furthest from parity: both kinds are oriented, differences upwards and ratios downwards.
+    gap = -table.value if kind == "ratio" else table.value
+    widest = np.argsort(-np.nan_to_num(gap, nan=-np.inf), kind="stable")
+    spare = max(0, limit - len(records))
+    return np.union1d(records, widest[~np.isin(widest, records)][:spare])
 
 
 def _pair(
@@ -110,28 +120,28 @@ def _pair(
     k: int,
 ) -> Measure:
     value, low, high = float(table.value[k]), float(table.low[k]), float(table.high[k])
+    defined = bool(np.isfinite(value))
     note = None
-    if not np.isfinite(value):
+    if not defined:
         note = "the rate is 0 in both groups, so their ratio is undefined"
     elif not (np.isfinite(low) and np.isfinite(high)):
-        note = "one rate is 0 or 1 in every cluster, so a bootstrap of clusters has no spread to show"
-    usable = note is None
+        note = "too few rows, or too little variation between them, to bound it on both sides"
     first, second = int(table.first[k]), int(table.second[k])
     return Measure(
         id=f"{rate.id}_{kind}",
         slice=grouping.groups[first],
         over=grouping.over,
         at={"against": grouping.name(second)},
-        value=value if usable else None,
-        low=low if usable else None,
-        high=high if usable else None,
-        level=setting.level if usable else None,
-        interval_method=sampling.pair_method(kind) if usable else None,
+        value=value if defined else None,
+        low=low if defined and np.isfinite(low) else None,
+        high=high if defined and np.isfinite(high) else None,
+        level=setting.level if defined else None,
+        interval_method=sampling.pair_method if defined else None,
         family=table.family,
         n=int(table.n[k]),
         unit=kind,
         direction="even",
-        status="measured" if usable else "insufficient",
+        status="measured" if defined else "insufficient",
         grade=setting.grade,
         note=note,
     )

@@ -5,7 +5,7 @@ replacement makes the counts of the cells exactly Multinomial(n, c / n), so repl
 whatever n is. Clustered rows are drawn a whole cluster at a time; clusters with the same counts are
 exchangeable, so the same multinomial draw over distinct clusters is the cluster bootstrap exactly.
 
-Sources: Wilson 1927; Newcombe 1998; Koopman 1984; Efron 1979; Davison & Hinkley 1997, sections 2.4 and 3.8.
+Sources: Wilson 1927; Zou & Donner 2008; Koopman 1984; Efron 1979; Davison & Hinkley 1997, sections 2.4 and 3.8.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ class Sampling(Protocol):
     usable: npt.NDArray[np.bool_]
     """Where a rate may be reported, shape (G, R)."""
     rate_method: str
-    """Names of the intervals: of a rate, and of a range."""
+    """Names of the intervals: of a rate, a pair, a range and an impact ratio."""
+    pair_method: str
     range_method: str
+    impact_method: str
 
     def shortage(self, group: int, rate: int) -> str | None:
         """Why a rate that has rows may not be reported; None when it simply has no rows."""
@@ -61,8 +63,6 @@ class Sampling(Protocol):
         """Simultaneous intervals over all pairs of groups that are usable for the rate."""
         ...
 
-    def pair_method(self, kind: Kind) -> str: ...
-
     def range_replicates(self) -> Floats:
         """Bootstrap replicates of each rate's range over the usable groups, shape (B, R)."""
         ...
@@ -70,8 +70,6 @@ class Sampling(Protocol):
     def impact_intervals(self, rate: int, reference: int, groups: Sequence[int]) -> tuple[Floats, Floats]:
         """Intervals of each group's rate over the reference's, shape (len(groups),); NaN where none."""
         ...
-
-    impact_method: str
 
 
 def range_of(rates: Floats, usable: npt.NDArray[np.bool_]) -> Floats:
@@ -114,6 +112,7 @@ class Independent:
     """Rows drawn independently: score intervals, Bonferroni pairs, multinomial-cell bootstrap of ranges."""
 
     rate_method = "wilson"
+    pair_method = "mover of clopper-pearson, bonferroni"
     impact_method = "koopman score"
 
     def __init__(
@@ -144,9 +143,6 @@ class Independent:
     def pairs(self, rate: int, kind: Kind) -> PairTable:
         compare = pairwise_differences if kind == "difference" else pairwise_ratios
         return compare(self.above[:, rate], self.below[:, rate], self._level)
-
-    def pair_method(self, kind: Kind) -> str:
-        return "newcombe score, bonferroni" if kind == "difference" else "koopman score, bonferroni"
 
     def impact_intervals(self, rate: int, reference: int, groups: Sequence[int]) -> tuple[Floats, Floats]:
         x, n = self.above[:, rate], self.below[:, rate]
@@ -190,6 +186,7 @@ class Clustered:
         np.add.at(self.clusters, clusters.group, (below > 0).astype(np.int64))
         self.usable = self.clusters >= MINIMUM_CLUSTERS
         self.rate_method = self.impact_method = f"cluster bootstrap {replicates:,}"
+        self.pair_method = f"cluster bootstrap {replicates:,}, max-|T|"
         self.range_method = f"cluster bootstrap {replicates:,}, basic"
         self._drawn = self._draw(clusters, rates, rng)
 
@@ -221,9 +218,6 @@ class Clustered:
         values = quotients(self.above[:, rate], self.below[:, rate])
         values = np.where(self.usable[:, rate], values, np.nan)
         return pairwise_bootstrap(values, self._drawn[:, :, rate], self.below[:, rate], self._level, kind)
-
-    def pair_method(self, kind: Kind) -> str:
-        return f"cluster bootstrap {self._replicates:,}, max-|T|"
 
     def impact_intervals(self, rate: int, reference: int, groups: Sequence[int]) -> tuple[Floats, Floats]:
         """Percentile intervals of each group's rate over the reference's, shape (len(groups),) each.

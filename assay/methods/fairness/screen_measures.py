@@ -71,7 +71,7 @@ def screen_measures(
             direction="lower",
             status="measured",
             grade=setting.grade,
-            note="persons more of this group who would have to be selected to reach four fifths of the best rate",
+            note="more persons of this group to be selected for four fifths of the best rate",
         )
 
 
