@@ -124,8 +124,9 @@ def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
         return None
     level = measure.level or 0.95
     together = bonferroni_level(level, max(family, measure.family))
-    if measure.denominator and (measure.interval_method or "").lower().startswith("wilson"):
-        counts = float(measure.numerator or 0), float(measure.denominator)
+    counted = measure.numerator is not None and bool(measure.denominator)
+    if counted and (measure.interval_method or "").lower().startswith("wilson"):
+        counts = float(measure.numerator or 0), float(measure.denominator or 0)
         return Bounds(*clopper_pearson_interval(*counts, together))
     low = (0.0 if measure.unit == "ratio" else -math.inf) if measure.low is None else measure.low
     high = math.inf if measure.high is None else measure.high
