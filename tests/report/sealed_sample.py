@@ -31,9 +31,13 @@ Hello, reviewer.
 """
 
 
-@cache
 def authority(name: str = "ours") -> Authority:
     """An authority of its own for every name."""
+    return _authority(name)
+
+
+@cache
+def _authority(name: str) -> Authority:
     home = Path(tempfile.mkdtemp(prefix=f"assay-{name}-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     return open_authority(home, now=NOW)
@@ -65,6 +69,10 @@ def plain_report() -> bytes:
     return report_with(evidence())
 
 
-@cache
 def sealed_report(by: str = "ours") -> bytes:
+    return _sealed_report(by)
+
+
+@cache
+def _sealed_report(by: str) -> bytes:
     return seal(plain_report(), authority(by), when=NOW)
