@@ -13,20 +13,17 @@ import pikepdf
 import pytest
 from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
-from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm
 from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from assay.errors import AssayError, Internal
 from assay.report.certificates import fingerprint
 from assay.report.seal import SEAL_REASON, seal
 from assay.report.seal_bytes import read_seal
 from assay.report.signature_fields import add_signature_fields
-from tests.report.sealed_sample import NOW, authority, evidence, plain_report, sealed_report
+from tests.report.sealed_sample import NOW, authority, countersigned, evidence, plain_report, sealed_report
 
 
 def _open(data: bytes) -> pikepdf.Pdf:
@@ -166,36 +163,13 @@ def test_the_seal_has_no_padding() -> None:
 
 
 def test_a_reviewer_can_countersign_without_breaking_the_seal() -> None:
-    key = authority("reviewer")
-    store = SimpleCertificateStore()
-    store.register(asn1_x509.Certificate.load(key.root))
-    reviewer = signers.SimpleSigner.load(
-        str(key.folder / "keys" / f"{fingerprint(key.seal)}.pem"),
-        _pem_file(key.folder, key.seal),
-        ca_chain_files=(_pem_file(key.folder, key.root),),
-    )
-    assert reviewer is not None
-    signed = signers.sign_pdf(
-        IncrementalPdfFileWriter(io.BytesIO(sealed_report())),
-        signers.PdfSignatureMetadata(field_name="review", md_algorithm="sha256"),
-        signer=reviewer,
-        existing_fields_only=True,
-    ).getvalue()
+    signed = countersigned(sealed_report(), authority("reviewer"))
     first, second = PdfFileReader(io.BytesIO(signed)).embedded_signatures
-    roots = [asn1_x509.Certificate.load(root) for root in (authority().root, key.root)]
+    roots = [asn1_x509.Certificate.load(root) for root in (authority().root, authority("reviewer").root)]
     context = ValidationContext(trust_roots=roots, allow_fetching=False, moment=NOW)
     for signature in (first, second):
         assert validate_pdf_signature(signature, context).bottom_line
     assert [first.field_name, second.field_name] == ["seal", "review"]
-
-
-def _pem_file(folder: Path, certificate: bytes) -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    path = folder.parent / f"{fingerprint(certificate)}.pem"
-    path.write_bytes(x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM))
-    return str(path)
 
 
 @pytest.mark.parametrize(
