@@ -135,7 +135,7 @@ def counted_measures(profile: Profile, grade: Grade) -> Iterator[Measure]:
     """Rows, missing cells and the rarest class: what intake has counted already."""
     test = profile.test
     for dataset in profile.datasets:
-        at = {} if dataset.role == "test" else {"dataset": dataset.role}
+        at: dict[str, str] = {} if dataset.role == "test" else {"dataset": dataset.role}
         yield _measure("rows", grade, dataset.rows, dataset.rows, at=at)
     for column in test.columns:
         share = column.missing / column.rows if column.rows else None

@@ -66,7 +66,7 @@ class GroupRatesParams(Params):
     )
     max_pairs: Annotated[int, Field(ge=10, le=100_000)] = Field(
         1_000,
-        description="Of more pairs than this only those that decide whether a limit is kept are listed.",
+        description="Of more pairs than this only those that decide a verdict are listed.",
     )
     screen_minimum_share: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.0,

@@ -114,7 +114,7 @@ def group_cells(
     """
     sizes = [len(names) for names in categories]
     codes = cells.codes[:, [cells.columns.index(name) for name in attributes]]
-    known = (codes >= 0).all(axis=1)
+    known = np.asarray((codes >= 0).all(axis=1))
     group = np.zeros(int(known.sum()), dtype=np.int64)
     for position, size in enumerate(sizes):
         group = group * size + codes[known, position]
@@ -154,7 +154,7 @@ def _by_cluster(
     kind: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int64],
 ) -> Clusters:
-    """Rows without a cluster each stand for themselves would need the rows; intake lets none through."""
+    """Rows whose cluster is missing count as one cluster, which can only widen the intervals."""
     codes = cells.codes[known, cells.columns.index(cluster)].astype(np.int64)
     names, dense = np.unique(codes, return_inverse=True)
     groups = int(index.max()) + 1 if len(index) else 1

@@ -194,15 +194,16 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
     replicates = sampling.range_replicates()
 
     def measured(name: str, value: float, drawn: npt.NDArray[np.float64], n: int) -> Measure:
-        low, high = basic_interval(value, drawn, setting.level)
+        bounds = basic_interval(value, drawn, setting.level)
+        low, high = (None, None) if bounds is None else bounds
         return Measure(
             id=f"fairness.{name}",
             over=grouping.over,
             value=value,
             low=low,
             high=high,
-            level=setting.level,
-            interval_method=sampling.range_method,
+            level=None if bounds is None else setting.level,
+            interval_method=None if bounds is None else sampling.range_method,
             n=n,
             unit="difference",
             direction="even",

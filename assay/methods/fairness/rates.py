@@ -182,10 +182,12 @@ def numerators_and_denominators(
     return above, below
 
 
-def quotients(above: npt.NDArray[np.generic], below: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+def quotients(above: npt.NDArray[np.int64], below: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """above / below; NaN, never 0, where there is nothing below the line."""
     shape = np.broadcast_shapes(above.shape, below.shape)
-    return np.divide(above, below, out=np.full(shape, np.nan), where=np.asarray(below) > 0)
+    rates = np.full(shape, np.nan)
+    np.divide(above, below, out=rates, where=below > 0)
+    return rates
 
 
 def group_measure_specs() -> tuple[MeasureSpec, ...]:

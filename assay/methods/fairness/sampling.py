@@ -5,7 +5,7 @@ replacement makes the counts of the cells exactly Multinomial(n, c / n), so repl
 whatever n is. Clustered rows are drawn a whole cluster at a time; clusters with the same counts are
 exchangeable, so the same multinomial draw over distinct clusters is the cluster bootstrap exactly.
 
-Sources: Wilson 1927; Zou & Donner 2008; Koopman 1984; Efron 1979; Davison & Hinkley 1997, sections 2.4 and 3.8.
+Sources: Wilson 1927; Zou & Donner 2008; Koopman 1984; Efron 1979; Davison & Hinkley 1997, section 3.8.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from assay.datasets.values import combine_hashes
+from assay.datasets.row_hash import combine_hashes
 from assay.methods.fairness.groupings import Clusters, Grouping
 from assay.methods.fairness.rates import OUTCOMES, Rate, numerators_and_denominators, quotients
 from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
@@ -80,20 +80,23 @@ def range_of(rates: Floats, usable: npt.NDArray[np.bool_]) -> Floats:
     counted = usable & ~np.isnan(rates)
     high = np.where(counted, rates, -np.inf).max(axis=-2)
     low = np.where(counted, rates, np.inf).min(axis=-2)
-    return np.subtract(high, low, out=np.full(high.shape, np.nan), where=high >= low)
+    spread = np.full(high.shape, np.nan)
+    np.subtract(high, low, out=spread, where=high >= low)
+    return spread
 
 
-def basic_interval(value: float, replicates: Floats, level: float) -> tuple[float, float]:
+def basic_interval(value: float, replicates: Floats, level: float) -> tuple[float, float] | None:
     """Reflected ("basic") bootstrap interval of a quantity in [0, 1], made to contain the value.
 
     [2v - q(1 - a/2), 2v - q(a/2)]: replicates of a range lie above the sample's range, which lies above
-    the population's, and the reflection turns that bias the right way.
+    the population's, and the reflection turns that bias the right way. None where all replicates are
+    equal: a bootstrap without spread says nothing about the error.
 
     Source: Davison & Hinkley 1997, section 5.2.
     """
     finite = replicates[np.isfinite(replicates)]
-    if not len(finite):
-        return 0.0, 1.0
+    if not len(finite) or np.ptp(finite) == 0:
+        return None
     quantiles = percentile_interval(finite, level)
     low, high = 2 * value - float(quantiles.high), 2 * value - float(quantiles.low)
     return max(0.0, min(low, value)), min(1.0, max(high, value))
@@ -224,9 +227,10 @@ class Clustered:
 
         NaN where a rate is the same in every replicate, for then the bootstrap has no spread to show.
         """
-        drawn = self._drawn[:, groups, rate]
-        best = self._drawn[:, [reference], rate]
-        bounds = percentile_interval(quotients(drawn, best), self._level)
+        drawn, best = self._drawn[:, groups, rate], self._drawn[:, [reference], rate]
+        ratio = np.full(drawn.shape, np.nan)
+        np.divide(drawn, best, out=ratio, where=best > 0)
+        bounds = percentile_interval(ratio, self._level)
         flat = (self.above[groups, rate] == 0) | (self.above[groups, rate] == self.below[groups, rate])
         return np.where(flat, np.nan, bounds.low), np.where(flat, np.nan, bounds.high)
 

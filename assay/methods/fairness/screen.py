@@ -72,7 +72,7 @@ def significance_of(
         else:
             tests.append("z")
             raw.append(float(two_proportion_z(x1, n1, x2, n2)))
-    adjusted = holm(raw) if raw else []
+    adjusted = holm(raw)
     return [
         Comparison(group, test, p, float(q))
         for group, test, p, q in zip(groups, tests, raw, adjusted, strict=True)

@@ -53,7 +53,7 @@ def screen_measures(
                 direction="none",
                 status="measured",
                 grade=setting.grade,
-                note=f"{result.p:.3g} before Holm's adjustment over {len(others)} groups. {SCREEN_NOTE}",
+                note=f"{result.p:.3g} before Holm's adjustment, family of {len(others)}. {SCREEN_NOTE}",
             )
     for g in others:
         missing = shortfall(int(selected[g]), int(rows[g]), int(selected[reference]), int(rows[reference]))
