@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from assay.commands import AuditOptions, run_audit
+from assay.commands.audit import AuditOptions, run_audit
 from assay.errors import AssayError, BadInput
 
 __all__ = ["adult_table", "diabetes_table", "main", "out_of_fold", "write_table"]

@@ -7,13 +7,18 @@ are judged pair by pair, under intervals whose error is shared out over the whol
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.errors import BadInput
-from assay.stats.intervals import koopman_ratio, newcombe_difference, normal_interval
+from assay.stats.intervals import (
+    clopper_pearson_interval,
+    mover_difference,
+    mover_ratio,
+    normal_interval,
+)
 from assay.stats.multiplicity import bonferroni_level
 
 __all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_normal", "pairwise_ratios"]
@@ -50,10 +55,10 @@ class PairTable:
 def pairwise_differences(
     successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95, family: int | None = None
 ) -> PairTable:
-    """Simultaneous Newcombe intervals for the differences of all pairs of rates.
+    """Simultaneous intervals for the differences of all pairs of rates.
 
-    Each interval is made at level 1 - (1 - level)/family, so that all hold together with at least
-    `level` (Bonferroni).
+    Each is the `exact_difference` (Clopper-Pearson limits, squared and added) at level
+    1 - (1 - level)/family, so that all hold together with at least `level` (Bonferroni).
 
     Args:
         successes: shape (..., groups); leading axes are independent repetitions (simulations).
@@ -64,45 +69,36 @@ def pairwise_differences(
     Raises:
         BadInput: successes outside [0, trials], a level outside (0, 1), a family below 1.
 
-    Source: Newcombe 1998 method 10; Bonferroni's inequality.
+    Source: Zou & Donner 2008; Clopper & Pearson 1934; Dunn 1961.
     """
     x, n = np.asarray(successes), np.asarray(trials)
     left, right = _pairs(n > 0)
     size = _family(left, family)
     rates = x / np.where(n == 0, 1, n)
     first, second = _orient(rates, left, right, higher_first=True)
-    x1, x2 = _take(x, first), _take(x, second)
-    low, high = newcombe_difference(x1, n[first], x2, n[second], bonferroni_level(level, size))
-    return PairTable(
-        first, second, _take(rates, first) - _take(rates, second), low, high, n[first] + n[second], size
-    )
+    (p1, l1, u1), (p2, l2, u2) = _sides(x, n, rates, first, second, bonferroni_level(level, size))
+    low, high = mover_difference(p1, l1, u1, p2, l2, u2)
+    return PairTable(first, second, p1 - p2, low, high, n[first] + n[second], size)
 
 
 def pairwise_ratios(
     successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95, family: int | None = None
 ) -> PairTable:
-    """Simultaneous Koopman intervals for the ratios (lower to higher) of all pairs of rates.
+    """Simultaneous intervals for the ratios (lower to higher) of all pairs of rates.
 
-    Arguments, simultaneity and errors as for `pairwise_differences`.
+    Each is the `exact_ratio` at level 1 - (1 - level)/family. Arguments, simultaneity and errors as
+    for `pairwise_differences`.
 
-    Source: Koopman 1984; Bonferroni's inequality.
+    Source: Donner & Zou 2012; Clopper & Pearson 1934; Dunn 1961.
     """
     x, n = np.asarray(successes), np.asarray(trials)
     left, right = _pairs(n > 0)
     size = _family(left, family)
     rates = x / np.where(n == 0, 1, n)
     first, second = _orient(rates, left, right, higher_first=False)
-    x1, x2 = _take(x, first), _take(x, second)
-    low, high = koopman_ratio(x1, n[first], x2, n[second], bonferroni_level(level, size))
-    return PairTable(
-        first,
-        second,
-        _ratio(_take(rates, first), _take(rates, second)),
-        low,
-        high,
-        n[first] + n[second],
-        size,
-    )
+    (p1, l1, u1), (p2, l2, u2) = _sides(x, n, rates, first, second, bonferroni_level(level, size))
+    low, high = mover_ratio(p1, l1, u1, p2, l2, u2)
+    return PairTable(first, second, _ratio(p1, p2), low, high, n[first] + n[second], size)
 
 
 def pairwise_normal(
@@ -218,6 +214,19 @@ def _family(left: IntArray, family: int | None) -> int:
     return max(len(left), 1) if family is None else family
 
 
+def _sides(
+    x: npt.NDArray[Any],
+    n: npt.NDArray[Any],
+    rates: FloatArray,
+    first: IntArray,
+    second: IntArray,
+    level: float,
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Rate, lower and upper limit of both sides of each pair; limits are made once a group, not a pair."""
+    low, high = clopper_pearson_interval(x, np.broadcast_to(n, x.shape), level)
+    return ([_take(a, first) for a in (rates, low, high)], [_take(a, second) for a in (rates, low, high)])
+
+
 def _orient(
     values: FloatArray, left: IntArray, right: IntArray, *, higher_first: bool
 ) -> tuple[IntArray, IntArray]:
@@ -226,7 +235,7 @@ def _orient(
     return np.where(swap, right, left), np.where(swap, left, right)
 
 
-def _take(values: npt.NDArray[np.generic], index: IntArray) -> FloatArray:
+def _take(values: npt.NDArray[Any], index: IntArray) -> FloatArray:
     return np.take_along_axis(np.asarray(values, dtype=float), index, axis=-1)
 
 
