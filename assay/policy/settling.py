@@ -120,13 +120,12 @@ def _general(item: Item, spec: MeasureSpec, limit: Bounds) -> int | None:
     value = item.measure.value
     if value is None:
         return None
-    ends = (value, item.low, item.high, *limit)
+    ends = [value, item.low, item.high, limit.low, limit.high]
     if spec.unit == "ratio":
         if min(ends) <= 0:
             return None
-        ends = tuple(math.log(end) for end in ends)
-    middle, low, high, minimum, maximum = ends
-    return rows_to_settle_general(middle, low, high, item.measure.n, minimum, maximum)
+        ends = [math.log(end) for end in ends]
+    return rows_to_settle_general(ends[0], ends[1], ends[2], item.measure.n, ends[3], ends[4])
 
 
 def _counted(rate: Measure) -> bool:
