@@ -11,18 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import Profile
+from assay.methods.score_cells import EXACT_ROWS
 
 __all__ = ["MOST_BLOCKS", "block_count", "block_of"]
 
 MOST_BLOCKS = 5_000
+MOST_BLOCKS_BINNED = 200
+"""Beyond EXACT_ROWS rows, so that score bins x blocks stay bounded."""
+_FEWEST = 100
 
 
 def block_count(profile: Profile, most: int = MOST_BLOCKS) -> int:
-    """Blocks used for the test dataset: 0 without a cluster column, else at most `most`."""
+    """Blocks used for the test dataset: 0 without a cluster column, else at most `most` (but 100)."""
     if profile.roles.cluster is None:
         return 0
+    limit = MOST_BLOCKS if profile.test.rows <= EXACT_ROWS else MOST_BLOCKS_BINNED
     distinct = profile.test.column(profile.roles.cluster).distinct
-    return most if distinct is None else min(distinct, most)
+    return min(limit if distinct is None else distinct, limit, max(most, _FEWEST))
 
 
 def block_of(cluster: npt.NDArray[np.int32], blocks: int) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ User's page: docs/methods/performance.classification.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from assay.contracts import (
     SubjectProtocol,
 )
 from assay.datasets.table import Batch, predicted, prediction_columns
-from assay.methods.cluster_blocks import MOST_BLOCKS, block_count, block_of
+from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.performance.classification_specs import CITATIONS, SPECS
 from assay.methods.performance.confusion import ConfusionCounts, Found, confusion_statistics
 from assay.methods.performance.score_measures import binning_note, score_estimates, score_series
@@ -86,7 +86,7 @@ class Classification:
     def estimate(self, profile: Profile, params: ClassificationParams) -> Estimate:
         rows = profile.test.rows
         scored = _scored(profile)
-        drawn = params.score_replicates * min(rows, SCORE_BINS) * (2e-8 if scored else 0)
+        drawn = params.score_replicates * min(rows, 65_536) * (2e-8 if scored else 0)
         seconds = 0.1 + rows * (4e-7 if scored else 1e-7) + params.replicates * 5e-6 + drawn
         return Estimate(evaluations=0, seconds=round(seconds, 3), memory_bytes=400_000_000)
 
@@ -130,9 +130,8 @@ class Classification:
 
         arrays: dict[str, npt.NDArray[Any]] = {}
         if shard.arguments["grid"] is not None:
-            strata = 2 * max(blocks, 1)
             grid = Grid.from_json(shard.arguments["grid"])
-            arrays = count_scores(batches(), strata, grid, _positive(profile, strata))
+            arrays = count_scores(batches(), 2 * max(blocks, 1), grid, _losses(profile))
         else:
             for _ in batches():
                 pass
@@ -190,21 +189,11 @@ class Classification:
     def _sample(
         self, partials: Sequence[Partial], profile: Profile, params: ClassificationParams
     ) -> ScoreSample:
-        blocks = _blocks(profile)
-        strata = 2 * max(blocks, 1)
         cells = merge_scores(
-            [partial.arrays for partial in partials],
-            self._grid(profile, params),
-            strata,
-            _positive(profile, strata),
+            [partial.arrays for partial in partials], self._grid(profile, params), _losses(profile)
         )
-        return sample_of(
-            cells,
-            np.ones(cells.cell.shape, bool),
-            cells.stratum % 2 == 1,
-            np.arange(strata) // 2 if blocks else None,
-            np.ones(strata, bool),
-        )
+        block = cells.stratum // 2 if _blocks(profile) else None
+        return sample_of(cells, np.arange(cells.cell.size), _positive(cells.stratum), block)
 
 
 def _scored(profile: Profile) -> bool:
@@ -212,8 +201,7 @@ def _scored(profile: Profile) -> bool:
 
 
 def _blocks(profile: Profile) -> int:
-    most = _BLOCK_CELLS // len(profile.signature.classes) ** 2
-    return block_count(profile, max(100, min(MOST_BLOCKS, most)))
+    return block_count(profile, _BLOCK_CELLS // len(profile.signature.classes) ** 2)
 
 
 def _block(batch: Batch, cluster: str | None, blocks: int) -> npt.NDArray[np.int64]:
@@ -227,9 +215,14 @@ def _favourable(profile: Profile) -> int | None:
     return None if name is None else profile.signature.classes.index(name)
 
 
-def _positive(profile: Profile, strata: int) -> npt.NDArray[np.bool_] | None:
-    """Which strata hold positives; None when scores are not probabilities."""
-    return np.arange(strata) % 2 == 1 if profile.signature.output == "probability" else None
+def _positive(stratum: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Strata are 2 x block + label, and label code 1 is favourable."""
+    return stratum % 2 == 1
+
+
+def _losses(profile: Profile) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]] | None:
+    """What Brier score and log loss need to know of a stratum; None when scores are not probabilities."""
+    return _positive if profile.signature.output == "probability" else None
 
 
 def _confusion(partials: Sequence[Partial], classes: int, blocks: int) -> ConfusionCounts:

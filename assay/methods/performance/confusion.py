@@ -40,7 +40,7 @@ class Statistic(NamedTuple):
         if self.parts is not None:
             above, below = self.parts(matrices)
             value = _ratio(above, below)
-            return 2 * value / (1 + value) if self.kind == "f1" else value
+            return np.asarray(2 * value / (1 + value)) if self.kind == "f1" else value
         assert self.value is not None
         return self.value(matrices)
 
@@ -245,9 +245,10 @@ class ConfusionCounts:
             if defined.size == 0 or np.ptp(defined) < 1e-12:
                 low, high = self._edge(statistic, level)
                 return low, high, "wilson limits of the recalls, worst case"
-            low, high = percentile_interval(drawn, level)
+            limits = percentile_interval(drawn, level)
+            low, high = float(limits.low), float(limits.high)
             name = "multinomial bootstrap" if self.blocks is None else "cluster bootstrap"
-            return float(low), float(high), f"{name} {drawn.size:,}"
+            return low, high, f"{name} {drawn.size:,}"
         if statistic.kind == "recalls":
             return (*self._mover(level), "mover, wilson limits")
         assert above is not None

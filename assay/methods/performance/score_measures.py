@@ -19,7 +19,7 @@ __all__ = ["binning_note", "reliability_columns", "score_estimates", "score_seri
 
 _POINTS = 400
 _THRESHOLDS = 101
-_RESOLUTION = 65_536
+_RESOLUTION = 4_096
 
 
 def score_estimates(
