@@ -323,7 +323,10 @@ def test_lists_and_help_read_well(home: Path, command: str) -> None:
 
 
 def test_help_loads_no_heavy_library() -> None:
-    code = "import sys; from assay import cli; print([m for m in ('numpy', 'pyarrow', 'pydantic') if m in sys.modules])"
+    code = (
+        "import sys; from assay import cli; "
+        "print([m for m in ('numpy', 'pyarrow', 'pydantic') if m in sys.modules])"
+    )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
