@@ -135,7 +135,8 @@ class DelimitedSource:
             return error
         if "straddling" in str(error):
             return BadInput(
-                f"{self.name} has a row of more than {MAX_LINE // 2**20} MB; perhaps a quote is never closed."
+                f"{self.name} has a row that goes on for more than {_BLOCK // 2**20} MB; "
+                "perhaps a quote is never closed."
             )
         return BadInput(f"{self.name} cannot be read as a table: {str(error).splitlines()[0][:200]}.")
 

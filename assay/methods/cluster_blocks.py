@@ -13,11 +13,13 @@ import numpy.typing as npt
 from assay.contracts import Profile
 from assay.methods.score_cells import EXACT_ROWS
 
-__all__ = ["MOST_BLOCKS", "block_count", "block_of"]
+__all__ = ["FEWEST_CLUSTERS", "MOST_BLOCKS", "block_count", "block_of"]
 
 MOST_BLOCKS = 5_000
 MOST_BLOCKS_BINNED = 200
 """Beyond EXACT_ROWS rows, so that score bins x blocks stay bounded."""
+FEWEST_CLUSTERS = 5
+"""With fewer, resampling clusters shows too little of their spread to trust."""
 _FEWEST = 100
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.methods.cluster_blocks import FEWEST_CLUSTERS
 from assay.methods.score_cells import ScoreCells
 from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
 from assay.stats.calibration import (
@@ -109,12 +110,21 @@ class ScoreSample:
         with_negative = np.unique(self.cluster[~self.positive]).size
         return min(with_positive, with_negative, self.clusters // 2)
 
+    @property
+    def few_clusters(self) -> str | None:
+        """Why clusters are too few for any interval; None when they are not."""
+        if not 0 < self.clusters < FEWEST_CLUSTERS:
+            return None
+        return f"{self.clusters} clusters; {FEWEST_CLUSTERS} are needed to estimate a spread."
+
     def area(self, level: float, needed: int = 2) -> Estimated:
         """AUC with its interval; insufficient below `needed` rows of either class."""
         negatives, positives = self.class_rows
         if min(negatives, positives) < needed:
             found = f"{positives:,} favourable and {negatives:,} other labels"
             return Estimated(None, note=f"{found}; an AUC needs {needed} of each.")
+        if self.few_clusters:
+            return Estimated(None, note=self.few_clusters)
         value = area_under_curve(self.negatives, self.positives)
         if self.clusters:
             variance = clustered_area_variance(self.cell, self.positive, self.cluster, self.count)
@@ -145,8 +155,8 @@ class ScoreSample:
         sums, squares = getattr(self.proper, total), getattr(self.proper, f"{total}_squared")
         n = self.rows
         value = float(sums.sum()) / n
-        if n < 2 or self.clusters == 1:
-            return Estimated(None, note="One row or one cluster alone has no spread to estimate.")
+        if n < 2 or self.few_clusters:
+            return Estimated(None, note=self.few_clusters or "One row alone has no spread to estimate.")
         if self.clusters:
             moved = sums - self.proper.n * value
             spread = float((moved**2).sum()) * self.clusters / (self.clusters - 1) / n**2
@@ -180,6 +190,8 @@ class ScoreSample:
 
     def calibration_error(self, bins: Bins, resampled: Resampled, level: float) -> Estimated:
         """ECE with the interval of `calibration_error_interval`."""
+        if self.few_clusters:
+            return Estimated(None, note=self.few_clusters)
         low, high = calibration_error_interval(bins, resampled.residuals, level)
         return Estimated(calibration_error(bins), low, high, resampled.method)
 
@@ -260,6 +272,8 @@ class ScoreSample:
 
     def average_precision_interval(self, resampled: Resampled, level: float) -> Estimated:
         """Percentile interval around the average precision of all cells."""
+        if self.few_clusters:
+            return Estimated(None, note=self.few_clusters)
         value = self.average_precision()
         low, high = percentile_interval(resampled.average_precision, level)
         return Estimated(value, max(value + float(low), 0.0), min(value + float(high), 1.0), resampled.method)

@@ -217,7 +217,7 @@ def _favourable(profile: Profile) -> int | None:
 
 def _positive(stratum: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Strata are 2 x block + label, and label code 1 is favourable."""
-    return stratum % 2 == 1
+    return np.asarray(stratum % 2 == 1)
 
 
 def _losses(profile: Profile) -> Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]] | None:

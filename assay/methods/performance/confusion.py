@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.methods.cluster_blocks import FEWEST_CLUSTERS
 from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
 from assay.stats.intervals import wilson_interval
 
@@ -42,7 +43,7 @@ class Statistic(NamedTuple):
             value = _ratio(above, below)
             return np.asarray(2 * value / (1 + value)) if self.kind == "f1" else value
         assert self.value is not None
-        return self.value(matrices)
+        return np.asarray(self.value(matrices), dtype=np.float64)
 
 
 class Found(NamedTuple):
@@ -60,7 +61,7 @@ class Found(NamedTuple):
 
 def _ratio(above: Matrix, below: Matrix) -> Floats:
     below = np.asarray(below, dtype=np.float64)
-    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0))
 
 
 def _recalls(m: Matrix) -> Floats:
@@ -241,8 +242,9 @@ class ConfusionCounts:
     ) -> tuple[float, float, str]:
         if drawn is not None:
             defined = drawn[~np.isnan(drawn)]
-            # a replicate that always gives the same value (no errors, or nothing but errors) has no spread
-            if defined.size == 0 or np.ptp(defined) < 1e-12:
+            # no errors, or nothing but errors, leave no spread; few clusters leave too little
+            few = self.blocks is not None and len(self.blocks) < FEWEST_CLUSTERS
+            if few or defined.size == 0 or np.ptp(defined) < 1e-12:
                 low, high = self._edge(statistic, level)
                 return low, high, "wilson limits of the recalls, worst case"
             limits = percentile_interval(drawn, level)
