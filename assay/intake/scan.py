@@ -78,7 +78,7 @@ class ColumnScan:
         if self.values is not None:
             self._count(column)
         if self._keep_hashes:
-            self.hashes.append(hash_column(column))
+            self.hashes.append(hash_column(column.drop_null()))
         elif self._unique_hashes:
             self._merge_hashes(np.unique(hash_column(column.drop_null())))
 

@@ -8,7 +8,7 @@ bin keeps the sum of its scores. The grid depends on the profile alone, never on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import ColumnSummary
-from assay.stats.calibration import ProperScores, proper_scores
+from assay.stats.calibration import brier_terms, log_loss_terms, weighted_counts
 
 __all__ = ["EXACT_ROWS", "SCORE_BINS", "Grid", "ScoreCells", "count_scores", "grid_for", "merge_scores"]
 
@@ -26,8 +26,10 @@ Ints = npt.NDArray[np.int64]
 EXACT_ROWS = 1_000_000
 SCORE_BINS = 65_536
 _MOST_ENTRIES = 1 << 22
-"""Entries a shard may hold: 4 arrays of 32 MiB."""
-_FEWEST_BINS = 256
+"""Possible entries (bins x strata) up to which the bins stay as many as asked for."""
+_FEWEST_BINS = 1_024
+_PENDING = 1 << 20
+"""Entries that may wait before equal ones are added up."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class ScoreCells:
     """Counted scores of one dataset, sorted by (cell, stratum).
 
     scores: value of each cell (mean score of a bin), shape (cells,), ascending.
-    cell, stratum, count: of each entry, shape (entries,); score_sum: sum of the entry's scores.
-    proper: sums of Brier and log-loss terms by stratum; None unless scores are probabilities.
+    cell, stratum, count, score_sum: of each entry, shape (entries,).
+    losses: sums over the entry's rows of Brier term, its square, log loss, its square; shape
+        (entries, 4); None unless scores are probabilities.
     """
 
     grid: Grid
@@ -72,7 +75,7 @@ class ScoreCells:
     stratum: Ints
     count: Ints
     score_sum: Floats
-    proper: ProperScores | None
+    losses: Floats | None
 
 
 def grid_for(
@@ -83,7 +86,7 @@ def grid_for(
     Args:
         rows: rows of the dataset. column: profile of the score. strata: number of strata.
         exact_rows: up to so many rows every score is kept.
-        bins: most bins; halved until bins x strata entries fit.
+        bins: most bins; halved, to 1,024 at the least, until bins x strata entries fit.
     """
     if rows <= exact_rows:
         return Grid(0)
@@ -91,49 +94,61 @@ def grid_for(
         return Grid(0)
     while bins > _FEWEST_BINS and bins * strata > _MOST_ENTRIES:
         bins //= 2
-    low, high = column.minimum or 0.0, column.maximum or 0.0
-    return Grid(bins, low, high)
+    return Grid(bins, column.minimum or 0.0, column.maximum or 0.0)
+
+
+def loss_terms(scores: Floats, positive: npt.NDArray[np.bool_]) -> Floats:
+    """Brier term, its square, log loss and its square of rows with these scores, shape (rows, 4)."""
+    brier = np.where(positive, *brier_terms(scores)[::-1])
+    loss = np.where(positive, *log_loss_terms(scores)[::-1])
+    return np.stack([brier, brier**2, loss, loss**2], axis=1)
 
 
 def count_scores(
-    batches: Iterable[tuple[Floats, Ints]], strata: int, grid: Grid, positive: npt.NDArray[np.bool_] | None
+    batches: Iterable[tuple[Floats, Ints]],
+    strata: int,
+    grid: Grid,
+    positive: Callable[[Ints], npt.NDArray[np.bool_]] | None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Count a stream of (scores, strata) to the arrays of a partial.
 
     Args:
-        batches: pairs of arrays of shape (rows,); a stratum of -1 leaves its row out.
+        batches: pairs of arrays of shape (rows,).
         strata: number of strata.
-        positive: for probabilities, whether a stratum's rows are positives, shape (strata,); with
-            bins, the sums behind Brier score and log loss are then taken from the rows themselves.
+        positive: for probabilities, tells whether strata hold positives. On a grid the sums behind
+            Brier score and log loss are taken from the rows themselves, so binning costs them nothing.
     """
     if grid.exact:
         return _count_exact(batches)
-    count = np.zeros(grid.bins * strata, np.int64)
-    score_sum = np.zeros(grid.bins * strata)
-    proper = np.zeros((strata, 4))
+    pending: list[tuple[Ints, Floats]] = []
+    waiting = 0
     for scores, stratum in batches:
-        known = stratum >= 0
-        scores, stratum = scores[known], stratum[known]
-        key = grid.place(scores) * strata + stratum
-        np.add.at(count, key, 1)
-        np.add.at(score_sum, key, scores)
+        columns = [np.ones((scores.size, 1)), scores[:, None]]
         if positive is not None:
-            ones = np.ones(scores.shape, np.int64)
-            proper += np.stack(proper_scores(scores, positive[stratum], ones, stratum, strata)[1:], axis=1)
-    used = np.flatnonzero(count)
-    arrays = {
-        "cell": used // strata,
-        "stratum": used % strata,
-        "count": count[used],
-        "score_sum": score_sum[used],
-    }
-    if positive is not None:
-        arrays["proper"] = proper
-    return arrays
+            columns.append(loss_terms(scores, positive(stratum)))
+        pending.append(_add_up(grid.place(scores) * strata + stratum, np.concatenate(columns, axis=1)))
+        waiting += pending[-1][0].size
+        if waiting > _PENDING:
+            pending, waiting = [_gather(pending)], 0
+    key, sums = _gather(pending)
+    return {"cell": key // strata, "stratum": key % strata, "sums": sums}
+
+
+def _gather(parts: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
+    if not parts:
+        return np.zeros(0, np.int64), np.zeros((0, 2))
+    return _add_up(np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]))
+
+
+def _add_up(key: Ints, sums: Floats) -> tuple[Ints, Floats]:
+    """Distinct keys, ascending, and the sums of their rows."""
+    distinct, place = np.unique(key, return_inverse=True)
+    added = [weighted_counts(place, column, distinct.size) for column in sums.T]
+    return distinct, np.stack(added, axis=1)
 
 
 def _count_exact(batches: Iterable[tuple[Floats, Ints]]) -> dict[str, npt.NDArray[Any]]:
-    parts = [(scores[stratum >= 0], stratum[stratum >= 0]) for scores, stratum in batches]
+    parts = list(batches)
     scores = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0)
     stratum = np.concatenate([part[1] for part in parts]) if parts else np.zeros(0, np.int64)
     first, order = _runs(scores, stratum)
@@ -153,29 +168,25 @@ def _runs(major: npt.NDArray[Any], minor: Ints) -> tuple[Ints, Ints]:
 def merge_scores(
     parts: Sequence[Mapping[str, npt.NDArray[Any]]],
     grid: Grid,
-    strata: int,
-    positive: npt.NDArray[np.bool_] | None,
+    positive: Callable[[Ints], npt.NDArray[np.bool_]] | None,
 ) -> ScoreCells:
     """Add up the arrays of all shards; counts are exact whatever the sharding."""
     major = np.concatenate([part["score" if grid.exact else "cell"] for part in parts])
     stratum = np.concatenate([part["stratum"] for part in parts]).astype(np.int64)
-    count = np.concatenate([part["count"] for part in parts]).astype(np.int64)
     first, order = _runs(major, stratum)
     major, stratum = major[order][first], stratum[order][first]
-    count = np.add.reduceat(count[order], first) if first.size else count
     values, cell = np.unique(major, return_inverse=True)
     cell = cell.astype(np.int64)
-    proper: ProperScores | None = None
     if grid.exact:
+        count = np.add.reduceat(np.concatenate([part["count"] for part in parts])[order], first)
         scores = values.astype(np.float64)
-        score_sum = scores[cell] * count
+        losses = None
         if positive is not None:
-            proper = proper_scores(scores[cell], positive[stratum], count, stratum, strata)
-    else:
-        sums = np.concatenate([part["score_sum"] for part in parts])
-        score_sum = np.add.reduceat(sums[order], first) if first.size else sums
-        scores = np.bincount(cell, score_sum) / np.bincount(cell, count)
-        if positive is not None:
-            n = np.bincount(stratum, count, strata).astype(np.int64)
-            proper = ProperScores(n, *np.sum([part["proper"] for part in parts], axis=0).T)
-    return ScoreCells(grid, scores, cell, stratum, count, score_sum, proper)
+            losses = loss_terms(scores[cell], positive(stratum)) * count[:, None]
+        return ScoreCells(grid, scores, cell, stratum, count, scores[cell] * count, losses)
+    sums = np.add.reduceat(np.concatenate([part["sums"] for part in parts])[order], first, axis=0)
+    scores = weighted_counts(cell, sums[:, 1], values.size) / weighted_counts(cell, sums[:, 0], values.size)
+    count = sums[:, 0].astype(np.int64)
+    return ScoreCells(
+        grid, scores, cell, stratum, count, sums[:, 1], sums[:, 2:] if positive is not None else None
+    )

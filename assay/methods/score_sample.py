@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from assay.methods.cluster_blocks import FEWEST_CLUSTERS
 from assay.methods.score_cells import ScoreCells
 from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
 from assay.stats.calibration import (
     Bins,
     CalibrationLine,
-    ProperScores,
     bin_counts,
     calibration_error,
     calibration_error_interval,
@@ -52,6 +52,16 @@ class Estimated(NamedTuple):
     note: str | None = None
 
 
+class ProperScores(NamedTuple):
+    """Rows, and sums over them of the Brier and log-loss terms and of their squares; (clusters or 1,)."""
+
+    n: Ints
+    brier: Floats
+    brier_squared: Floats
+    log_loss: Floats
+    log_loss_squared: Floats
+
+
 class Resampled(NamedTuple):
     """Bootstrap replicates: average precision less its centre (replicates,), residuals (replicates, bins)."""
 
@@ -67,7 +77,7 @@ class ScoreSample:
     scores, score_sum, negatives, positives: shape (cells,), ascending score.
     cell, positive, cluster, count: entries by cluster (clusters numbered from 0); without a cluster
         column every array but `cluster` still stands and `clusters` is 0.
-    proper: Brier and log-loss sums, one entry a cluster, or one in all.
+    proper: Brier and log-loss sums by cluster, or one in all; None unless scores are probabilities.
     """
 
     scores: Floats
@@ -100,12 +110,21 @@ class ScoreSample:
         with_negative = np.unique(self.cluster[~self.positive]).size
         return min(with_positive, with_negative, self.clusters // 2)
 
+    @property
+    def few_clusters(self) -> str | None:
+        """Why clusters are too few for any interval; None when they are not."""
+        if not 0 < self.clusters < FEWEST_CLUSTERS:
+            return None
+        return f"{self.clusters} clusters; {FEWEST_CLUSTERS} are needed to estimate a spread."
+
     def area(self, level: float, needed: int = 2) -> Estimated:
         """AUC with its interval; insufficient below `needed` rows of either class."""
         negatives, positives = self.class_rows
         if min(negatives, positives) < needed:
             found = f"{positives:,} favourable and {negatives:,} other labels"
             return Estimated(None, note=f"{found}; an AUC needs {needed} of each.")
+        if self.few_clusters:
+            return Estimated(None, note=self.few_clusters)
         value = area_under_curve(self.negatives, self.positives)
         if self.clusters:
             variance = clustered_area_variance(self.cell, self.positive, self.cluster, self.count)
@@ -136,8 +155,8 @@ class ScoreSample:
         sums, squares = getattr(self.proper, total), getattr(self.proper, f"{total}_squared")
         n = self.rows
         value = float(sums.sum()) / n
-        if n < 2 or self.clusters == 1:
-            return Estimated(None, note="One row or one cluster alone has no spread to estimate.")
+        if n < 2 or self.few_clusters:
+            return Estimated(None, note=self.few_clusters or "One row alone has no spread to estimate.")
         if self.clusters:
             moved = sums - self.proper.n * value
             spread = float((moved**2).sum()) * self.clusters / (self.clusters - 1) / n**2
@@ -171,6 +190,8 @@ class ScoreSample:
 
     def calibration_error(self, bins: Bins, resampled: Resampled, level: float) -> Estimated:
         """ECE with the interval of `calibration_error_interval`."""
+        if self.few_clusters:
+            return Estimated(None, note=self.few_clusters)
         low, high = calibration_error_interval(bins, resampled.residuals, level)
         return Estimated(calibration_error(bins), low, high, resampled.method)
 
@@ -251,6 +272,8 @@ class ScoreSample:
 
     def average_precision_interval(self, resampled: Resampled, level: float) -> Estimated:
         """Percentile interval around the average precision of all cells."""
+        if self.few_clusters:
+            return Estimated(None, note=self.few_clusters)
         value = self.average_precision()
         low, high = percentile_interval(resampled.average_precision, level)
         return Estimated(value, max(value + float(low), 0.0), min(value + float(high), 1.0), resampled.method)
@@ -268,37 +291,30 @@ def _draw(counts: Ints, replicates: int, rng: np.random.Generator) -> npt.NDArra
 
 
 def sample_of(
-    cells: ScoreCells,
-    entries: npt.NDArray[np.bool_],
-    positive: npt.NDArray[np.bool_],
-    cluster: Ints | None,
-    strata: npt.NDArray[np.bool_],
+    cells: ScoreCells, entries: Ints, positive: npt.NDArray[np.bool_], cluster: Ints | None
 ) -> ScoreSample:
     """The sample made of some entries of counted scores.
 
     Args:
-        entries: which entries belong, shape (entries,). positive: whether an entry's rows are positives.
-        cluster: cluster of each stratum, shape (strata,), or None.
-        strata: which strata belong, shape (strata,); picks the Brier and log-loss sums.
+        entries: indices of the entries that belong, at least one.
+        positive: whether an entry's rows are positives, shape (all entries,).
+        cluster: cluster of each entry, shape (all entries,), or None where rows are independent.
     """
     kept, cell = np.unique(cells.cell[entries], return_inverse=True)
     cell, hit, count = cell.astype(np.int64), positive[entries], cells.count[entries]
-    size = kept.size
-    negatives = np.bincount(cell[~hit], count[~hit], size).astype(np.int64)
-    positives = np.bincount(cell[hit], count[hit], size).astype(np.int64)
-    score_sum = weighted_counts(cell, cells.score_sum[entries], size)
+    negatives = weighted_counts(cell[~hit], count[~hit], kept.size).astype(np.int64)
+    positives = weighted_counts(cell[hit], count[hit], kept.size).astype(np.int64)
+    score_sum = weighted_counts(cell, cells.score_sum[entries], kept.size)
     clusters, number = 0, np.zeros(cell.shape, np.int64)
-    proper = cells.proper
     if cluster is not None:
-        names, number = np.unique(cluster[cells.stratum[entries]], return_inverse=True)
-        clusters, number = names.size, number.astype(np.int64)
-    if proper is not None:
-        home = np.searchsorted(names, cluster[strata]) if cluster is not None else np.zeros(strata.sum(), int)
-        home = np.minimum(home, max(clusters, 1) - 1)
-        sums = [weighted_counts(home, part[strata], max(clusters, 1)) for part in proper]
-        proper = ProperScores(sums[0].astype(np.int64), *sums[1:])
+        names, place = np.unique(cluster[entries], return_inverse=True)
+        clusters, number = names.size, place.astype(np.int64)
+    proper = None
+    if cells.losses is not None:
+        sums = (weighted_counts(number, column, max(clusters, 1)) for column in cells.losses[entries].T)
+        proper = ProperScores(weighted_counts(number, count, max(clusters, 1)).astype(np.int64), *sums)
     return ScoreSample(
-        scores=score_sum / (negatives + positives) if not cells.grid.exact else cells.scores[kept],
+        scores=cells.scores[kept] if cells.grid.exact else score_sum / (negatives + positives),
         score_sum=score_sum,
         negatives=negatives,
         positives=positives,

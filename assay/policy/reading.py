@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from assay.contracts import Limits, Measure, MeasureSpec, significant
-from assay.stats.intervals import normal_quantile, wilson_interval
+from assay.stats.intervals import clopper_pearson_interval, normal_quantile
 from assay.stats.multiplicity import bonferroni_level
 
 __all__ = [
     "Bounds",
     "Item",
     "Reading",
+    "is_binomial",
     "is_exact",
     "limit_bounds",
     "read",
@@ -104,13 +105,23 @@ def is_exact(measure: Measure) -> bool:
     return measure.interval_method == "exact"
 
 
-def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
-    """The measure's interval, widened so that `family` of them hold together at its level.
+def is_binomial(measure: Measure) -> bool:
+    """Whether the value is a share of independent rows, so that its counts say all about its interval."""
+    counted = measure.numerator is not None and bool(measure.denominator)
+    return counted and (measure.interval_method or "").lower() == "wilson"
 
-    An interval that already shares its level with as many is taken as it is. Otherwise Bonferroni: a
-    Wilson interval is computed afresh at level 1 - (1 - level)/family; any other (normal, bootstrap,
-    clustered) is stretched by the ratio of the normal quantiles, for ratios on the log scale. Exact
+
+def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
+    """The interval by which a measure is judged, when `family` of them must hold together at its level.
+
+    A rate shown with its Wilson interval is judged by the Clopper-Pearson interval of its counts at level
+    1 - (1 - level)/family: Wilson's is right on average only, and would fail a group exactly at a limit
+    of .99 in 9 % of audits with 50 rows, and one of 12 groups of 30 rows at .95 in 17 %. Any other
+    interval (normal, bootstrap, clustered, pairwise) is taken as it is when it shares its level with as
+    many already, else stretched by the ratio of the normal quantiles, for ratios on the log scale. Exact
     values are their own interval; null when the measure has a value but no interval.
+
+    Source: Clopper & Pearson 1934; Bonferroni's inequality.
     """
     if measure.value is None:
         return None
@@ -118,16 +129,16 @@ def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
         return Bounds(measure.value, measure.value)
     if measure.low is None and measure.high is None:
         return None
+    level = measure.level or 0.95
+    together = bonferroni_level(level, max(family, measure.family))
+    if is_binomial(measure):
+        counts = float(measure.numerator or 0), float(measure.denominator or 0)
+        return Bounds(*clopper_pearson_interval(*counts, together))
     low = (0.0 if measure.unit == "ratio" else -math.inf) if measure.low is None else measure.low
     high = math.inf if measure.high is None else measure.high
     if family <= measure.family:
         return Bounds(low, high)
-    level = measure.level or 0.95
-    wide = bonferroni_level(level, family)
-    counted = measure.numerator is not None and bool(measure.denominator)
-    if counted and (measure.interval_method or "").lower().startswith("wilson"):
-        return Bounds(*wilson_interval(float(measure.numerator or 0), float(measure.denominator or 0), wide))
-    stretch = float(normal_quantile(wide) / normal_quantile(bonferroni_level(level, measure.family)))
+    stretch = float(normal_quantile(together) / normal_quantile(bonferroni_level(level, measure.family)))
     centre = _scaled(measure.value, measure.unit)
     return Bounds(
         _unscaled(_stretched(centre, _scaled(low, measure.unit), stretch), measure.unit),

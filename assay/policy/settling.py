@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from assay.contracts import Measure, MeasureSpec, PairUndecided
 from assay.policy.groups import at_without_pair, group_label, other_side
-from assay.policy.reading import Bounds, Item
+from assay.policy.reading import Bounds, Item, is_binomial
 from assay.stats.multiplicity import bonferroni_level
 from assay.stats.settle import (
     rows_to_settle_difference,
@@ -84,7 +84,7 @@ def _single(item: Item, limit: Bounds, family: int) -> int | None:
     if measure.value is None:
         return None
     needed = None
-    if _counted(measure):
+    if is_binomial(measure):
         level = bonferroni_level(measure.level or 0.95, family)
         x, n = measure.numerator or 0, measure.denominator or 0
         needed = rows_to_settle_rate(x, n, limit.low, limit.high, level)
@@ -97,7 +97,7 @@ def _one_group(
     measure: Measure, first: Measure, second: Measure, spec: MeasureSpec, limit: Bounds, family: int
 ) -> int | None:
     """More counted rows of the smaller group alone; null when that would not do."""
-    if not _counted(first) or not _counted(second):
+    if not is_binomial(first) or not is_binomial(second):
         return None
     search = rows_to_settle_ratio if spec.unit == "ratio" else rows_to_settle_difference
     needed = search(
@@ -120,17 +120,12 @@ def _general(item: Item, spec: MeasureSpec, limit: Bounds) -> int | None:
     value = item.measure.value
     if value is None:
         return None
-    ends = (value, item.low, item.high, *limit)
+    ends = [value, item.low, item.high, limit.low, limit.high]
     if spec.unit == "ratio":
         if min(ends) <= 0:
             return None
-        ends = tuple(math.log(end) for end in ends)
-    middle, low, high, minimum, maximum = ends
-    return rows_to_settle_general(middle, low, high, item.measure.n, minimum, maximum)
-
-
-def _counted(rate: Measure) -> bool:
-    return rate.numerator is not None and bool(rate.denominator)
+        ends = [math.log(end) for end in ends]
+    return rows_to_settle_general(ends[0], ends[1], ends[2], item.measure.n, ends[3], ends[4])
 
 
 def _in_rows(counted: int | None, rate: Measure, rows: int) -> int | None:

@@ -27,7 +27,7 @@ MAX_EVIDENCE = 64 * 1024 * 1024
 _MAX_METADATA = 1024 * 1024
 _MAX_ATTACHMENTS = 1_000
 _MAX_FIELDS = 100
-_MEMORY = 3 * 1024**3
+_MEMORY = 2 * 1024**3
 _CPU_SECONDS = 40
 _OUTPUT = MAX_EVIDENCE + 1024 * 1024
 _MENTION = re.compile(r"snapshot(?:[ _-]?digest)?[\s:=]{0,3}([0-9a-f]{64})(?![0-9a-f])", re.IGNORECASE)

@@ -19,15 +19,15 @@ __all__ = [
     "LOG_LOSS_CLIP",
     "Bins",
     "CalibrationLine",
-    "ProperScores",
     "bin_counts",
+    "brier_terms",
     "calibration_error",
     "calibration_error_interval",
     "calibration_line",
     "equal_mass_bins",
     "equal_width_bins",
     "line_scores",
-    "proper_scores",
+    "log_loss_terms",
     "weighted_counts",
 ]
 
@@ -39,16 +39,6 @@ LOG_LOSS_CLIP = float(np.finfo(np.float64).eps)
 LOGIT_CLIP = 1e-6
 """Probabilities are held inside [LOGIT_CLIP, 1 - LOGIT_CLIP] before a logit, which caps their leverage."""
 _MAX_STEPS = 100
-
-
-class ProperScores(NamedTuple):
-    """Sums over rows; they add up over shards. Each of shape () or (strata,)."""
-
-    n: Counts
-    brier: Floats
-    brier_squared: Floats
-    log_loss: Floats
-    log_loss_squared: Floats
 
 
 class Bins(NamedTuple):
@@ -75,42 +65,20 @@ class CalibrationLine(NamedTuple):
 
 
 def brier_terms(scores: Floats) -> tuple[Floats, Floats]:
-    """Squared error of one negative and of one positive row at each score."""
+    """Squared error of one negative and of one positive row at each score.
+
+    Their mean over rows is the Brier score. Source: Brier 1950.
+    """
     return scores**2, (1 - scores) ** 2
 
 
 def log_loss_terms(scores: Floats) -> tuple[Floats, Floats]:
-    """-log of the probability given to what happened, for one negative and one positive row."""
+    """-log of the probability given to what happened, for one negative and one positive row.
+
+    Their mean over rows is the log loss; 0 and 1 are moved in by LOG_LOSS_CLIP. Source: Good 1952.
+    """
     held = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
     return -np.log1p(-held), -np.log(held)
-
-
-def proper_scores(
-    scores: Floats,
-    positive: npt.NDArray[np.bool_],
-    count: Counts,
-    stratum: npt.NDArray[np.int64] | None = None,
-    strata: int = 1,
-) -> ProperScores:
-    """Sums of the Brier and log-loss terms and of their squares, by stratum.
-
-    Args:
-        scores, positive, count: probability, class and number of rows of each entry, shape (entries,).
-        stratum: group or cluster of each entry, shape (entries,); None puts all in stratum 0.
-        strata: number of strata.
-
-    Returns:
-        Sums of shape (strata,). Mean = sum / n; its standard error follows from the squares.
-
-    Source: Brier 1950; Good 1952.
-    """
-    where = np.zeros(scores.shape, np.int64) if stratum is None else stratum
-    brier = np.where(positive, *brier_terms(scores)[::-1])
-    loss = np.where(positive, *log_loss_terms(scores)[::-1])
-    return ProperScores(
-        weighted_counts(where, count, strata).astype(np.int64),
-        *(weighted_counts(where, count * terms, strata) for terms in (brier, brier**2, loss, loss**2)),
-    )
 
 
 def weighted_counts(place: npt.NDArray[np.int64], weight: Counts, size: int) -> Floats:

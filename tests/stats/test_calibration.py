@@ -19,18 +19,13 @@ def binned(scores, labels, bins=15):
 def test_brier_and_log_loss_equal_scikit_learn():
     scores, labels = noisy(3_000, 1, digits=3)
     scores[:2] = [0.0, 1.0]
-    sums = calibration.proper_scores(scores, labels == 1, np.ones(3_000, int))
-    assert sums.brier[0] / 3_000 == pytest.approx(brier_score_loss(labels, scores), abs=1e-12)
-    assert sums.log_loss[0] / 3_000 == pytest.approx(log_loss(labels, scores), abs=1e-12)
-
-
-def test_proper_scores_add_up_over_strata():
-    scores, labels = noisy(1_000, 2)
-    stratum = np.arange(1_000) % 7
-    whole = calibration.proper_scores(scores, labels == 1, np.ones(1_000, int))
-    parts = calibration.proper_scores(scores, labels == 1, np.ones(1_000, int), stratum, 7)
-    for one, many in zip(whole, parts, strict=True):
-        assert many.sum() == pytest.approx(one[0], rel=1e-12)
+    hit = labels == 1
+    for terms, peer in (
+        (calibration.brier_terms, brier_score_loss),
+        (calibration.log_loss_terms, log_loss),
+    ):
+        negative, positive = terms(scores)
+        assert np.where(hit, positive, negative).mean() == pytest.approx(peer(labels, scores), abs=1e-12)
 
 
 def test_calibration_error_of_a_hand_worked_example():
