@@ -18,7 +18,6 @@ ROWS = {"White": (9290, 4656), "Black": (760, 801), "Asian-Pac-Islander": (316, 
 ROWS |= {"Amer-Indian-Eskimo": (103, 56), "Other": (82, 53)}
 RATES = {"White": (0.268, 0.085), "Black": (0.165, 0.052), "Asian-Pac-Islander": (0.297, 0.11)}
 RATES |= {"Amer-Indian-Eskimo": (0.126, 0.071), "Other": (0.159, 0.057)}
-MANY = 26
 
 
 def wilson(x: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -73,28 +72,39 @@ def spec(id_: str, title: str, pillar: str, measures: Sequence[tuple[str, str, s
     )  # fmt: skip
 
 
-def judge(rule: c.Rule, measure: c.Measure, subject: str, pillar: str, others: int = 0) -> c.Verdict:
-    limits, low, high = rule.limits, measure.low or 0.0, measure.high or 0.0
+def side(limits: c.Limits, measure: c.Measure) -> str:
+    """ "inside", "beyond" or "open": where the whole interval lies."""
+    low, high = measure.low or 0.0, measure.high or 0.0
     if limits.minimum is not None:
-        text, inside, beyond = f"≥ {limits.minimum:.2f}", low >= limits.minimum, high < limits.minimum
-        aim = limits.target_minimum is None or low >= limits.target_minimum
+        return "inside" if low >= limits.minimum else "beyond" if high < limits.minimum else "open"
+    most = limits.maximum or 0.0
+    return "inside" if high <= most else "beyond" if low > most else "open"
+
+
+def judge(
+    rule: c.Rule, rows: Sequence[c.Measure], measure: c.Measure, subject: str, pillar: str
+) -> c.Verdict:
+    limits, low, high = rule.limits, measure.low or 0.0, measure.high or 0.0
+    sides = [side(limits, m) for m in rows]
+    if limits.minimum is not None:
+        text, aim = f"≥ {limits.minimum:.2f}", limits.target_minimum is None or low >= limits.target_minimum
     else:
-        most = limits.maximum or 0.0
-        text, inside, beyond = f"≤ {most:.2f}", high <= most, low > most
-        aim = limits.target_maximum is None or high <= limits.target_maximum
-    outcome = "fail" if beyond else ("pass" if aim else "warn") if inside else "insufficient"
+        text, aim = f"≤ {limits.maximum:.2f}", limits.target_maximum is None or high <= limits.target_maximum
+    outcome = (
+        "fail" if "beyond" in sides else "insufficient" if "open" in sides else "pass" if aim else "warn"
+    )
     words = {"pass": "is inside", "warn": "is inside the limit but not the target of", "fail": "is beyond"}
-    undecided = (
-        (c.PairUndecided(slice=measure.slice, against=str(measure.at.get("against")), rows_needed=240, group=subject),)
-        if outcome == "insufficient"
-        else ()
+    undecided = tuple(
+        c.PairUndecided(slice=m.slice, against=str(m.at.get("against")), rows_needed=4 * m.n,
+                        group=", ".join(m.slice.values()))
+        for m, at in zip(rows, sides, strict=True) if at == "open"
     )  # fmt: skip
     return c.Verdict(
         rule=rule.id, title=rule.title, pillar=pillar, measure=measure.id, over=measure.over,  # type: ignore[arg-type]
         slice=measure.slice, outcome=outcome, value=measure.value, low=measure.low, high=measure.high,  # type: ignore[arg-type]
         n=measure.n, decisive=measure_key(measure), subject=subject, limit=text, limits=limits,
-        unit=measure.unit, level=0.95, judged=1 + others, failed=int(outcome == "fail"), undecided=undecided,
-        shown_only=("Other, Female",) if others > 20 else (),
+        unit=measure.unit, level=0.95, judged=len(rows), failed=sides.count("beyond"), undecided=undecided,
+        shown_only=("Other, Female",) if len(rows) > 20 else (),
         sentence=f"{rule.title}: {subject} {words.get(outcome, 'cannot be decided against')} {text}.",
         severity=rule.severity, required=rule.required, source=rule.source,
     )  # fmt: skip
@@ -331,7 +341,7 @@ def _verdicts(policy: c.Policy, measures: Sequence[c.Measure]) -> tuple[c.Verdic
             low = rule.limits.minimum is not None
             worst = sorted(rows, key=lambda m: (m.high if low else -(m.low or 0)) or 0)[0]
             subject = f"{', '.join(worst.slice.values())} / {worst.at['against']}" if over else "all rows"
-            found.append(judge(rule, worst, subject, pillar, len(rows) - 1))
+            found.append(judge(rule, rows, worst, subject, pillar))
     return tuple(found)
 
 
