@@ -85,7 +85,7 @@ def compare(before: Evidence, after: Evidence) -> CompareReport:
     found: list[Comparison] = []
     only_before: list[Unmatched] = []
     only_after: list[Unmatched] = []
-    for name, measure in {**second, **first}.items():
+    for name, measure in {**first, **second}.items():
         spec = specs[measure.id]
         merit = merit_of(spec)
         if spec.judging == "shown" or merit is None:

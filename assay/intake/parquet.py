@@ -17,6 +17,8 @@ from assay.intake.column_names import clean_names
 __all__ = ["ParquetSource"]
 
 MAX_ROWS = 10**9
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What the Parquet reader raises on damaged files, undecodable names included."""
 _BATCH = 65_536
 _BUFFER = 2**20
 """Bytes of a column chunk that are read at once, so that a file of one huge row group is streamed too."""
@@ -35,7 +37,7 @@ class ParquetSource:
         try:
             with pq.ParquetFile(path) as file:
                 schema, rows = file.schema_arrow, file.metadata.num_rows
-        except (pa.ArrowException, OSError):
+        except _UNREADABLE:
             raise self._damaged() from None
         if not len(schema):
             raise BadInput(f"{self.name} has no columns.")
@@ -77,7 +79,7 @@ class ParquetSource:
                         ]
             with self._path.open("rb") as raw:
                 self._digest = file_digest(raw, "sha256").hexdigest()
-        except (pa.ArrowException, OSError):
+        except _UNREADABLE:
             raise self._damaged() from None
 
     def _damaged(self) -> BadInput:

@@ -9,7 +9,15 @@ from assay.contracts import Limits, Measure, MeasureSpec, PairUndecided
 from assay.policy.groups import at_without_pair, attributes, group_label, other_side
 from assay.policy.reading import Bounds, Item, is_exact
 
-__all__ = ["decided_sentence", "limit_text", "number", "subject_of", "target_text", "undecided_sentence"]
+__all__ = [
+    "decided_sentence",
+    "limit_text",
+    "number",
+    "settle_clause",
+    "subject_of",
+    "target_text",
+    "undecided_sentence",
+]
 
 _MOST_NAMED = 3
 
@@ -93,7 +101,7 @@ def undecided_sentence(
 ) -> str:
     """Says what the rows at hand cannot decide, and how many more would."""
     total = max(len(items), len(undecided))
-    settle = _settle_clause(undecided)
+    settle = settle_clause(undecided)
     if quoted is None or quoted.measure.value is None:
         note = next((item.measure.note for item in items if item.measure.note), None)
         reason = f" ({note})" if note else ""
@@ -108,7 +116,7 @@ def undecided_sentence(
     return f"{len(undecided)} of {total} {_things(quoted)} undecided{settle}. The most doubtful: {quote}."
 
 
-def _settle_clause(undecided: Sequence[PairUndecided]) -> str:
+def settle_clause(undecided: Sequence[PairUndecided]) -> str:
     """ ": about 240 more rows of "Other, Female" would settle them", the largest need of each group."""
     needs: dict[str | None, int] = {}
     for entry in undecided:

@@ -35,7 +35,7 @@ __all__ = [
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 
 _SOURCE = """
-#set document(title: "Audit report", author: "Assay", keywords: ("snapshot {digest}",))
+#set document(title: "Audit report", author: "Assay", keywords: ("audit", "{digest}"))
 #set text(lang: "en")
 #pdf.attach("evidence.json", relationship: "data", mime-type: "application/json", description: "Evidence")
 = Summary

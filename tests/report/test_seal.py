@@ -23,6 +23,7 @@ from assay.report.certificates import fingerprint
 from assay.report.seal import SEAL_REASON, seal
 from assay.report.seal_bytes import read_seal
 from assay.report.signature_fields import add_signature_fields
+from assay.report.verify import verify
 from tests.report.sealed_sample import NOW, authority, countersigned, evidence, plain_report, sealed_report
 
 
@@ -104,6 +105,18 @@ def test_pyhanko_judges_the_seal_valid_and_the_whole_file_covered() -> None:
     assert status.coverage is SignatureCoverageLevel.ENTIRE_FILE
     assert signature.docmdp_level is MDPPerm.FILL_FORMS
     assert signature.field_name == "seal"
+
+
+def test_pyhanko_accepts_a_respelt_seal_that_verify_refuses() -> None:
+    # The reason why our verifier compares bytes: this one would pass with a validator alone.
+    start, stop = read_seal(sealed_report()).gap
+    sealed = sealed_report()
+    respelt = sealed[:start] + sealed[start:stop].lower() + sealed[stop:]
+    (signature,) = PdfFileReader(io.BytesIO(respelt)).embedded_signatures
+    root = asn1_x509.Certificate.load(authority().root)
+    context = ValidationContext(trust_roots=[root], allow_fetching=False, moment=NOW)
+    assert validate_pdf_signature(signature, context).bottom_line
+    assert verify(respelt, authority=authority()).outcome == "altered"
 
 
 @pytest.mark.skipif(shutil.which("pdfsig") is None, reason="pdfsig (poppler-utils) is not installed")

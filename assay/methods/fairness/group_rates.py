@@ -7,7 +7,7 @@ User's page: docs/methods/fairness.group_rates.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from assay.contracts import (
     Profile,
     ShardSpec,
     SubjectProtocol,
+    Tier,
 )
 from assay.datasets.table import predicted, prediction_columns
 from assay.methods.fairness.cells import Cells, count_rows, merge_cells
@@ -73,6 +74,11 @@ class GroupRatesParams(Params):
         description="Groups with a smaller share of the rows stay out of the four-fifths screen "
         "(Local Law 144 allows 0.02).",
     )
+
+    @classmethod
+    def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
+        """Resamples of the tiers that are not standard."""
+        return {"quick": {"replicates": 2_000}, "deep": {"replicates": 100_000}}.get(tier, {})
 
 
 class GroupRates:

@@ -8,7 +8,7 @@ User's page: docs/methods/fairness.scores.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from assay.contracts import (
     Series,
     ShardSpec,
     SubjectProtocol,
+    Tier,
 )
 from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.fairness.groupings import subsets
@@ -71,6 +72,11 @@ class ScoresByGroupParams(Params):
     score_bins: Annotated[int, Field(ge=256, le=1 << 20)] = Field(
         SCORE_BINS, description="Most equal-width bins of the scores where they are binned."
     )
+
+    @classmethod
+    def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
+        """Resamples of the tiers that are not standard."""
+        return {"quick": {"replicates": 1_000}, "deep": {"replicates": 20_000}}.get(tier, {})
 
 
 class ScoresByGroup:

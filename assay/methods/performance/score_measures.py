@@ -58,9 +58,7 @@ def _line(sample: ScoreSample, level: float) -> Iterator[tuple[str, Estimated]]:
     line, errors = sample.line()
     z = float(normal_quantile(level))
     if line is None or sample.few_clusters:
-        reason = (
-            sample.few_clusters or "No finite fit: one score, one class, or scores that separate the classes."
-        )
+        reason = sample.few_clusters or "No finite fit: one score or class, or classes wholly separated."
         for name in ("slope", "intercept"):
             yield f"performance.calibration_{name}", Estimated(None, note=reason)
         return

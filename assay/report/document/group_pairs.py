@@ -9,7 +9,7 @@ from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.group_rates import level
 from assay.report.document.model import Block
-from assay.report.document.verdicts import pair_outcome, spread
+from assay.report.document.verdicts import PARITY, axis_bounds, pair_outcome, spread
 from assay.report.palette import STYLES
 
 __all__ = ["bound_blocks", "pair_blocks"]
@@ -69,7 +69,8 @@ def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) ->
                 "kind": "intervals",
                 "rows": rows,
                 "lines": lines,
-                "bounds": [0.0, None] if ratio else [None, None],
+                "bounds": axis_bounds(known[0].unit),
+                "parity": PARITY.get(known[0].unit),
                 "title": known[0].unit,
                 "words": verdict is not None,
             },
@@ -130,7 +131,8 @@ def bound_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
                 "kind": "intervals",
                 "rows": rows,
                 "lines": lines,
-                "bounds": [0.0, None],
+                "bounds": axis_bounds("ratio"),
+                "parity": PARITY["ratio"],
                 "title": "ratio",
                 "words": False,
             },
