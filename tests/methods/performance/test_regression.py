@@ -72,6 +72,17 @@ def test_intervals_cover_the_true_values():
     assert all(8 <= m <= 43 for m in missed.values()), missed
 
 
+def test_intervals_do_not_depend_on_where_the_label_is_centred():
+    label, prediction = rows(200, 10)
+    near, far = (Moments.of(error_columns(label, prediction, centre)) for centre in (50.0, 20.0))
+    for one, other in zip(
+        error_estimates(near, near.covariance_of_mean, 2.0),
+        error_estimates(far, far.covariance_of_mean, 2.0),
+        strict=True,
+    ):
+        assert one[1:] == pytest.approx(other[1:], rel=1e-6)
+
+
 def test_a_biased_model_is_found(tmp_path):
     found = measures(run_method(METHOD, subject(tmp_path, *rows(1_000, 2, bias=0.5))))
     assert found["mean_error"].low > 0.3
