@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
-import click
 import typer
 
 from assay import __version__
@@ -52,35 +51,52 @@ def _root(
 @app.command(rich_help_panel="Audit")
 def audit(
     data: Annotated[
-        Path, typer.Option(help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA)
+        Path,
+        typer.Option(
+            metavar="FILE", help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA
+        ),
     ],
     out: Annotated[
         Path,
-        typer.Option(help="Folder for report.pdf, report.html and evidence.json.", rich_help_panel=_RUN),
+        typer.Option(
+            metavar="DIR", help="Folder for report.pdf, report.html and evidence.json.", rich_help_panel=_RUN
+        ),
     ],
-    label: Annotated[str | None, typer.Option(help="Column of true outcomes.", rich_help_panel=_DATA)] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of true outcomes.", rich_help_panel=_DATA)
+    ] = None,
     predictions: Annotated[
-        str | None, typer.Option(help="Column of predicted outcomes.", rich_help_panel=_DATA)
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of predicted outcomes.", rich_help_panel=_DATA),
     ] = None,
     scores: Annotated[
         str | None,
         typer.Option(
+            metavar="COLUMN",
             help="Column of scores or probabilities of the favourable outcome; may join --predictions.",
             rich_help_panel=_DATA,
         ),
     ] = None,
     sensitive: Annotated[
         str | None,
-        typer.Option(help="Columns of sensitive attributes, joined by commas.", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="COLUMN,...",
+            help="Columns of sensitive attributes, joined by commas.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     favourable: Annotated[
         str | None,
-        typer.Option(help="The outcome people would want (or that is counted).", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="VALUE", help="The outcome people would want (or that is counted).", rich_help_panel=_DATA
+        ),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            help="Scores at or above it predict the favourable outcome [0.5].", rich_help_panel=_DATA
+            metavar="NUMBER",
+            help="Scores at or above it predict the favourable outcome (default 0.5).",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     task: Annotated[
@@ -89,40 +105,55 @@ def audit(
     ] = None,
     train: Annotated[
         Path | None,
-        typer.Option(help="Training rows, for leakage checks.", rich_help_panel=_DATA),
+        typer.Option(metavar="FILE", help="Training rows, for leakage checks.", rich_help_panel=_DATA),
     ] = None,
     tuning: Annotated[
-        Path | None, typer.Option(help="Tuning rows, for leakage checks.", rich_help_panel=_DATA)
+        Path | None,
+        typer.Option(metavar="FILE", help="Tuning rows, for leakage checks.", rich_help_panel=_DATA),
     ] = None,
     roles: Annotated[
         str | None,
         typer.Option(
-            help="Column saying train, tuning or test, when one file holds all.", rich_help_panel=_DATA
+            metavar="COLUMN",
+            help="Column saying train, tuning or test, when one file holds all.",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     cluster: Annotated[
         str | None,
         typer.Option(
-            help="Column of units whose rows belong together (patients, sites).", rich_help_panel=_DATA
+            metavar="COLUMN",
+            help="Column of units whose rows belong together (patients, sites).",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     identifier: Annotated[
         str | None,
-        typer.Option("--id", help="Column of row ids; must be unique.", rich_help_panel=_DATA),
+        typer.Option(
+            "--id", metavar="COLUMN", help="Column of row ids; must be unique.", rich_help_panel=_DATA
+        ),
     ] = None,
     bins: Annotated[
         list[str] | None,
         typer.Option(
-            help="Cut a number into groups: age=25,60 gives < 25, 25 to < 60, >= 60.", rich_help_panel=_DATA
+            metavar="COLUMN=CUTS",
+            help="Cut a number into groups: age=25,60 gives < 25, 25 to < 60, >= 60.",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     header: Annotated[
         str | None,
-        typer.Option(help="Column names, joined by commas, of a headerless file.", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="NAME,...",
+            help="Column names, joined by commas, of a headerless file.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     missing: Annotated[
         str | None,
-        typer.Option(help="Tokens that mean missing, joined by commas.", rich_help_panel=_DATA),
+        typer.Option(
+            metavar="TOKEN,...", help="Tokens that mean missing, joined by commas.", rich_help_panel=_DATA
+        ),
     ] = None,
     allow_missing: Annotated[
         bool,
@@ -134,23 +165,36 @@ def audit(
     ] = False,
     policy: Annotated[
         str | None,
-        typer.Option(help="Policy file, or a pack: see `assay policies`.", rich_help_panel=_JUDGE),
+        typer.Option(
+            metavar="FILE|PACK", help="Policy file, or a pack: see `assay policies`.", rich_help_panel=_JUDGE
+        ),
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(help="Only these methods, joined by commas: see `assay methods`.", rich_help_panel=_RUN),
+        typer.Option(
+            metavar="ID,...",
+            help="Only these methods, joined by commas: see `assay methods`.",
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     tier: Annotated[
         Literal["quick", "standard", "deep"],
         typer.Option(help="How many resamples intervals rest on.", rich_help_panel=_RUN),
     ] = "standard",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every random step.", rich_help_panel=_RUN)] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Seed of every random step.", rich_help_panel=_RUN)
+    ] = 0,
     title: Annotated[
-        str | None, typer.Option(help="Title of the report [the file's name].", rich_help_panel=_RUN)
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Title of the report (default: the file's name).", rich_help_panel=_RUN
+        ),
     ] = None,
     time_limit: Annotated[
         float,
-        typer.Option(min=1.0, help="Seconds that one step may take.", rich_help_panel=_RUN),
+        typer.Option(
+            metavar="SECONDS", min=1.0, help="Seconds that one step may take.", rich_help_panel=_RUN
+        ),
     ] = 3600.0,
 ) -> None:
     """Audit a table of predictions and write a sealed report.
@@ -160,7 +204,7 @@ def audit(
     [bold]Example[/bold]: assay audit --data adult.csv --label income --predictions predicted
     --favourable '>50K' --sensitive sex,race --policy hiring --out out/
     """
-    from assay.commands import AuditOptions, run_audit
+    from assay.commands.audit import AuditOptions, run_audit
 
     options = AuditOptions(
         data=data,
@@ -198,7 +242,7 @@ def compare(
     after: Annotated[Path, typer.Argument(help="evidence.json of the second run.")],
 ) -> None:
     """Say what became better, worse or stayed between two runs, with intervals."""
-    from assay.commands import run_compare
+    from assay.commands.compare import run_compare
 
     raise typer.Exit(run_compare(before, after))
 
@@ -212,7 +256,7 @@ def gate(
 
     Exit code: 0 let through, 1 something became worse, 2 bad input, 3 undecided or something missing.
     """
-    from assay.commands import run_gate
+    from assay.commands.compare import run_gate
 
     raise typer.Exit(run_gate(baseline, candidate))
 
@@ -229,7 +273,7 @@ def verify(
 
     Exit code: 0 intact and trusted, 1 altered, 2 not a report, 3 intact but signer not trusted.
     """
-    from assay.commands import run_verify
+    from assay.commands.verify import run_verify
 
     raise typer.Exit(run_verify(report, tuple(trust or ())))
 
@@ -241,7 +285,7 @@ def authority(
     ] = None,
 ) -> None:
     """Show the local authority that seals this installation's reports."""
-    from assay.commands import run_authority
+    from assay.commands.verify import run_authority
 
     raise typer.Exit(run_authority(export))
 
@@ -249,7 +293,7 @@ def authority(
 @app.command(rich_help_panel="Lists")
 def methods() -> None:
     """List the audit methods, what each needs and measures."""
-    from assay.commands import list_methods
+    from assay.commands.lists import list_methods
 
     list_methods()
 
@@ -257,7 +301,7 @@ def methods() -> None:
 @app.command(rich_help_panel="Lists")
 def formats() -> None:
     """List the data formats that can be audited."""
-    from assay.commands import list_formats
+    from assay.commands.lists import list_formats
 
     list_formats()
 
@@ -267,7 +311,7 @@ def policies(
     name: Annotated[str | None, typer.Argument(help="Show the rules of this pack or file.")] = None,
 ) -> None:
     """List the policy packs, or the rules of one with their sources."""
-    from assay.commands import list_policies
+    from assay.commands.lists import list_policies
 
     list_policies(name)
 
@@ -280,13 +324,10 @@ def main() -> NoReturn:
     """Entry point: one clear sentence instead of a traceback, and the documented exit codes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        app()
     except AssayError as error:
         _fail(error.message, error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         _fail("Stopped. Nothing was written.", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -300,6 +341,7 @@ def main() -> NoReturn:
             "Set ASSAY_DEBUG=1 to see where, and please report it.",
             3,
         )
+    sys.exit(0)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -20,7 +20,7 @@ from assay.contracts import (
 )
 from assay.evidence import digest
 
-__all__ = ["PILLAR_TITLES", "make_params", "make_plan", "timestamp", "why_not"]
+__all__ = ["PILLAR_TITLES", "make_params", "make_plan", "needs_in_words", "timestamp", "why_not"]
 
 from pydantic import ValidationError
 
@@ -71,10 +71,15 @@ def make_params(method: AuditMethod, values: Mapping[str, Any] | None, tier: Tie
         raise BadParams(f"{method.spec.id}: {where}: {first['msg']}.") from error
 
 
+def needs_in_words(needs: Iterable[Capability]) -> list[str]:
+    """What a user would have to bring, for each capability."""
+    return [_NEEDS[need] for need in needs]
+
+
 def why_not(method: AuditMethod, profile: Profile) -> str | None:
     """Why the method cannot run on this subject, as a sentence; None when it can."""
     spec = method.spec
-    missing = [_NEEDS[need] for need in spec.needs if need not in profile.capabilities]
+    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
     if missing:
         return f"Needs {' and '.join(missing)}; this audit was given none."
     if profile.signature.task not in spec.tasks:

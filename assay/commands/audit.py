@@ -1,4 +1,4 @@
-"""What the commands do: from options to files and an exit code."""
+"""`assay audit`: from options to sealed files and an exit code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,7 @@ from assay.errors import AssayError, BadInput, Cancelled
 if TYPE_CHECKING:
     from assay.engine import Listener
 
-__all__ = [
-    "AuditOptions",
-    "list_formats",
-    "list_methods",
-    "list_policies",
-    "run_audit",
-    "run_authority",
-    "run_compare",
-    "run_gate",
-    "run_verify",
-]
+__all__ = ["AuditOptions", "run_audit", "sealed_files"]
 
 
 @dataclass(frozen=True)
@@ -152,13 +142,13 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
 def sealed_files(evidence: Evidence) -> dict[str, bytes]:
     """report.pdf (sealed by the local authority), report.html and evidence.json of one snapshot."""
     from assay.evidence import dump
-    from assay.report.authority import Authority
+    from assay.report.authority import open_authority
     from assay.report.html import build_html
     from assay.report.pdf import build_pdf
     from assay.report.seal import seal
 
     moment = datetime.now(UTC)
-    sealed = seal(build_pdf(evidence), Authority.local(), when=moment)
+    sealed = seal(build_pdf(evidence), open_authority(now=moment), when=moment)
     return {
         "report.pdf": sealed,
         "report.html": build_html(evidence).encode(),
