@@ -62,8 +62,8 @@ class Sampling(Protocol):
         """Simultaneous intervals over all pairs of groups that are usable for the rate."""
         ...
 
-    def range_replicates(self) -> Floats:
-        """Bootstrap replicates of each rate's range over the usable groups, shape (B, R)."""
+    def range_replicates(self, rates: Sequence[int]) -> Floats:
+        """Bootstrap replicates of the range of each of `rates` over its usable groups, (B, len(rates))."""
         ...
 
     def impact_intervals(self, rate: int, reference: int, groups: Sequence[int]) -> tuple[Floats, Floats]:
@@ -151,15 +151,16 @@ class Independent:
         bounds = koopman_ratio(x[groups], n[groups], x[reference], n[reference], self._level)
         return np.asarray(bounds.low), np.asarray(bounds.high)
 
-    def range_replicates(self) -> Floats:
+    def range_replicates(self, rates: Sequence[int]) -> Floats:
         # Groups without rows draw none: leaving them out changes nothing but the cost.
         cells = self._grouping.outcomes
         present = np.flatnonzero(cells.sum(axis=1) > 0)
+        usable = self.usable[np.ix_(present, rates)]
+        chosen = tuple(self._rates[r] for r in rates)
         ranges = []
         for block in _blocks(cells[present].ravel(), self._replicates, self._rng):
             drawn = block.reshape(len(block), len(present), OUTCOMES)
-            rates = quotients(*numerators_and_denominators(drawn, self._rates))
-            ranges.append(range_of(rates, self.usable[present]))
+            ranges.append(range_of(quotients(*numerators_and_denominators(drawn, chosen)), usable))
         return np.concatenate(ranges)
 
 
@@ -227,8 +228,8 @@ class Clustered:
         flat = (self.above[groups, rate] == 0) | (self.above[groups, rate] == self.below[groups, rate])
         return np.where(flat, np.nan, bounds.low), np.where(flat, np.nan, bounds.high)
 
-    def range_replicates(self) -> Floats:
-        return range_of(self._drawn, self.usable)
+    def range_replicates(self, rates: Sequence[int]) -> Floats:
+        return range_of(self._drawn[:, :, rates], self.usable[:, rates])
 
 
 def _draw_clusters(clusters: Clusters, groups: int, replicates: int, rng: np.random.Generator) -> Floats:
