@@ -58,8 +58,8 @@ def pairwise_differences(
 
     Each is the `melded_difference` at level 1 - (1 - level)/family, so that all hold together with at
     least `level` (Bonferroni). Of more than 20,000 pairs each is the difference of the Clopper-Pearson
-    limits of both rates at half that error: it needs no search, holds as surely, and is wider by up to
-    the square root of 2.
+    limits of both rates at half that error: it needs no search, holds as surely, and is up to
+    half as wide again.
 
     Args:
         successes: shape (..., groups); leading axes are independent repetitions (simulations).
@@ -234,7 +234,9 @@ def _limits_at_half_the_error(
 
 
 def _over(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.inf), where=denominator > 0)
+    quotient = np.full(numerator.shape, np.inf)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
 
 
 def _orient(
