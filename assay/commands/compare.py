@@ -72,7 +72,8 @@ def _comparisons(terminal: Terminal, comparisons: Sequence[Comparison]) -> None:
             formatting.value(number, entry.unit) for number in (entry.before, entry.after, entry.change)
         )
         interval = f"({formatting.interval(entry.low, entry.high, entry.unit)})"
-        numbers = f"{before:>7} → {after:<7} {change:>7} {interval:<20} ±{formatting.value(entry.tolerance, entry.unit)}"
+        tolerance = formatting.value(entry.tolerance, entry.unit)
+        numbers = f"{before:>7} → {after:<7} {change:>7} {interval:<20} ±{tolerance}"
         terminal.item((sign, style), f"{entry.reading}  {entry.title}{where}", f"{numbers:<51}")
     if len(comparisons) > _SHOWN:
         terminal.line(Text(f"  and {len(comparisons) - _SHOWN} more", style="dim"))
