@@ -180,9 +180,8 @@ class GroupRates:
                 cells, outcome, attributes, categories, params.max_groups, profile.roles.cluster
             )
             if grouping is None:
-                notes.append(
-                    f"{' × '.join(attributes)} was left out: more than {params.max_groups:,} groups have rows."
-                )
+                over = " × ".join(attributes)
+                notes.append(f"{over} was left out: more than {params.max_groups:,} groups have rows.")
                 continue
             measures += _measure(grouping, setting, params, notes)
         return MethodResult(measures=tuple(measures), notes=tuple(notes))

@@ -175,7 +175,7 @@ def test_leakage_is_judged_by_the_columns_in_both_files(tmp_path: Path) -> None:
     del training["region"]
     result = run_method(METHOD, table_subject(tmp_path, test, training=training, **ROLES))
     assert _one(result, "leaked_share", dataset="training").numerator == 400
-    assert any("2 columns in both files" in note for note in result.notes)
+    assert any("columns in both files only: 2 of 3" in note for note in result.notes)
 
 
 def test_groups_are_counted_and_the_smallest_named(tmp_path: Path) -> None:
