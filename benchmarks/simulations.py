@@ -221,7 +221,7 @@ def _naive(replicates: int, seed: int) -> Iterator[Share]:
 
 
 def _fails_with_score_intervals(population: Population, successes: Array) -> Array:
-    """The pairwise rule with Newcombe's and Koopman's intervals in place of the exact limits."""
+    """The pairwise rule with Newcombe's and Koopman's intervals in place of the melded ones."""
     table = population.pairs(successes)
     trials = np.array(population.trials)
     score = newcombe_difference if population.kind == "difference" else koopman_ratio

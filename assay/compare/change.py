@@ -20,7 +20,7 @@ __all__ = ["Merit", "change", "default_tolerance", "merit_of", "on_scale", "read
 
 Reading = Literal["better", "worse", "unchanged", "insufficient"]
 
-_TOLERANCES = {"share": 0.01, "difference": 0.01, "score": 0.01, "ratio": 0.05, "count": 0.0}
+_TOLERANCES = {"share": 0.01, "difference": 0.01, "score": 0.01, "ratio": 0.05}
 _RELATIVE_TOLERANCE = 0.05
 
 
@@ -60,8 +60,8 @@ def merit_of(spec: MeasureSpec, limits: Limits | None = None) -> Merit | None:
 def default_tolerance(unit: str, before: float) -> float:
     """Largest change that counts as none, where the policy sets no tolerance.
 
-    .01 for shares, differences and scores, .05 for ratios, 0 for counts; for measures in a unit of
-    their own (mean absolute error) 5 % of the value before.
+    .01 for shares, differences and scores, .05 for ratios; 5 % of the value before for counts and for
+    measures in a unit of their own (mean absolute error).
     """
     return _TOLERANCES.get(unit, _RELATIVE_TOLERANCE * abs(before))
 

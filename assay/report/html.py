@@ -48,6 +48,6 @@ def _template() -> tuple[Template, Markup]:
 def build_html(evidence: Evidence, *, draft: bool = True) -> str:
     """The report as one HTML document: inline style and charts, no script, light and dark, printable."""
     template, style = _template()
-    document = printed(build_document(evidence, draft=draft), visible)
+    document = printed(build_document(evidence, draft=draft), visible, visible)
     words = {outcome: look.word for outcome, look in STYLES.items()}
     return template.render(doc=document, style=style, marks=_MARKS, words=words)

@@ -76,7 +76,7 @@ def test_too_few_rows_leave_a_change_undecided() -> None:
 def test_exact_facts_compare_exactly() -> None:
     found = only(fact("data_quality.rows", 500), fact("data_quality.rows", 499))
     assert (found.low, found.high, found.change) == (-1, -1, -1)
-    assert (found.reading, found.interval_method, found.tolerance) == ("worse", "exact", 0)
+    assert (found.reading, found.interval_method, found.tolerance) == ("unchanged", "exact", 25)
 
 
 def test_a_value_without_an_interval_cannot_be_compared() -> None:
@@ -196,13 +196,8 @@ def test_the_policy_sets_the_tolerance() -> None:
 
 
 def test_default_tolerances_go_by_unit() -> None:
-    assert [default_tolerance(u, 40.0) for u in ("share", "difference", "score", "ratio", "count")] == [
-        0.01,
-        0.01,
-        0.01,
-        0.05,
-        0.0,
-    ]
+    units = ("share", "difference", "score", "ratio", "count")
+    assert [default_tolerance(u, 40.0) for u in units] == [0.01, 0.01, 0.01, 0.05, 2.0]
     assert default_tolerance("mm Hg", -40.0) == 2.0
 
 

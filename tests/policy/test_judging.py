@@ -42,7 +42,7 @@ def test_the_verdict_quotes_its_decisive_measure_in_a_sentence() -> None:
     assert found.limit == "≥ 0.80"
     assert found.subject == "Female / Male"
     low, high = f"{pair.low:.2f}", f"{pair.high:.2f}"
-    expected = f"Female / Male 0.40, 95 % interval {low} to {high}, is wholly below the limit 0.80."
+    expected = f"Female / Male: 0.40, 95 % interval {low} to {high}, is wholly below the limit 0.80."
     assert found.sentence == expected
 
 
@@ -60,7 +60,7 @@ def test_a_rule_without_measures_repeats_why_its_method_did_not_run() -> None:
         NotTested(pillar="performance", method="performance.classification", title="P", reason="No label.")
     ]
     (found,), _ = judge(policy(ACCURACY), [], METHODS, not_tested=why)
-    assert found.sentence == "Accuracy was not measured: No label."
+    assert found.sentence == "Accuracy: not measured. No label."
 
 
 def test_the_same_measures_in_another_order_give_the_same_verdicts() -> None:

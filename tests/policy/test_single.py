@@ -69,7 +69,7 @@ def test_what_was_not_measured_says_why() -> None:
     assert absent.decisive is None
     failed = verdict([measure("performance.auc", None, status="failed", note="out of memory")], rule)
     assert failed.outcome == "not_tested"
-    assert "out of memory" in failed.sentence
+    assert "Out of memory" in failed.sentence
     undefined = verdict([measure("performance.auc", None, note="only one class", n=0)], rule)
     assert undefined.outcome == "insufficient"
     assert "only one class" in undefined.sentence

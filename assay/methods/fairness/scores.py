@@ -89,7 +89,7 @@ class ScoresByGroup:
         pillar="fairness",
         summary="Whether scores rank equally well and probabilities mean the same in every group and "
         "intersection, with all pairwise differences under simultaneous intervals.",
-        needs=("predictions", "labels", "sensitive"),
+        needs=("scores", "labels", "sensitive"),
         tasks=("binary",),
         measures=SPECS,
         deterministic=True,
@@ -108,8 +108,8 @@ class ScoresByGroup:
     def plan(
         self, profile: Profile, params: ScoresByGroupParams, stage: int, earlier: Sequence[Partial]
     ) -> Sequence[ShardSpec]:
-        """Shards with the grid of scores; none without a score column."""
-        if stage > 0 or profile.roles.score is None:
+        """Shards with the grid of scores."""
+        if stage > 0:
             return ()
         grid = self._grid(profile, params).as_json()
         shards = row_shards(self.spec.id, profile.test.rows)
@@ -155,8 +155,6 @@ class ScoresByGroup:
         params: ScoresByGroupParams,
         context: MergeContext,
     ) -> MethodResult:
-        if profile.roles.score is None:
-            return _without_scores(context)
         coding = _coding(profile)
         probability = profile.signature.output == "probability"
         grid = self._grid(profile, params)
@@ -208,26 +206,6 @@ def _coding(profile: Profile) -> Coding:
         attributes=profile.roles.sensitive,
         categories=tuple(profile.test.column(name).categories for name in profile.roles.sensitive),
         blocks=block_count(profile, _BLOCKS),
-    )
-
-
-def _without_scores(context: MergeContext) -> MethodResult:
-    """The contract's needs cannot say "a score of either kind", so the method says it here."""
-    reason = "Needs scores or probabilities of the favourable class (--scores); this audit was given none."
-    return MethodResult(
-        measures=(
-            Measure(
-                id="fairness.auc",
-                value=None,
-                n=0,
-                unit="score",
-                direction="higher",
-                status="not_applicable",
-                grade=context.grade,
-                note=reason,
-            ),
-        ),
-        notes=(reason,),
     )
 
 

@@ -60,7 +60,7 @@ def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) ->
     some = f"the worst {len(chosen)} of {len(known)} pairs" if len(known) > len(chosen) else "every pair"
     family = known[0].family
     joint = f", family-wise over {family} pairs" if family > 1 else ""
-    words = "; ".join(f"{row[0]} {row[1]} ({row[4].lower()})" for row in table[:10])
+    words = "; ".join(f"{row[0]} {row[1]} ({row[4].lower()})" for row in table[:8])
     return [
         book.figure(
             f"{title} by {over}, {some}, with {level(chosen)} intervals{joint}.",
@@ -121,7 +121,7 @@ def bound_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
         None,
     )
     lines = [] if limit is None else [{"value": limit, "label": f"limit {fmt.value(limit, 'ratio')}"}]
-    words = "; ".join(f"{label} from {low} to {high}" for label, low, high in table[:10])
+    words = "; ".join(f"{label} from {low} to {high}" for label, low, high in table[:8])
     return [
         {"kind": "heading", "text": "People whose group is not known"},
         book.figure(

@@ -50,7 +50,7 @@ def rate_blocks(book: Book, names: tuple[str, ...], measures: Sequence[Measure])
         top = min(1.0, most * 1.04) or 1.0
         panels.append({"title": book.title(id_), "top": top, "cells": [_panel_cell(m) for m in row]})
     table = _rate_table(book, over, ids, groups, cells, sizes)
-    words = "; ".join(f"{row[0]['text']} {row[2]['text']}" for row in table["rows"][:12])
+    words = "; ".join(f"{row[0]['text']} {row[2]['text']}" for row in table["rows"][:8])
     figure = book.figure(
         f"Rates by {over} with {level(chosen)} intervals.{note}",
         f"Rates of each group of {over}. {book.title(ids[0])}: {words}.",
@@ -136,7 +136,7 @@ def _heat(book: Book, names: tuple[str, ...], measures: Sequence[Measure]) -> Fi
             rows.append([a, b, value, fmt.count(measure.n) if measure is not None else "–"])
         grid.append(line)
     title = book.title(measures[0].id)
-    words = "; ".join(f"{a}, {b} {value}" for a, b, value, _ in rows[:14])
+    words = "; ".join(f"{a}, {b} {value}" for a, b, value, _ in rows[:8])
     return book.figure(
         f"{title} where {names[0]} and {names[1]} meet; darker is higher.",
         f"{title} of each combination of {names[0]} and {names[1]}: {words}.",

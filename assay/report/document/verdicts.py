@@ -109,7 +109,7 @@ def _dots(book: Book, unit: str, verdicts: Sequence[Verdict]) -> Figure:
                 STYLES[verdict.outcome].word,
             ]
         )
-    words = "; ".join(f"{row[0]} {row[1]}, limit {row[3]}, {str(row[4]).lower()}" for row in table[:12])
+    words = "; ".join(f"{row[0]} {row[1]}, limit {row[3]}, {str(row[4]).lower()}" for row in table[:8])
     return book.figure(
         f"Values against limits, measured as a {unit}. Upright line: limit; dashed: stricter target.",
         f"Each rule's value with its interval and limit, in the unit {unit}: {words}.",
