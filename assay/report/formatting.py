@@ -1,0 +1,152 @@
+"""Numbers, intervals, counts, dates and names as a reader sees them: the one place that decides.
+
+A value is printed with as many digits as its unit deserves, never with machine precision; a small but
+non-zero value never reads as zero; minus is a true minus sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from assay.contracts import Measure, Pillar
+
+__all__ = [
+    "PILLAR_TITLES",
+    "count",
+    "duration",
+    "group",
+    "instant",
+    "interval",
+    "plural",
+    "setting",
+    "short",
+    "size",
+    "value",
+]
+
+PILLAR_TITLES: Mapping[Pillar, str] = {
+    "performance": "Performance",
+    "fairness": "Fairness",
+    "explainability": "Explainability",
+    "robustness": "Robustness",
+    "privacy": "Privacy",
+    "data_quality": "Data quality",
+    "cost": "Cost",
+}
+
+_DECIMALS = {"ratio": 2, "share": 3, "difference": 3, "score": 3, "p-value": 3, "probability": 3}
+_COUNTS = {"count", "rows", "persons", "groups"}
+
+
+def count(number: float | None) -> str:
+    """Whole number with thousands separators; "–" when there is none."""
+    return "–" if number is None else f"{number:,.0f}".replace("-", "−")
+
+
+def value(number: float | None, unit: str = "share") -> str:
+    """A measured value in the digits of its unit.
+
+    Ratios get two decimals, shares, differences, scores and p-values three, counts none, and values in
+    any other unit four significant digits. What would round to zero reads "<0.001".
+    """
+    if number is None:
+        return "–"
+    if unit in _COUNTS:
+        return count(number)
+    places = _DECIMALS.get(unit)
+    if places is None:
+        return _significant(number)
+    smallest = 10.0**-places
+    if number != 0 and abs(number) < smallest / 2:
+        return f"<{smallest:.{places}f}" if number > 0 else f">−{smallest:.{places}f}"
+    return f"{number:,.{places}f}".replace("-", "−")
+
+
+def _significant(number: float) -> str:
+    if number == 0:
+        return "0"
+    magnitude = abs(number)
+    if magnitude >= 1e9 or magnitude < 1e-4:
+        digits, _, power = f"{number:.2e}".partition("e")
+        return f"{digits} × 10^{int(power)}".replace("-", "−")
+    if magnitude >= 1000:
+        return count(number)
+    rounded = float(f"{number:.4g}")
+    return f"{rounded:,g}".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, unit: str = "share") -> str:
+    """ "0.34 to 0.38"; an open side is named, no interval is "–"."""
+    if low is None and high is None:
+        return "–"
+    if high is None:
+        return f"{value(low, unit)} and above"
+    if low is None:
+        return f"up to {value(high, unit)}"
+    return f"{value(low, unit)} to {value(high, unit)}"
+
+
+def plural(number: int, word: str, many: str | None = None) -> str:
+    """ "1 rule", "2 rules"."""
+    return f"{count(number)} {word if number == 1 else many or word + 's'}"
+
+
+def group(slice_: Mapping[str, str]) -> str:
+    """The rows that a measure stands for: "Black, Female", or "all rows"."""
+    return ", ".join(slice_.values()) if slice_ else "all rows"
+
+
+def setting(measure: Measure) -> str:
+    """Slice, comparison and setting of a measure in one line: "Female / Male"."""
+    rest = [f"{key} {text}" for key, text in measure.at.items() if key != "against"]
+    rows = group(measure.slice)
+    against = measure.at.get("against")
+    if against is not None:
+        rows = f"{rows} / {against}"
+    elif measure.over is not None and not measure.slice:
+        rows = f"over {measure.over}"
+    return ", ".join([rows, *rest])
+
+
+def short(digest: str, length: int = 8) -> str:
+    """The first digits of a digest, as printed beside a value."""
+    return digest[:length]
+
+
+def instant(text: str) -> str:
+    """ "22 November 2026, 10:45:53 UTC" from ISO 8601; what is not a time stays as it is."""
+    moment = _moment(text)
+    if moment is None:
+        return text
+    return f"{moment.day} {moment:%B %Y}, {moment:%H:%M:%S} UTC"
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def timestamp(text: str) -> int:
+    """Seconds since 1970 of an ISO 8601 time; 0 when it is none, so that a document stays reproducible."""
+    moment = _moment(text)
+    return int(moment.timestamp()) if moment else 0
+
+
+def duration(seconds: float) -> str:
+    """ "0.4 s", "48 s", "3 min 20 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+
+
+def size(number: int) -> str:
+    """Bytes in a readable unit: "1.2 MB"."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number} bytes"
