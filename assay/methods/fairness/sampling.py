@@ -116,7 +116,7 @@ class Independent:
     """Rows drawn independently: score intervals, Bonferroni pairs, multinomial-cell bootstrap of ranges."""
 
     rate_method = "wilson"
-    pair_method = "mover of clopper-pearson, bonferroni"
+    pair_method = "melded, bonferroni"
     impact_method = "koopman score"
 
     def __init__(
