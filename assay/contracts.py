@@ -82,6 +82,7 @@ Capability = Literal[
     # of the model
     "query",
     "predictions",
+    "scores",
     "probabilities",
     "gradients",
     "layers",

@@ -28,7 +28,8 @@ from assay.errors import AssayError, BadInput
 
 __all__ = ["adult_table", "diabetes_table", "main", "out_of_fold", "write_table"]
 
-Columns = dict[str, Sequence[Any]]
+Columns = dict[str, Any]
+"""Column name -> sequence of values, all of one length."""
 
 ADULT_COLUMNS = (
     "age",

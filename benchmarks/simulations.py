@@ -64,9 +64,9 @@ class Share:
     low: float
     high: float
     claim: str
-    """`at most` or `at least`, and the bound."""
+    """`at most`, `at least` or `above`, and the bound."""
     holds: bool
-    """The Monte Carlo interval does not contradict the claim."""
+    """The Monte Carlo interval does not contradict the claim; for `above` it lies wholly above."""
 
 
 def run(replicates: int, seed: int) -> dict[str, list[dict[str, Any]]]:
@@ -99,7 +99,7 @@ def fails(table: PairTable, kind: Kind, limit: float) -> Array:
 
 
 def _at_limit() -> Iterator[Population]:
-    """Half of the groups on one side and half on the other, so that as many pairs as can be are at the limit."""
+    """Half of the groups on one side and half on the other, so that most pairs are at the limit."""
     for n in (60, 2000):
         for groups in (2, 12):
             yield _halves("difference", 0.10, 0.50, 0.40, groups, n, n)
@@ -221,7 +221,7 @@ def _naive(replicates: int, seed: int) -> Iterator[Share]:
 
 
 def _fails_with_score_intervals(population: Population, successes: Array) -> Array:
-    """The pairwise rule with Newcombe's and Koopman's intervals in place of the exact limits."""
+    """The pairwise rule with Newcombe's and Koopman's intervals in place of the melded ones."""
     table = population.pairs(successes)
     trials = np.array(population.trials)
     score = newcombe_difference if population.kind == "difference" else koopman_ratio
@@ -246,7 +246,7 @@ def _share(
         size = min(_BLOCK, replicates - start)
         hits += int(np.count_nonzero(event(population, population.draw(size, rng))))
     low, high = wilson_interval(hits, replicates)
-    holds = low <= bound if claim == "at most" else high >= bound
+    holds = {"at most": low <= bound, "at least": high >= bound, "above": low > bound}[claim]
     return Share(
         title,
         population.kind,

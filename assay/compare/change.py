@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from assay.contracts import Comparison, Limits, Measure, MeasureSpec, significant
 from assay.policy.checking import pillar_of
+from assay.policy.groups import other_side
 from assay.policy.reading import is_exact
 from assay.stats.intervals import mover_difference
 
@@ -19,7 +20,7 @@ __all__ = ["Merit", "change", "default_tolerance", "merit_of", "on_scale", "read
 
 Reading = Literal["better", "worse", "unchanged", "insufficient"]
 
-_TOLERANCES = {"share": 0.01, "difference": 0.01, "score": 0.01, "ratio": 0.05, "count": 0.0}
+_TOLERANCES = {"share": 0.01, "difference": 0.01, "score": 0.01, "ratio": 0.05}
 _RELATIVE_TOLERANCE = 0.05
 
 
@@ -37,20 +38,20 @@ def merit_of(spec: MeasureSpec, limits: Limits | None = None) -> Merit | None:
     """The scale of a measure; null when neither side is better.
 
     `higher` and `lower` are compared as they are. `even` differences count by |d|, pairwise ratios by
-    min(r, 1/r) = exp(-|log r|), other even measures by their distance from 0 (from 1 when the unit is
-    `ratio`). With direction `none`, the limits of the rule that quotes the measure say what is wanted: a
+    min(r, 1/r) = exp(-|log r|), other even measures by their distance from 0 (ratios and slopes from
+    1). With direction `none`, the limits of the rule that quotes the measure say what is wanted: a
     lone minimum means higher, a lone maximum lower, a band the distance from its middle.
     """
     if spec.direction == "higher":
         return Merit(1)
     if spec.direction == "lower":
         return Merit(-1)
+    if spec.direction == "even":
+        if spec.unit == "ratio" and spec.judging == "pairs":
+            return Merit(1, folded=True)
+        return Merit(-1, parity=1.0 if spec.unit == "ratio" or spec.id.endswith("_slope") else 0.0)
     if limits is not None and limits.minimum is not None and limits.maximum is not None:
         return Merit(-1, parity=(limits.minimum + limits.maximum) / 2)
-    if spec.direction == "even":
-        if spec.unit != "ratio":
-            return Merit(-1, parity=0.0)
-        return Merit(1, folded=True) if spec.judging == "pairs" else Merit(-1, parity=1.0)
     if limits is None:
         return None
     return Merit(1) if limits.minimum is not None else Merit(-1)
@@ -59,8 +60,8 @@ def merit_of(spec: MeasureSpec, limits: Limits | None = None) -> Merit | None:
 def default_tolerance(unit: str, before: float) -> float:
     """Largest change that counts as none, where the policy sets no tolerance.
 
-    .01 for shares, differences and scores, .05 for ratios, 0 for counts; for measures in a unit of
-    their own (mean absolute error) 5 % of the value before.
+    .01 for shares, differences and scores, .05 for ratios; 5 % of the value before for counts and for
+    measures in a unit of their own (mean absolute error).
     """
     return _TOLERANCES.get(unit, _RELATIVE_TOLERANCE * abs(before))
 
@@ -159,7 +160,7 @@ def _note(
     before: Measure, after: Measure, merit: Merit, low: float, high: float, tolerance: float
 ) -> str | None:
     notes = []
-    if merit.folded or merit.parity == 0.0:
+    if other_side(before) is not None:
         centre = 1.0 if merit.folded else 0.0
         turned = before.slice != after.slice
         sides = [(m.value or 0.0) - centre for m in (before, after)]

@@ -1,9 +1,9 @@
 """The regression gate: a candidate goes through only if it is shown not to be worse than the baseline.
 
-A report may hold hundreds of pairs of small groups that no number of rows at hand could compare, so the
-gate asks per rule about the quantity that decided it: the pair or group quoted by the baseline's verdict
-and the one quoted by the candidate's. Whether a candidate is good enough by itself is `assay audit`'s
-question; the gate's is whether anything was lost.
+A report may hold hundreds of pairs of small groups that the rows at hand cannot compare, so the gate asks
+per rule about the quantity that decided it, in either run: the pair or group that the verdict quotes, or,
+where a rule was undecided, the one that stands out most surely. Whether a candidate is good enough by
+itself is `assay audit`'s question; the gate's is whether anything was lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from assay.contracts import PILLARS, Comparison, Evidence, Frozen, Measure, Meas
 from assay.evidence import measure_key
 from assay.policy.checking import measure_specs, pillar_of
 from assay.policy.exits import FAILED, PASSED, UNDECIDED, UNUSABLE
-from assay.policy.groups import at_without_pair, attributes
+from assay.policy.families import families
+from assay.policy.groups import at_without_pair
 from assay.policy.wording import subject_of
 
 __all__ = ["GateReport", "gate", "not_inferior"]
@@ -54,10 +55,11 @@ class _Quantity:
 def gate(baseline: Evidence, candidate: Evidence) -> GateReport:
     """Judge a candidate against a baseline: non-inferiority on every pillar.
 
-    With a policy, looked at is what the verdicts of either run quote; without one, every measure with a
-    better side: of all rows itself, of the groups or pairs of an attribute the one that stands out most
-    surely in either run (the gap whose interval lies farthest from parity, the group whose interval
-    lies farthest on the bad side).
+    With a policy, looked at are its rules: what the verdicts of either run quote or, for an undecided
+    verdict on several groups, the group or pair that stands out most surely (the gap whose interval lies
+    farthest from parity, the group whose interval lies farthest on the bad side). Without one: every
+    measure of all rows that has a better side, and per attribute and rate the gap that stands out most
+    surely in either run.
 
     Returns:
         exit_code 2 when the runs were judged by different policies; 1 when a quantity became worse
@@ -163,34 +165,46 @@ def _quantities(baseline: Evidence, candidate: Evidence) -> Iterator[_Quantity]:
 
 
 def _quoted(baseline: Evidence, candidate: Evidence, specs: dict[str, MeasureSpec]) -> Iterator[_Quantity]:
-    """What the verdicts of either run quote."""
+    """What decided each rule, or stands out most surely where nothing did."""
     policy = baseline.plan.policy
     assert policy is not None
-    keyed = [{measure_key(m): m for m in run.measures} for run in (baseline, candidate)]
     for rule in policy.rules:
-        for run, measures in zip((baseline, candidate), keyed, strict=True):
-            for verdict in run.verdicts:
-                measure = measures.get(verdict.decisive or "") if verdict.rule == rule.id else None
-                spec = specs.get(rule.measure)
-                merit = merit_of(spec, rule.limits) if spec is not None else None
-                if measure is not None and spec is not None and merit is not None:
+        spec = specs.get(rule.measure)
+        merit = merit_of(spec, rule.limits) if spec is not None else None
+        if spec is None or merit is None:
+            continue
+        for run in (baseline, candidate):
+            verdicts = {v.decisive: v for v in run.verdicts if v.rule == rule.id and v.decisive is not None}
+            for family in families(rule, spec, run.measures):
+                for measure in family.members:
+                    verdict = verdicts.get(measure_key(measure))
+                    if verdict is None:
+                        continue
+                    if verdict.outcome == "insufficient":
+                        measured = [m for m in family.members if m.value is not None]
+                        measure = _most_surely_bad(measured, merit) if measured else measure
                     yield _Quantity(identity(measure), rule.title, spec, merit, rule.tolerance)
 
 
 def _headlines(baseline: Evidence, candidate: Evidence, specs: dict[str, MeasureSpec]) -> Iterator[_Quantity]:
-    """Without a policy: of every family of measures the member that stands out most surely in each run."""
+    """Without a policy: measures of all rows, and of the gaps over each attribute the surest."""
     for run in (baseline, candidate):
-        families: dict[tuple[object, ...], list[Measure]] = {}
+        gaps: dict[Hashable, list[Measure]] = {}
         for measure in run.measures:
-            if measure.value is not None and specs[measure.id].judging != "shown" and not measure.volatile:
-                key = (measure.id, attributes(measure), at_without_pair(measure))
-                families.setdefault(key, []).append(measure)
-        for members in families.values():
+            spec = specs[measure.id]
+            merit = merit_of(spec)
+            if measure.value is None or measure.volatile or merit is None:
+                continue
+            if spec.judging == "single" and not measure.slice:
+                yield _Quantity(identity(measure), spec.title, spec, merit, None)
+            # a ratio says of the same rates what their difference says, so one of them will do
+            elif spec.judging == "pairs" and spec.unit != "ratio" and len(measure.slice) == 1:
+                gaps.setdefault((measure.id, measure.over, at_without_pair(measure)), []).append(measure)
+        for members in gaps.values():
             spec = specs[members[0].id]
             merit = merit_of(spec)
-            if merit is not None:
-                worst = _most_surely_bad(members, merit)
-                yield _Quantity(identity(worst), spec.title, spec, merit, None)
+            assert merit is not None
+            yield _Quantity(identity(_most_surely_bad(members, merit)), spec.title, spec, merit, None)
 
 
 def _most_surely_bad(members: list[Measure], merit: Merit) -> Measure:

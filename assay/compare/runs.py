@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 
 from assay.compare.change import change, merit_of
 from assay.compare.matching import by_identity, same_predictions
@@ -16,8 +17,11 @@ from assay.contracts import (
     Outcome,
     Pillar,
     Text,
+    Verdict,
 )
+from assay.evidence import measure_key
 from assay.policy.checking import measure_specs, pillar_of
+from assay.policy.groups import at_without_pair
 from assay.policy.wording import subject_of
 
 __all__ = ["CompareReport", "Unmatched", "VerdictChange", "compare", "statements", "verdict_changes"]
@@ -81,7 +85,7 @@ def compare(before: Evidence, after: Evidence) -> CompareReport:
     found: list[Comparison] = []
     only_before: list[Unmatched] = []
     only_after: list[Unmatched] = []
-    for name, measure in {**second, **first}.items():
+    for name, measure in {**first, **second}.items():
         spec = specs[measure.id]
         merit = merit_of(spec)
         if spec.judging == "shown" or merit is None:
@@ -107,8 +111,7 @@ def compare(before: Evidence, after: Evidence) -> CompareReport:
 
 def verdict_changes(before: Evidence, after: Evidence) -> tuple[VerdictChange, ...]:
     """Rules whose outcome differs, in the order of the later run; those of one run only included."""
-    first = {(v.rule, v.over): v for v in before.verdicts}
-    second = {(v.rule, v.over): v for v in after.verdicts}
+    first, second = _by_rule(before), _by_rule(after)
     changes = []
     for name, verdict in {**second, **first}.items():
         a, b = first.get(name), second.get(name)
@@ -125,6 +128,16 @@ def verdict_changes(before: Evidence, after: Evidence) -> tuple[VerdictChange, .
                 )
             )
     return tuple(changes)
+
+
+def _by_rule(run: Evidence) -> dict[Hashable, Verdict]:
+    """Verdicts by rule, attribute and setting; the setting is known through the measure quoted."""
+    measures = {measure_key(m): m for m in run.measures}
+    found: dict[Hashable, Verdict] = {}
+    for verdict in run.verdicts:
+        measure = measures.get(verdict.decisive or "")
+        found[verdict.rule, verdict.over, at_without_pair(measure) if measure else ()] = verdict
+    return found
 
 
 def statements(before: Evidence, after: Evidence) -> tuple[str, ...]:

@@ -89,10 +89,10 @@ def plan_feature(scan: ColumnScan) -> ColumnPlan:
     values = scan.values
     if values is None or len(values) > LISTED_CATEGORIES or scan.longest > MAX_VALUE:
         return ColumnPlan(scan.name, "text")
-    if 2 * len(values) > scan.present:
+    raw_to_value = canonical_values(values)
+    if 2 * len(set(raw_to_value.values())) > scan.present:
         # Values that hardly repeat belong to single persons: a profile, which is published, lists none.
         return ColumnPlan(scan.name, "text")
-    raw_to_value = canonical_values(values)
     return plan_codes(scan.name, raw_to_value, value_order(raw_to_value.values()))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
+from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import MAX_COLUMNS, clean_names
 from assay.intake.text_stream import MAX_LINE, TextStream
@@ -42,7 +43,7 @@ class DelimitedSource:
     """
 
     def __init__(self, path: Path, *, gzip: bool, header: Sequence[str] | None) -> None:
-        self.name = path.name
+        self.name = visible(path.name)
         self._path = path
         self._gzip = gzip
         self._digest = ""
@@ -134,7 +135,8 @@ class DelimitedSource:
             return error
         if "straddling" in str(error):
             return BadInput(
-                f"{self.name} has a row of more than {MAX_LINE // 2**20} MB; perhaps a quote is never closed."
+                f"{self.name} has a row that goes on for more than {_BLOCK // 2**20} MB; "
+                "perhaps a quote is never closed."
             )
         return BadInput(f"{self.name} cannot be read as a table: {str(error).splitlines()[0][:200]}.")
 

@@ -10,12 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import clean_names
 
 __all__ = ["ParquetSource"]
 
+MAX_ROWS = 10**9
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What the Parquet reader raises on damaged files, undecodable names included."""
 _BATCH = 65_536
+_BUFFER = 2**20
+"""Bytes of a column chunk that are read at once, so that a file of one huge row group is streamed too."""
 
 
 class ParquetSource:
@@ -26,15 +32,18 @@ class ParquetSource:
     """
 
     def __init__(self, path: Path) -> None:
-        self.name = path.name
+        self.name = visible(path.name)
         self._path = path
         try:
             with pq.ParquetFile(path) as file:
-                schema = file.schema_arrow
-        except (pa.ArrowException, OSError):
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+        except _UNREADABLE:
             raise self._damaged() from None
         if not len(schema):
             raise BadInput(f"{self.name} has no columns.")
+        if rows > MAX_ROWS:
+            # A few bytes of run-length encoding can claim any number of rows.
+            raise BadInput(f"{self.name} claims {rows:,} rows; Assay reads at most {MAX_ROWS:,}.")
         self.columns, self.notes = clean_names(self.name, schema.names)
         for name, field in zip(self.columns, schema, strict=True):
             if not _readable(field.type):
@@ -42,14 +51,11 @@ class ParquetSource:
                     f'{self.name} column "{name}" holds {field.type} values; Assay reads numbers, strings, '
                     "booleans and dates. Drop or flatten the column."
                 )
-        self._digest: str | None = None
+        self._digest = ""
         self.done = 0.0
 
     @property
     def digest(self) -> str:
-        if self._digest is None:
-            with self._path.open("rb") as file:
-                self._digest = file_digest(file, "sha256").hexdigest()
         return self._digest
 
     def data_row(self, place: int) -> str:
@@ -60,7 +66,7 @@ class ParquetSource:
         places = [self.columns.index(column) for column in columns]
         wanted = sorted(places)
         try:
-            with pq.ParquetFile(self._path) as file:
+            with pq.ParquetFile(self._path, buffer_size=_BUFFER) as file:
                 names = [file.schema_arrow.names[place] for place in wanted]
                 total, read = max(file.metadata.num_rows, 1), 0
                 for batch in file.iter_batches(batch_size=_BATCH, columns=names):
@@ -71,7 +77,9 @@ class ParquetSource:
                             _plain(batch.column(wanted.index(place)), as_text=column in as_text)
                             for column, place in zip(columns, places, strict=True)
                         ]
-        except (pa.ArrowException, OSError):
+            with self._path.open("rb") as raw:
+                self._digest = file_digest(raw, "sha256").hexdigest()
+        except _UNREADABLE:
             raise self._damaged() from None
 
     def _damaged(self) -> BadInput:

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from assay.datasets.values import visible
 from assay.errors import BadInput
 
 __all__ = ["FileKind", "recognise"]
@@ -48,9 +49,11 @@ def recognise(path: Path) -> FileKind:
     Raises BadInput, naming what it seems to be and the way out, for anything but delimited text (gzip too)
     and Parquet; also for a missing, unreadable or empty file and for a folder.
     """
-    name = path.name
+    name = visible(path.name)
     if path.is_dir():
         raise BadInput(f"{name} is a folder; name the file in it.")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{name} is no regular file; save the table in one.")
     try:
         with path.open("rb") as file:
             head = file.read(_PEEK)

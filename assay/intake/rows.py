@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from assay.contracts import DatasetRole
 from assay.datasets.row_hash import Hashes, hash_column
 from assay.errors import BadInput
-from assay.intake.cells import NAN_WORDS, clean
+from assay.intake.cells import NAN_WORDS, Cleaner
 from assay.intake.roles import dataset_role
 from assay.intake.source import Source
 
@@ -38,6 +38,7 @@ class RowReader:
         split: the roles column.
         as_text: columns whose values are kept as spelt.
         nan_is_missing: columns where a spelt-out NaN is missing whatever the tokens say (scores).
+        watch: columns whose missing tokens are counted.
         missing: tokens that mean missing.
         required: columns without which a row of the test dataset is set aside; empty sets none aside.
         tick: called with the share of the file that is read.
@@ -52,6 +53,7 @@ class RowReader:
         split: str | None,
         as_text: frozenset[str],
         nan_is_missing: frozenset[str],
+        watch: frozenset[str],
         missing: Sequence[str],
         required: Sequence[str],
         tick: Callable[[float], None],
@@ -61,9 +63,12 @@ class RowReader:
         self.as_text = as_text
         self._role: DatasetRole = role
         self._split = None if split is None else self.columns.index(split)
-        self._tokens = [
-            (*missing, *NAN_WORDS) if column in nan_is_missing else tuple(missing) for column in columns
-        ]
+        self.cleaners = {
+            column: Cleaner(
+                (*missing, *NAN_WORDS) if column in nan_is_missing else missing, watch=column in watch
+            )
+            for column in self.columns
+        }
         self._required = [self.columns.index(column) for column in required]
         self._tick = tick
         self.set_aside = 0
@@ -72,7 +77,9 @@ class RowReader:
         self.set_aside = 0
         first = 0
         for raw in self.source.batches(self.columns, self.as_text):
-            cleaned = [clean(column, tokens) for column, tokens in zip(raw, self._tokens, strict=True)]
+            cleaned = [
+                cleaner.clean(column) for cleaner, column in zip(self.cleaners.values(), raw, strict=True)
+            ]
             places = np.arange(first, first + len(cleaned[0]), dtype=np.int64)
             first += len(places)
             for role, rows in self._by_role(cleaned, places):

@@ -78,7 +78,7 @@ class ColumnScan:
         if self.values is not None:
             self._count(column)
         if self._keep_hashes:
-            self.hashes.append(hash_column(column))
+            self.hashes.append(hash_column(column.drop_null()))
         elif self._unique_hashes:
             self._merge_hashes(np.unique(hash_column(column.drop_null())))
 
@@ -100,7 +100,8 @@ class ColumnScan:
         if len(finite):
             self.minimum = min(self.minimum, float(finite.min()))
             self.maximum = max(self.maximum, float(finite.max()))
-            self.total += float(finite.sum())
+            with np.errstate(over="ignore"):  # a mean beyond float64 is not reported
+                self.total += float(finite.sum())
             self.integral = self.integral and bool((finite == np.floor(finite)).all())
 
     def _count(self, column: pa.Array) -> None:

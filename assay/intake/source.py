@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from assay.contracts import FileRequest
+from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import MAX_COLUMNS
 from assay.intake.delimited import DelimitedSource
@@ -30,7 +31,7 @@ class Source(Protocol):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the file as it came; known once the first pass is through."""
+        """SHA-256 of the file as the last complete pass read it."""
         ...
 
     def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
@@ -51,6 +52,6 @@ def open_source(request: FileRequest) -> Source:
     kind = recognise(path)
     if kind.format == "parquet":
         if request.header is not None:
-            raise BadInput(f"{path.name} is Parquet and names its own columns; leave --header out.")
+            raise BadInput(f"{visible(path.name)} is Parquet and names its own columns; leave --header out.")
         return ParquetSource(path)
     return DelimitedSource(path, gzip=kind.gzip, header=request.header)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +29,8 @@ class Survey:
     reader: RowReader
     scans: dict[DatasetRole, dict[str, ColumnScan]]
     set_aside: int
-    notes: list[str] = field(default_factory=list)
+    digest: str
+    notes: list[str]
 
 
 def survey(
@@ -59,7 +60,8 @@ def survey(
         role=role,
         split=roles.split if role == "test" else None,
         as_text=_spelt(roles, request),
-        nan_is_missing=frozenset({roles.score} - {None}) if roles.score else frozenset(),
+        nan_is_missing=frozenset() if roles.score is None else frozenset({roles.score}),
+        watch=frozenset(roles.sensitive),
         missing=tokens,
         required=strict if role == "test" and request.allow_missing else (),
         tick=tick,
@@ -80,9 +82,8 @@ def survey(
         notes.append(
             f"{source.name}: {reader.set_aside:,} row(s) without {_either(strict, roles)} were set aside."
         )
-    for dataset_scans in scans.values():
-        notes.extend(_missing_notes(source, dataset_scans, roles, tokens))
-    return Survey(source, reader, scans, reader.set_aside, notes)
+    notes.extend(_cleaning_notes(reader))
+    return Survey(source, reader, scans, reader.set_aside, source.digest, notes)
 
 
 def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[str]) -> list[str]:
@@ -138,6 +139,12 @@ def _refuse_doubles(
     reader: RowReader, scans: dict[DatasetRole, dict[str, ColumnScan]], identifier: str
 ) -> None:
     """Equal hashes point at candidates; the values of the first one are compared before it is named."""
+    for found in scans.values():
+        if (scan := found[identifier]).first_missing is not None:
+            raise BadInput(
+                f'{reader.source.name} column "{identifier}" (identifier) is missing in {scan.missing:,} '
+                f"row(s), first in {reader.source.data_row(scan.first_missing)}. Each row needs its own."
+            )
     hashes = np.concatenate([part for found in scans.values() for part in found[identifier].hashes])
     hashes.sort()
     doubled = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
@@ -159,14 +166,18 @@ def _either(strict: list[str], roles: ColumnRoles) -> str:
     return " or ".join(dict.fromkeys(roles.of(name).removesuffix("s") for name in strict))
 
 
-def _missing_notes(
-    source: Source, scans: dict[str, ColumnScan], roles: ColumnRoles, tokens: tuple[str, ...]
-) -> list[str]:
-    """Missing values of role columns; others stand in the column summaries."""
-    words = ", ".join(f'"{token}"' for token in tokens if token)
-    return [
-        f'{source.name} column "{name}" (sensitive): {scan.missing:,} value(s) are missing '
-        f"(empty or {words}) and count as unknown."
-        for name, scan in scans.items()
-        if name in roles.sensitive and scan.missing
-    ]
+def _cleaning_notes(reader: RowReader) -> list[str]:
+    """What cleaning changed where it matters: unknown groups, and blanks."""
+    name = reader.source.name
+    notes = []
+    for column, cleaner in reader.cleaners.items():
+        if cleaner.words:
+            words = ", ".join(
+                f"{count:,} empty" if not word else f'{count:,} "{word}"'
+                for word, count in sorted(cleaner.words.items())
+            )
+            notes.append(f'{name} column "{column}" (sensitive): {words} read as unknown.')
+    trimmed = sum(cleaner.trimmed for cleaner in reader.cleaners.values())
+    if trimmed:
+        notes.append(f"{name}: blanks around values were removed in {trimmed:,} column(s).")
+    return notes

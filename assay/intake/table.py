@@ -113,6 +113,8 @@ def _profile(
     capabilities: list[Capability] = []
     if roles.prediction is not None or roles.score is not None:
         capabilities.append("predictions")
+    if roles.score is not None:
+        capabilities.append("scores")
     if target.signature.output == "probability":
         capabilities.append("probabilities")
     if roles.label is not None:

@@ -53,11 +53,13 @@ def make_tables(
     survey.reader.listen(tick)
     for rows in survey.reader:
         writers[rows.role].append([rows.columns[place] for place in kept[rows.role]])
+    if survey.source.digest != survey.digest:
+        raise BadInput(f"{name} changed while it was read. Run again when it is complete.")
     tables = {}
     for role, writer in writers.items():
         writer.close()
         set_aside = survey.set_aside if role == "test" else 0
-        tables[role] = writer.table(role, name, survey.source.digest, survey.scans[role], set_aside)
+        tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside)
     return tables, sensitive
 
 

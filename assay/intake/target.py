@@ -57,7 +57,7 @@ def decide_target(
     score = scans[roles.score] if roles.score is not None else None
     if label is not None:
         _refuse_one_class(file, label)
-    task = request.task or _infer_task(file, label or prediction, score)
+    task = request.task or _infer_task(file, label or prediction)
     if task == "regression":
         return _regression(file, label, prediction, score)
     label_map = _class_values(file, label, "label")
@@ -76,7 +76,7 @@ def decide_target(
     favourable, inferred = choose_favourable(request.favourable, classes, task, file)
     if inferred:
         notes.append(
-            f'"{favourable}" was taken as the favourable outcome of {classes[0]!r} and {classes[1]!r}; '
+            f'"{favourable}" was taken as the favourable outcome of "{classes[0]}" and "{classes[1]}"; '
             "--favourable names the other."
         )
     if task == "binary" and favourable is not None:
@@ -102,7 +102,7 @@ def _refuse_one_class(file: str, label: ColumnScan) -> None:
         )
 
 
-def _infer_task(file: str, column: ColumnScan | None, score: ColumnScan | None) -> TableTask:
+def _infer_task(file: str, column: ColumnScan | None) -> TableTask:
     if column is None:
         return "binary"
     distinct = None if column.values is None else len(set(canonical_values(column.values).values()))
@@ -110,7 +110,7 @@ def _infer_task(file: str, column: ColumnScan | None, score: ColumnScan | None) 
         return "binary"
     if column.numeric:
         few = distinct is not None and distinct <= MAX_INFERRED_CLASSES and column.integral
-        return "multiclass" if few or (score is not None and few) else "regression"
+        return "multiclass" if few else "regression"
     if distinct is None or distinct > MAX_CLASSES:
         count = f"{distinct:,}" if distinct is not None else f"more than {column.limit:,}"
         raise BadInput(
@@ -251,6 +251,8 @@ def _score_meaning(
         )
     output: OutputKind = "probability" if score.minimum >= 0 and score.maximum <= 1 else "score"
     if prediction is not None:
+        if threshold is not None:
+            notes.append(f'The threshold {threshold:g} was not used: column "{prediction.name}" decides.')
         return output, None
     if threshold is None:
         if output == "score":

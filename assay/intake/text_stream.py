@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
+from assay.datasets.values import visible
 from assay.errors import BadInput
 
 __all__ = ["MAX_LINE", "TextStream"]
@@ -30,7 +31,7 @@ class TextStream:
     """
 
     def __init__(self, path: Path, *, gzip: bool) -> None:
-        self.name = path.name
+        self.name = visible(path.name)
         self.problem: BadInput | None = None
         """What `read` raised; a reader in between may have wrapped it."""
         self.quotes = 0
@@ -134,7 +135,10 @@ class TextStream:
             self._unpacker = zlib.decompressobj(wbits=31)
 
     def _raw_chunk(self) -> bytes:
-        chunk = self._file.read(_RAW_CHUNK)
+        try:
+            chunk = self._file.read(_RAW_CHUNK)
+        except OSError as error:
+            raise BadInput(f"{self.name} cannot be read to its end: {error.strerror}.") from None
         self._sha.update(chunk)
         self._raw_bytes += len(chunk)
         return chunk
@@ -162,18 +166,18 @@ class TextStream:
         if first < 0:
             self._line_bytes += len(chunk)
         else:
-            longest = max(self._line_bytes + first, 0)
+            self._line_bytes += first
+            self._refuse_long()
             self._line_bytes = len(chunk) - 1 - max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-            self._refuse_long(longest)
-        self._refuse_long(self._line_bytes)
         self._lines += chunk.count(b"\n")
+        self._refuse_long()
         self.quotes += chunk.count(b'"')
         self._bytes += len(chunk)
 
-    def _refuse_long(self, length: int) -> None:
-        if length > MAX_LINE:
+    def _refuse_long(self) -> None:
+        if self._line_bytes > MAX_LINE:
             raise BadInput(
-                f"{self.name} has a line of more than {MAX_LINE // 2**20} MB after line {self._lines:,}; "
+                f"{self.name}: line {self._lines + 1:,} is longer than {MAX_LINE // 2**20} MB; "
                 "a table has one row a line."
             )
 

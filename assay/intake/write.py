@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pyarrow as pa
 from assay.contracts import ColumnSummary, DatasetProfile, DatasetRole
 from assay.datasets.row_hash import Hashes
 from assay.datasets.table import BATCH_ROWS, Table
+from assay.errors import BadInput
 from assay.intake.columns import ColumnPlan
 from assay.intake.scan import ColumnScan
 
@@ -32,7 +35,8 @@ class TableWriter:
         self._path = path
         self._plans = tuple(plans)
         self._schema = pa.schema([pa.field(f"{i}", _TYPES[p.kind]) for i, p in enumerate(self._plans)])
-        self._file = pa.ipc.new_file(str(path), self._schema)
+        with self._room():
+            self._file = pa.ipc.new_file(str(path), self._schema)
         self._starts: list[int] = []
         self._rows = 0
         self._missing = [0] * len(self._plans)
@@ -49,12 +53,15 @@ class TableWriter:
             piece = batch.slice(first, BATCH_ROWS)
             self._starts.append(self._rows)
             self._rows += piece.num_rows
-            self._file.write_batch(piece)
+            with self._room():
+                self._file.write_batch(piece)
         for place, (plan, column) in enumerate(zip(self._plans, encoded, strict=True)):
             self._count(place, plan, column)
 
     def close(self) -> None:
-        self._file.close()
+        """End the file."""
+        with self._room():
+            self._file.close()
 
     def table(
         self,
@@ -76,6 +83,17 @@ class TableWriter:
             plan.name: plan.hashes for plan in self._plans if plan.hashes is not None
         }
         return Table(profile, self._path, self._starts, hashes)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            raise BadInput(
+                f"The {self._path.stem} table cannot be written to the scratch folder: {reason}. "
+                "Free some space and run again."
+            ) from None
 
     def _count(self, place: int, plan: ColumnPlan, column: pa.Array) -> None:
         if plan.kind == "text":

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from assay.contracts import Verdict
 
 __all__ = ["FAILED", "PASSED", "UNDECIDED", "UNUSABLE", "exit_code"]
 
-PASSED, FAILED, UNUSABLE, UNDECIDED = 0, 1, 2, 3
+PASSED: Final = 0
+FAILED: Final = 1
+UNUSABLE: Final = 2
+UNDECIDED: Final = 3
 
 
 def exit_code(verdicts: Iterable[Verdict], failed_shards: int = 0) -> int:

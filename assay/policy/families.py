@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from assay.contracts import Measure, MeasureSpec, Rule
 from assay.policy.groups import at_without_pair, attributes, group_label, matches_over, other_side
@@ -26,7 +27,7 @@ class Family:
     unmeasured_groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Groups that take part in no pair as their rate is undefined: label -> slice."""
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many intervals must hold together."""
         return max([len(self.members), *(measure.family for measure in self.members)])

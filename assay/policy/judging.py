@@ -33,6 +33,8 @@ from assay.policy.wording import decided_sentence, limit_text, subject_of, undec
 __all__ = ["judge"]
 
 _KEYS_IN_FINDING = 50
+_SEARCHED = 100
+"""Undecided pairs, most doubtful first, for which the rows of one group alone are searched for."""
 
 
 def judge(
@@ -139,7 +141,10 @@ def _undecided(
 ) -> tuple[PairUndecided, ...]:
     """Undecided pairs or groups, the most doubtful first, then groups of which nothing could be measured."""
     open_items = sorted((i for i in items if i.reading == "insufficient"), key=lambda i: -i.doubt)
-    pairs = tuple(settle(item, spec, limit, family.rates, family.size) for item in open_items)
+    pairs = tuple(
+        settle(item, spec, limit, family.rates, family.size, one_group=rank < _SEARCHED)
+        for rank, item in enumerate(open_items)
+    )
     groups = tuple(
         PairUndecided(slice=group, against=None, rows_needed=None, group=label)
         for label, group in family.unmeasured_groups.items()
@@ -177,7 +182,7 @@ def _not_tested(rule: Rule, spec: MeasureSpec, reason: str, over: str | None = N
         limit=limit_text(rule.limits, spec.unit),
         limits=rule.limits,
         unit=spec.unit,
-        sentence=f"{spec.title} was not measured: {reason.rstrip('.')}.",
+        sentence=f"{spec.title}: not measured. {reason[:1].upper()}{reason[1:].rstrip('.')}.",
         severity=rule.severity,
         required=rule.required,
         source=rule.source,

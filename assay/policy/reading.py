@@ -19,6 +19,7 @@ __all__ = [
     "Bounds",
     "Item",
     "Reading",
+    "is_binomial",
     "is_exact",
     "limit_bounds",
     "read",
@@ -104,6 +105,12 @@ def is_exact(measure: Measure) -> bool:
     return measure.interval_method == "exact"
 
 
+def is_binomial(measure: Measure) -> bool:
+    """Whether the value is a share of independent rows, so that its counts say all about its interval."""
+    counted = measure.numerator is not None and bool(measure.denominator)
+    return counted and (measure.interval_method or "").lower() == "wilson"
+
+
 def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
     """The interval by which a measure is judged, when `family` of them must hold together at its level.
 
@@ -124,8 +131,8 @@ def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
         return None
     level = measure.level or 0.95
     together = bonferroni_level(level, max(family, measure.family))
-    if measure.denominator and (measure.interval_method or "").lower().startswith("wilson"):
-        counts = float(measure.numerator or 0), float(measure.denominator)
+    if is_binomial(measure):
+        counts = float(measure.numerator or 0), float(measure.denominator or 0)
         return Bounds(*clopper_pearson_interval(*counts, together))
     low = (0.0 if measure.unit == "ratio" else -math.inf) if measure.low is None else measure.low
     high = math.inf if measure.high is None else measure.high

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from assay.contracts import Measure, MeasureSpec, PairUndecided
 from assay.policy.groups import at_without_pair, group_label, other_side
-from assay.policy.reading import Bounds, Item
+from assay.policy.reading import Bounds, Item, is_binomial
+from assay.policy.wording import TOGETHER
 from assay.stats.multiplicity import bonferroni_level
 from assay.stats.settle import (
     rows_to_settle_difference,
@@ -49,7 +50,15 @@ class GroupRates:
         return cls(by_label, rows)
 
 
-def settle(item: Item, spec: MeasureSpec, limit: Bounds, groups: GroupRates, family: int) -> PairUndecided:
+def settle(
+    item: Item,
+    spec: MeasureSpec,
+    limit: Bounds,
+    groups: GroupRates,
+    family: int,
+    *,
+    one_group: bool = True,
+) -> PairUndecided:
     """The rows that would decide `item`, and of which group.
 
     For a pair of rates the smaller group grows first, since that is the cheaper collection. Where the
@@ -57,6 +66,10 @@ def settle(item: Item, spec: MeasureSpec, limit: Bounds, groups: GroupRates, fam
     reads "A and B together". A value that is no rate (AUC, calibration error) or whose interval is not
     the score interval of its counts (clustered rows) follows the general rule that half-widths fall
     with the square root of the rows. Null rows: no number would, as when the value lies on the limit.
+
+    Args:
+        family: how many intervals hold together.
+        one_group: search for the rows of one group alone, which takes milliseconds a pair.
     """
     measure = item.measure
     against = other_side(measure)
@@ -67,15 +80,17 @@ def settle(item: Item, spec: MeasureSpec, limit: Bounds, groups: GroupRates, fam
     label = group_label(measure.slice, measure.over)
     first, second = groups.by_label.get(label), groups.by_label.get(against)
     if first is None or second is None:
-        needed, name = _general(item, spec, limit), f"{label} and {against} together"
+        needed, name = _general(item, spec, limit), f"{label} and {against}{TOGETHER}"
         return PairUndecided(slice=measure.slice, against=against, rows_needed=needed, group=name)
     small, name = (first, label) if first.n <= second.n else (second, against)
-    needed = _one_group(measure, first, second, spec, limit, family) if measure.value is not None else None
+    needed = None
+    if one_group and measure.value is not None:
+        needed = _one_group(measure, first, second, spec, limit, family)
     needed = _in_rows(needed, small, groups.rows.get(name, small.n))
     if needed is None and (both := _general(item, spec, limit)) is not None:
         rows = sum(groups.rows.get(side, 0) for side in (label, against))
         needed = -(-both * max(rows, measure.n) // max(measure.n, 1))
-        name = f"{label} and {against} together"
+        name = f"{label} and {against}{TOGETHER}"
     return PairUndecided(slice=measure.slice, against=against, rows_needed=needed, group=name)
 
 
@@ -84,7 +99,7 @@ def _single(item: Item, limit: Bounds, family: int) -> int | None:
     if measure.value is None:
         return None
     needed = None
-    if _counted(measure):
+    if is_binomial(measure):
         level = bonferroni_level(measure.level or 0.95, family)
         x, n = measure.numerator or 0, measure.denominator or 0
         needed = rows_to_settle_rate(x, n, limit.low, limit.high, level)
@@ -97,7 +112,7 @@ def _one_group(
     measure: Measure, first: Measure, second: Measure, spec: MeasureSpec, limit: Bounds, family: int
 ) -> int | None:
     """More counted rows of the smaller group alone; null when that would not do."""
-    if not _counted(first) or not _counted(second):
+    if not is_binomial(first) or not is_binomial(second):
         return None
     search = rows_to_settle_ratio if spec.unit == "ratio" else rows_to_settle_difference
     needed = search(
@@ -126,10 +141,6 @@ def _general(item: Item, spec: MeasureSpec, limit: Bounds) -> int | None:
             return None
         ends = [math.log(end) for end in ends]
     return rows_to_settle_general(ends[0], ends[1], ends[2], item.measure.n, ends[3], ends[4])
-
-
-def _counted(rate: Measure) -> bool:
-    return rate.numerator is not None and bool(rate.denominator)
 
 
 def _in_rows(counted: int | None, rate: Measure, rows: int) -> int | None:

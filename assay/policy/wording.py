@@ -9,8 +9,18 @@ from assay.contracts import Limits, Measure, MeasureSpec, PairUndecided
 from assay.policy.groups import at_without_pair, attributes, group_label, other_side
 from assay.policy.reading import Bounds, Item, is_exact
 
-__all__ = ["decided_sentence", "limit_text", "number", "subject_of", "target_text", "undecided_sentence"]
+__all__ = [
+    "decided_sentence",
+    "limit_text",
+    "number",
+    "settle_clause",
+    "subject_of",
+    "target_text",
+    "undecided_sentence",
+]
 
+TOGETHER = " together"
+"""Ends the name of two groups that must both grow."""
 _MOST_NAMED = 3
 
 
@@ -52,7 +62,7 @@ def subject_of(measure: Measure) -> str:
         label = f"{label} {'/' if measure.unit == 'ratio' else '−'} {against}"
     elif not label:
         name = attributes(measure)
-        label = "all rows" if name is None else f"all groups of {name}"
+        label = "all rows" if name is None else name
     setting = ", ".join(f"{key} {value}" for key, value in at_without_pair(measure))
     return f"{label} ({setting})" if setting else label
 
@@ -66,12 +76,16 @@ def decided_sentence(
     if quoted.reading == "pass":
         if many:
             return f"All {len(items)} {_things(quoted)} clear the limit {text}; the tightest: {quote}."
-        return f"{quote}, lies wholly inside the limit {text}."
+        return f"{quote}{_wholly(quoted, 'lies', 'inside')} the limit {text}."
     if quoted.reading == "warn":
         warned = sum(item.reading == "warn" for item in items)
         counted = f" {warned} of {len(items)} {_things(quoted)} do so." if many else ""
         target = target_text(limits, spec.unit)
-        return f"{quote}, is inside the limit {text} but not wholly inside the target {target}.{counted}"
+        not_wholly = "not" if is_exact(quoted.measure) else "not wholly"
+        comma = "" if is_exact(quoted.measure) else ","
+        return (
+            f"{quote}{comma} is inside the limit {text} but {not_wholly} inside the target {target}.{counted}"
+        )
     below = quoted.high < limit.low
     edge = number(limit.low if below else limit.high, spec.unit)
     counted = ""
@@ -80,7 +94,7 @@ def decided_sentence(
         open_ones = sum(item.reading == "insufficient" for item in items)
         left = f", {open_ones} undecided" if open_ones else ""
         counted = f" {failed} of {len(items)} {_things(quoted)} failed{left}."
-    return f"{quote}, is wholly {'below' if below else 'above'} the limit {edge}.{counted}"
+    return f"{quote}{_wholly(quoted, 'is', 'below' if below else 'above')} the limit {edge}.{counted}"
 
 
 def undecided_sentence(
@@ -93,13 +107,13 @@ def undecided_sentence(
 ) -> str:
     """Says what the rows at hand cannot decide, and how many more would."""
     total = max(len(items), len(undecided))
-    settle = _settle_clause(undecided)
+    settle = settle_clause(undecided)
     if quoted is None or quoted.measure.value is None:
         note = next((item.measure.note for item in items if item.measure.note), None)
         reason = f" ({note})" if note else ""
         things = _things(items[0]) if items else "groups"
         if total <= 1:
-            whom = f" of {subject_of(items[0].measure)}" if items else ""
+            whom = f", {subject_of(items[0].measure)}," if items else ""
             return f"{spec.title}{whom} could not be measured{reason}."
         return f"None of {total} {things} could be measured{reason}."
     quote = _quote(spec, quoted, limit)
@@ -108,7 +122,7 @@ def undecided_sentence(
     return f"{len(undecided)} of {total} {_things(quoted)} undecided{settle}. The most doubtful: {quote}."
 
 
-def _settle_clause(undecided: Sequence[PairUndecided]) -> str:
+def settle_clause(undecided: Sequence[PairUndecided]) -> str:
     """ ": about 240 more rows of "Other, Female" would settle them", the largest need of each group."""
     needs: dict[str | None, int] = {}
     for entry in undecided:
@@ -120,7 +134,7 @@ def _settle_clause(undecided: Sequence[PairUndecided]) -> str:
     named = [f"about {_rounded_up(rows)} more rows{_of(group)}" for group, rows in ranked[:_MOST_NAMED]]
     further = len(ranked) - len(named)
     if further > 0:
-        named.append(f"more of {further} further {'group' if further == 1 else 'groups'}")
+        named.append(f"more for {further} {'other' if further == 1 else 'others'}")
     listed = " and ".join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else named[0]
     settled = sum(entry.rows_needed is not None for entry in undecided)
     whom = "it" if len(undecided) == 1 else "them" if settled == len(undecided) else f"{settled} of them"
@@ -128,7 +142,9 @@ def _settle_clause(undecided: Sequence[PairUndecided]) -> str:
 
 
 def _of(group: str | None) -> str:
-    return f' of "{group}"' if group is not None else ""
+    if group is None:
+        return ""
+    return f" of {group}" if group.endswith(TOGETHER) else f' of "{group}"'
 
 
 def _rounded_up(rows: int) -> str:
@@ -143,13 +159,18 @@ def _quote(spec: MeasureSpec, item: Item, limit: Bounds) -> str:
     edges = [edge for edge in limit if math.isfinite(edge)]
     pair = other_side(measure) is not None
     subject = subject_of(measure)
-    lead = subject if pair else spec.title if subject == "all rows" else f"{spec.title} of {subject}"
+    lead = f"{subject}:" if pair else spec.title if subject == "all rows" else f"{spec.title}, {subject}:"
     value = number(measure.value, spec.unit, edges)
     if is_exact(measure):
         return f"{lead} {value} (exact)"
     low, high = (number(end, spec.unit, edges) for end in (item.low, item.high))
     level = f"{(measure.level or 0.95) * 100:g} %"
     return f"{lead} {value}, {level} interval {low} to {high}"
+
+
+def _wholly(item: Item, verb: str, where: str) -> str:
+    """An interval lies "wholly" somewhere, a fact just does."""
+    return f" {verb} {where}" if is_exact(item.measure) else f", {verb} wholly {where}"
 
 
 def _things(item: Item) -> str:

@@ -27,10 +27,11 @@ MAX_EVIDENCE = 64 * 1024 * 1024
 _MAX_METADATA = 1024 * 1024
 _MAX_ATTACHMENTS = 1_000
 _MAX_FIELDS = 100
-_MEMORY = 3 * 1024**3
+_MEMORY = 2 * 1024**3
 _CPU_SECONDS = 40
 _OUTPUT = MAX_EVIDENCE + 1024 * 1024
-_MENTION = re.compile(r"snapshot(?:[ _-]?digest)?[\s:=]{0,3}([0-9a-f]{64})(?![0-9a-f])", re.IGNORECASE)
+_KEYWORDS = re.compile(r"<pdf:Keywords>([^<]*)</pdf:Keywords>")
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 class Refused(Exception):
@@ -165,13 +166,14 @@ def _decoded(stream: pikepdf.Object, limit: int) -> bytes:
 
 
 def _mentioned(document: pikepdf.Pdf) -> set[str]:
-    """Snapshot digests that /Info or the XMP packet name, as "snapshot <64 hex digits>"."""
+    """Digests among the document's keywords, in /Info and in the XMP packet."""
     from pikepdf import Name
 
-    texts = [str(value) for value in document.docinfo.as_dict().values()]
+    texts = [str(document.docinfo.get(Name.Keywords, ""))]
     if Name.Metadata in document.Root:
-        texts.append(_decoded(document.Root.Metadata, _MAX_METADATA).decode("utf-8", "replace"))
-    return {digest.lower() for text in texts for digest in _MENTION.findall(text)}
+        packet = _decoded(document.Root.Metadata, _MAX_METADATA).decode("utf-8", "replace")
+        texts.extend(_KEYWORDS.findall(packet))
+    return {digest for text in texts for digest in _DIGEST.findall(text)}
 
 
 def _check_evidence(evidence: bytes) -> str:

@@ -41,7 +41,6 @@ def seal(pdf: bytes, authority: Authority, *, reason: str = SEAL_REASON, when: d
         Internal: `pdf` cannot be sealed (not a tagged PDF, sealed already, a naive time).
     """
     import pikepdf
-    from cryptography import x509
     from pyhanko.pdf_utils.misc import PdfReadError
     from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
     from pyhanko.sign.general import SigningError
@@ -60,14 +59,7 @@ def seal(pdf: bytes, authority: Authority, *, reason: str = SEAL_REASON, when: d
     if when.tzinfo is None:
         raise Internal("The time of a seal needs a time zone.")
     when = when.astimezone(UTC).replace(microsecond=0)
-    certificate = x509.load_der_x509_certificate(authority.seal)
-    if not certificate.not_valid_before_utc <= when <= certificate.not_valid_after_utc:
-        raise AssayError(
-            f"The sealing certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
-            f"{certificate.not_valid_after_utc:%Y-%m-%d}, which does not include {when:%Y-%m-%d}. "
-            f"Check this machine's clock.",
-            code="authority",
-        )
+    _check_life(authority, when)
     if not _has_field(pdf):
         pdf = add_signature_fields(pdf)
     room = len(compose(authority.root, authority.seal, bytes(32), bytes(SIGNATURE_BYTES)))
@@ -93,6 +85,19 @@ def seal(pdf: bytes, authority: Authority, *, reason: str = SEAL_REASON, when: d
     sealed: bytes = output.getvalue()
     read_seal(sealed)
     return sealed
+
+
+def _check_life(authority: Authority, when: datetime) -> None:
+    from cryptography import x509
+
+    certificate = x509.load_der_x509_certificate(authority.seal)
+    first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not first <= when <= last:
+        raise AssayError(
+            f"The sealing certificate is valid from {first:%Y-%m-%d} to {last:%Y-%m-%d}, which does not "
+            f"include {when:%Y-%m-%d}. Check this machine's clock.",
+            code="authority",
+        )
 
 
 def _has_field(pdf: bytes) -> bool:

@@ -52,6 +52,8 @@ def add_signature_fields(pdf: bytes) -> bytes:
                 compress_streams=True,
                 recompress_flate=True,
                 deterministic_id=True,
+                # Rewriting the XMP packet could lose its PDF/A and PDF/UA statements.
+                fix_metadata_version=False,
             )
     except pikepdf.PdfError as error:
         raise Internal("The document to seal is not a PDF.") from error
@@ -95,7 +97,8 @@ def _lay(document: pikepdf.Pdf) -> None:
                 P=top,
                 Pg=page,
                 Alt=String(label),
-                K=Array([Dictionary(Type=Name.OBJR, Obj=widget, Pg=page)]),
+                # Not in an array: pyHanko's check of later signatures knows this form only.
+                K=Dictionary(Type=Name.OBJR, Obj=widget, Pg=page),
             )
         )
         top.K.append(form)

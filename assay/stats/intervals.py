@@ -16,12 +16,12 @@ from assay.errors import BadInput
 
 __all__ = [
     "Interval",
+    "checked_counts",
+    "checked_level",
     "clopper_pearson_interval",
-    "exact_difference",
-    "exact_ratio",
+    "interval_of",
     "koopman_ratio",
     "mover_difference",
-    "mover_ratio",
     "newcombe_difference",
     "normal_interval",
     "normal_quantile",
@@ -59,9 +59,9 @@ def wilson_interval(successes: T, trials: T, level: float | Array = 0.95) -> Int
 
     Source: Wilson 1927; Newcombe 1998 (single proportion), method 3.
     """
-    x, n = _counts(successes, trials)
+    x, n = checked_counts(successes, trials)
     low, high = _wilson(x, n, normal_quantile(level))
-    return _interval(low, high)
+    return interval_of(low, high)
 
 
 def clopper_pearson_interval(successes: T, trials: T, level: float | Array = 0.95) -> Interval[T]:
@@ -72,13 +72,13 @@ def clopper_pearson_interval(successes: T, trials: T, level: float | Array = 0.9
 
     Source: Clopper & Pearson 1934; Brown, Cai & DasGupta 2001, section 4.2.1.
     """
-    x, n = _counts(successes, trials)
-    tail = (1 - _checked_level(level)) / 2
+    x, n = checked_counts(successes, trials)
+    tail = (1 - checked_level(level)) / 2
     # betaincinv needs positive shapes; the places where they are 0 have limits of 0 or 1
     with np.errstate(invalid="ignore"):
         low = np.where(x > 0, special.betaincinv(np.where(x > 0, x, 1), n - x + 1, tail), 0.0)
         high = np.where(x < n, special.betainccinv(x + 1, np.where(x < n, n - x, 1), tail), 1.0)
-    return _interval(low, high)
+    return interval_of(low, high)
 
 
 def newcombe_difference(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95) -> Interval[T]:
@@ -96,13 +96,13 @@ def newcombe_difference(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95)
 
     Source: Newcombe 1998 (difference between independent proportions), method 10.
     """
-    a, m = _counts(x1, n1)
-    b, n = _counts(x2, n2)
+    a, m = checked_counts(x1, n1)
+    b, n = checked_counts(x2, n2)
     z = normal_quantile(level)
     p1, p2 = _rate(a, m), _rate(b, n)
     low, high = mover_difference(p1, *_wilson(a, m, z), p2, *_wilson(b, n, z))
     empty = (m == 0) | (n == 0)
-    return _interval(np.where(empty, -1.0, low), np.where(empty, 1.0, high))
+    return interval_of(np.where(empty, -1.0, low), np.where(empty, 1.0, high))
 
 
 def koopman_ratio(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95) -> Interval[T]:
@@ -121,8 +121,8 @@ def koopman_ratio(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95) -> In
 
     Source: Koopman 1984; Nam 1995; Gart & Nam 1988.
     """
-    a, m = _counts(x1, n1)
-    b, n = _counts(x2, n2)
+    a, m = checked_counts(x1, n1)
+    b, n = checked_counts(x2, n2)
     critical = normal_quantile(level) ** 2
     a, m, b, n, critical = np.broadcast_arrays(a, m, b, n, critical)
     empty = (m == 0) | (n == 0)
@@ -142,7 +142,7 @@ def koopman_ratio(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95) -> In
 
     low = np.where(no_low, 0.0, limit(-_LOG_RATIO_SPAN))
     high = np.where(no_high, np.inf, limit(_LOG_RATIO_SPAN))
-    return _interval(low, high)
+    return interval_of(low, high)
 
 
 def mover_difference(value1: T, low1: T, high1: T, value2: T, low2: T, high2: T) -> Interval[T]:
@@ -154,83 +154,20 @@ def mover_difference(value1: T, low1: T, high1: T, value2: T, low2: T, high2: T)
     """
     v1, l1, u1, v2, l2, u2 = (np.asarray(a, dtype=float) for a in (value1, low1, high1, value2, low2, high2))
     d = v1 - v2
-    return _interval(d - np.hypot(v1 - l1, u2 - v2), d + np.hypot(u1 - v1, v2 - l2))
-
-
-def mover_ratio(value1: T, low1: T, high1: T, value2: T, low2: T, high2: T) -> Interval[T]:
-    """Interval for value1 / value2 of independent estimates >= 0 from the limits of each.
-
-    With a = value1, b = value2, s = low1 (2a - low1), t = high2 (2b - high2):
-    low = s / (ab + sqrt(a^2 b^2 - s t)); high is the reciprocal of the low limit of value2 / value1.
-    For symmetric limits this is Fieller's interval. low = 0 where value1 is 0, high = inf where value2 is.
-
-    Source: Donner & Zou 2012; Newcombe 2016 (MOVER-R); Fieller 1954.
-    """
-    v1, l1, u1, v2, l2, u2 = (np.asarray(a, dtype=float) for a in (value1, low1, high1, value2, low2, high2))
-    low = _mover_ratio_low(v1, l1, v2, u2)
-    with np.errstate(divide="ignore"):
-        high = 1 / _mover_ratio_low(v2, l2, v1, u1)
-    return _interval(low, high)
-
-
-def exact_difference(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95) -> Interval[T]:
-    """Interval for p1 - p2 by squaring and adding Clopper-Pearson limits.
-
-    As `newcombe_difference` with exact limits in place of Wilson's. Against a large group it becomes
-    the exact interval of the small one, so it keeps its level for groups of a few rows and for the
-    high levels of a large family, where score intervals do not (docs/methods/statistics.md).
-
-    Args:
-        x1, n1, x2, n2: successes and trials of both groups; no trials in a group gives [-1, 1].
-        level: confidence level in (0, 1).
-
-    Raises:
-        BadInput: successes outside [0, trials], or a level outside (0, 1).
-
-    Source: Zou & Donner 2008; Clopper & Pearson 1934.
-    """
-    a, m = _counts(x1, n1)
-    b, n = _counts(x2, n2)
-    low, high = mover_difference(
-        _rate(a, m),
-        *clopper_pearson_interval(a, m, level),
-        _rate(b, n),
-        *clopper_pearson_interval(b, n, level),
-    )
-    empty = (m == 0) | (n == 0)
-    return _interval(np.where(empty, -1.0, low), np.where(empty, 1.0, high))
-
-
-def exact_ratio(x1: T, n1: T, x2: T, n2: T, level: float | Array = 0.95) -> Interval[T]:
-    """Interval for p1 / p2 from Clopper-Pearson limits (`mover_ratio`); see `exact_difference`.
-
-    No successes in group 1 give low = 0, none in group 2 high = inf, no trials in a group (0, inf).
-
-    Source: Donner & Zou 2012; Clopper & Pearson 1934.
-    """
-    a, m = _counts(x1, n1)
-    b, n = _counts(x2, n2)
-    low, high = mover_ratio(
-        _rate(a, m),
-        *clopper_pearson_interval(a, m, level),
-        _rate(b, n),
-        *clopper_pearson_interval(b, n, level),
-    )
-    empty = (m == 0) | (n == 0)
-    return _interval(np.where(empty, 0.0, low), np.where(empty, np.inf, high))
+    return interval_of(d - np.hypot(v1 - l1, u2 - v2), d + np.hypot(u1 - v1, v2 - l2))
 
 
 def normal_interval(value: T, standard_error: T, level: float | Array = 0.95) -> Interval[T]:
     """value +- z standard_error, for estimates that are close to normal (AUC, mean error)."""
     centre = np.asarray(value, dtype=float)
     half = normal_quantile(level) * np.asarray(standard_error, dtype=float)
-    return _interval(centre - half, centre + half)
+    return interval_of(centre - half, centre + half)
 
 
 def normal_quantile(level: float | Array) -> Array:
     """z with P(|Z| <= z) = level for a standard normal Z; BadInput for a level outside (0, 1)."""
     # from the small tail: 1 - 0.05/m loses digits when the family m is large, its complement does not
-    return np.asarray(-special.ndtri((1 - _checked_level(level)) / 2))
+    return np.asarray(-special.ndtri((1 - checked_level(level)) / 2))
 
 
 def _wilson(x: Array, n: Array, z: Array) -> tuple[Array, Array]:
@@ -244,13 +181,6 @@ def _wilson(x: Array, n: Array, z: Array) -> tuple[Array, Array]:
     low = np.minimum(p * (p / ((1 + spread) * high)), p)
     high = np.where(x == n, 1.0, np.maximum(high, p))
     return np.where(n == 0, 0.0, low), np.where(n == 0, 1.0, high)
-
-
-def _mover_ratio_low(a: Array, low1: Array, b: Array, high2: Array) -> Array:
-    s, t = low1 * (2 * a - low1), high2 * (2 * b - high2)
-    # s <= a^2 and t <= b^2, so only rounding can make the root's argument negative
-    bottom = a * b + np.sqrt(np.maximum((a * b) ** 2 - s * t, 0.0))
-    return np.where(s > 0, s / np.where(bottom > 0, bottom, 1), 0.0)
 
 
 def _koopman_statistic(x1: Array, n1: Array, x2: Array, n2: Array, ratio: Array) -> Array:
@@ -272,21 +202,24 @@ def _rate(x: Array, n: Array) -> Array:
     return x / np.where(n == 0, 1, n)
 
 
-def _counts(successes: object, trials: object) -> tuple[Array, Array]:
+def checked_counts(successes: object, trials: object) -> tuple[Array, Array]:
+    """Both as floats; BadInput unless 0 <= successes <= trials < inf."""
     x, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
     if not (np.all(x >= 0) and np.all(x <= n) and np.all(np.isfinite(n))):
         raise BadInput(f"Successes must lie between 0 and trials; got {successes} of {trials}.")
     return x, n
 
 
-def _checked_level(level: float | Array) -> Array:
+def checked_level(level: float | Array) -> Array:
+    """The level as floats; BadInput outside (0, 1)."""
     value = np.asarray(level, dtype=float)
     if not (np.all(value > 0) and np.all(value < 1)):
         raise BadInput(f"A confidence level lies between 0 and 1, both excluded; got {level}.")
     return value
 
 
-def _interval(low: Any, high: Any) -> Interval[Any]:
+def interval_of(low: Any, high: Any) -> Interval[Any]:
+    """Plain floats for limits of no dimension, the arrays themselves otherwise."""
     if np.ndim(low) == 0:
         return Interval(float(low), float(high))
     return Interval(low, high)

@@ -13,12 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import BadInput
-from assay.stats.intervals import (
-    clopper_pearson_interval,
-    mover_difference,
-    mover_ratio,
-    normal_interval,
-)
+from assay.stats.intervals import normal_interval
+from assay.stats.melded import melded_difference, melded_ratio
 from assay.stats.multiplicity import bonferroni_level
 
 __all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_normal", "pairwise_ratios"]
@@ -57,8 +53,8 @@ def pairwise_differences(
 ) -> PairTable:
     """Simultaneous intervals for the differences of all pairs of rates.
 
-    Each is the `exact_difference` (Clopper-Pearson limits, squared and added) at level
-    1 - (1 - level)/family, so that all hold together with at least `level` (Bonferroni).
+    Each is the `melded_difference` at level 1 - (1 - level)/family, so that all hold together with at
+    least `level` (Bonferroni).
 
     Args:
         successes: shape (..., groups); leading axes are independent repetitions (simulations).
@@ -69,15 +65,17 @@ def pairwise_differences(
     Raises:
         BadInput: successes outside [0, trials], a level outside (0, 1), a family below 1.
 
-    Source: Zou & Donner 2008; Clopper & Pearson 1934; Dunn 1961.
+    Source: Fay, Proschan & Brittain 2015; Dunn 1961 (Bonferroni intervals).
     """
     x, n = np.asarray(successes), np.asarray(trials)
     left, right = _pairs(n > 0)
     size = _family(left, family)
     rates = x / np.where(n == 0, 1, n)
     first, second = _orient(rates, left, right, higher_first=True)
-    (p1, l1, u1), (p2, l2, u2) = _sides(x, n, rates, first, second, bonferroni_level(level, size))
-    low, high = mover_difference(p1, l1, u1, p2, l2, u2)
+    p1, p2 = _take(rates, first), _take(rates, second)
+    low, high = melded_difference(
+        _take(x, first), n[first], _take(x, second), n[second], bonferroni_level(level, size)
+    )
     return PairTable(first, second, p1 - p2, low, high, n[first] + n[second], size)
 
 
@@ -86,18 +84,20 @@ def pairwise_ratios(
 ) -> PairTable:
     """Simultaneous intervals for the ratios (lower to higher) of all pairs of rates.
 
-    Each is the `exact_ratio` at level 1 - (1 - level)/family. Arguments, simultaneity and errors as
+    Each is the `melded_ratio` at level 1 - (1 - level)/family. Arguments, simultaneity and errors as
     for `pairwise_differences`.
 
-    Source: Donner & Zou 2012; Clopper & Pearson 1934; Dunn 1961.
+    Source: Fay, Proschan & Brittain 2015; Dunn 1961 (Bonferroni intervals).
     """
     x, n = np.asarray(successes), np.asarray(trials)
     left, right = _pairs(n > 0)
     size = _family(left, family)
     rates = x / np.where(n == 0, 1, n)
     first, second = _orient(rates, left, right, higher_first=False)
-    (p1, l1, u1), (p2, l2, u2) = _sides(x, n, rates, first, second, bonferroni_level(level, size))
-    low, high = mover_ratio(p1, l1, u1, p2, l2, u2)
+    p1, p2 = _take(rates, first), _take(rates, second)
+    low, high = melded_ratio(
+        _take(x, first), n[first], _take(x, second), n[second], bonferroni_level(level, size)
+    )
     return PairTable(first, second, _ratio(p1, p2), low, high, n[first] + n[second], size)
 
 
@@ -212,19 +212,6 @@ def _pairs(comparable: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
 
 def _family(left: IntArray, family: int | None) -> int:
     return max(len(left), 1) if family is None else family
-
-
-def _sides(
-    x: npt.NDArray[Any],
-    n: npt.NDArray[Any],
-    rates: FloatArray,
-    first: IntArray,
-    second: IntArray,
-    level: float,
-) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Rate, lower and upper limit of both sides of each pair; limits are made once a group, not a pair."""
-    low, high = clopper_pearson_interval(x, np.broadcast_to(n, x.shape), level)
-    return ([_take(a, first) for a in (rates, low, high)], [_take(a, second) for a in (rates, low, high)])
 
 
 def _orient(

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from assay.stats.intervals import Interval, exact_difference, exact_ratio, wilson_interval
+from assay.stats.intervals import Interval, wilson_interval
+from assay.stats.melded import melded_difference, melded_ratio
 from assay.stats.multiplicity import bonferroni_level
 
 __all__ = [
@@ -29,8 +30,8 @@ Array: TypeAlias = npt.NDArray[Any]
 
 # more rows than this is no answer that a team can act on
 _MOST_ROWS = 10**9
-# points a round of the search: every round narrows the bracket 64 times
-_GRID = 64
+# points a round of the search: every round narrows the bracket 8 times
+_GRID = 9
 
 
 def rows_to_settle_difference(
@@ -46,7 +47,7 @@ def rows_to_settle_difference(
 ) -> int | None:
     """More rows of group `grow` that would decide whether p1 - p2 lies in [low_limit, high_limit].
 
-    Uses the interval of `pairwise_differences`: `exact_difference` at 1 - (1 - level)/family.
+    Uses the interval of `pairwise_differences`: `melded_difference` at 1 - (1 - level)/family.
 
     Returns:
         0 when it is decided already; None when 10^9 more rows of that group alone would not decide.
@@ -54,7 +55,7 @@ def rows_to_settle_difference(
     Raises:
         BadInput: successes outside [0, trials], a level outside (0, 1), a family below 1.
     """
-    return _pair(exact_difference, (x1, n1, x2, n2), low_limit, high_limit, level, family, grow)
+    return _pair(melded_difference, (x1, n1, x2, n2), low_limit, high_limit, level, family, grow)
 
 
 def rows_to_settle_ratio(
@@ -72,7 +73,7 @@ def rows_to_settle_ratio(
 
     Uses the interval of `pairwise_ratios`; returns and errors as `rows_to_settle_difference`.
     """
-    return _pair(exact_ratio, (x1, n1, x2, n2), low_limit, high_limit, level, family, grow)
+    return _pair(melded_ratio, (x1, n1, x2, n2), low_limit, high_limit, level, family, grow)
 
 
 def rows_to_settle_rate(
@@ -148,13 +149,13 @@ def _pair(
 
 
 def _smallest(interval: Callable[[Array], Interval[Any]], low_limit: float, high_limit: float) -> int | None:
-    """Least number of extra rows whose interval is decided, by doubling and then narrowing the bracket."""
+    """Least number of extra rows whose interval is decided, by quadrupling and then narrowing the bracket."""
 
     def decided(extra: Array) -> npt.NDArray[np.bool_]:
         low, high = interval(extra)
         return _decided(low, high, low_limit, high_limit)
 
-    steps = np.concatenate([[0.0], 2.0 ** np.arange(30), [float(_MOST_ROWS)]])
+    steps = np.concatenate([[0.0], 4.0 ** np.arange(15), [float(_MOST_ROWS)]])
     hits = np.flatnonzero(decided(steps))
     if not len(hits):
         return None

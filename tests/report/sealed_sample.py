@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -10,17 +11,31 @@ from functools import cache
 from pathlib import Path
 
 import typst
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import signers
 
 from assay.evidence import canonical, snapshot_digest
 from assay.report.authority import Authority, open_authority
+from assay.report.certificates import fingerprint
 from assay.report.seal import seal
 
-__all__ = ["NOW", "authority", "evidence", "plain_report", "report_with", "sealed_report"]
+__all__ = [
+    "NOW",
+    "authority",
+    "countersigned",
+    "evidence",
+    "plain_report",
+    "pyhanko_signer",
+    "report_with",
+    "sealed_report",
+]
 
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 
 _SOURCE = """
-#set document(title: "Audit report", author: "Assay", keywords: ("snapshot {digest}",))
+#set document(title: "Audit report", author: "Assay", keywords: ("audit", "{digest}"))
 #set text(lang: "en")
 #pdf.attach("evidence.json", relationship: "data", mime-type: "application/json", description: "Evidence")
 = Summary
@@ -31,9 +46,13 @@ Hello, reviewer.
 """
 
 
-@cache
 def authority(name: str = "ours") -> Authority:
     """An authority of its own for every name."""
+    return _authority(name)
+
+
+@cache
+def _authority(name: str) -> Authority:
     home = Path(tempfile.mkdtemp(prefix=f"assay-{name}-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     return open_authority(home, now=NOW)
@@ -65,6 +84,34 @@ def plain_report() -> bytes:
     return report_with(evidence())
 
 
-@cache
 def sealed_report(by: str = "ours") -> bytes:
+    return _sealed_report(by)
+
+
+@cache
+def _sealed_report(by: str) -> bytes:
     return seal(plain_report(), authority(by), when=NOW)
+
+
+def pyhanko_signer(holder: Authority) -> signers.SimpleSigner:
+    """pyHanko's own signer with the sealing key of `holder`."""
+    files = []
+    for certificate in (holder.seal, holder.root):
+        path = holder.folder.parent / f"{fingerprint(certificate)}.pem"
+        path.write_bytes(x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM))
+        files.append(str(path))
+    key = holder.folder / "keys" / f"{fingerprint(holder.seal)}.pem"
+    made = signers.SimpleSigner.load(str(key), files[0], ca_chain_files=(files[1],))
+    assert made is not None
+    return made
+
+
+def countersigned(data: bytes, reviewer: Authority) -> bytes:
+    """`data` with an ordinary signature in the field `review`, made by pyHanko as an incremental update."""
+    signed: bytes = signers.sign_pdf(
+        IncrementalPdfFileWriter(io.BytesIO(data)),
+        signers.PdfSignatureMetadata(field_name="review", md_algorithm="sha256"),
+        signer=pyhanko_signer(reviewer),
+        existing_fields_only=True,
+    ).getvalue()
+    return signed

@@ -55,13 +55,13 @@ def when_running() -> Iterator[list[threading.Thread]]:
 
 
 def soon(supervisor: Supervisor, what: signal.Signals, threads: list[threading.Thread]) -> None:
-    """Send the child a signal as soon as it runs."""
+    """Send the child a signal as soon as it has started to read."""
 
     def send() -> None:
-        deadline = time.monotonic() + 10
-        while supervisor.process_id is None and time.monotonic() < deadline:
+        deadline = time.monotonic() + 30
+        while not supervisor.sandbox.layers and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(0.3)
+        time.sleep(0.2)
         if supervisor.process_id is not None:
             os.kill(supervisor.process_id, what)
 

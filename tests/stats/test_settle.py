@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from assay.stats.intervals import exact_difference, exact_ratio, wilson_interval
+from assay.stats.intervals import wilson_interval
+from assay.stats.melded import melded_difference, melded_ratio
 from assay.stats.settle import (
     rows_to_settle_difference,
     rows_to_settle_general,
@@ -22,7 +23,7 @@ def test_the_answer_for_a_gap_decides_and_one_row_less_does_not():
     assert more is not None
 
     def low(extra: int) -> float:
-        return exact_difference(0.6 * (100 + extra), 100 + extra, 90, 200, EACH).low
+        return melded_difference(0.6 * (100 + extra), 100 + extra, 90, 200, EACH).low
 
     assert low(more) > 0.05 >= low(more - 1)
 
@@ -32,7 +33,7 @@ def test_the_answer_for_a_ratio_decides_and_one_row_less_does_not():
     assert more is not None
 
     def low(extra: int) -> float:
-        return exact_ratio(38 / 80 * (80 + extra), 80 + extra, 1000, 2000, EACH).low
+        return melded_ratio(38 / 80 * (80 + extra), 80 + extra, 1000, 2000, EACH).low
 
     assert low(more) >= 0.8 > low(more - 1)
 

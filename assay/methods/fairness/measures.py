@@ -191,7 +191,7 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
     chosen = [r for r, rate in enumerate(setting.rates) if rate.differences and counted[r] >= 2]
     if not chosen:
         return
-    replicates = sampling.range_replicates()
+    replicates = dict(zip(chosen, sampling.range_replicates(chosen).T, strict=True))
 
     def measured(name: str, value: float, drawn: npt.NDArray[np.float64], n: int) -> Measure:
         bounds = basic_interval(value, drawn, setting.level)
@@ -216,10 +216,10 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
         return int(sampling.below[sampling.usable[:, r], r].sum())
 
     for r in chosen:
-        yield measured(f"{setting.rates[r].name}_range", float(values[r]), replicates[:, r], rows(r))
+        yield measured(f"{setting.rates[r].name}_range", float(values[r]), replicates[r], rows(r))
     odds = [r for r in chosen if setting.rates[r] in EQUALIZED_ODDS]
     if len(odds) == len(EQUALIZED_ODDS):
-        widest = np.fmax.reduce(replicates[:, odds], axis=1)
+        widest = np.fmax.reduce([replicates[r] for r in odds])
         yield measured("equalized_odds_range", float(values[odds].max()), widest, sum(rows(r) for r in odds))
     if SELECTION in setting.rates and setting.rates.index(SELECTION) in chosen:
         yield _permutation_p(grouping, sampling, setting, setting.rates.index(SELECTION))

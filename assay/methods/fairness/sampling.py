@@ -2,8 +2,7 @@
 
 Independent rows use score intervals, and the multinomial bootstrap of the cells: drawing n rows with
 replacement makes the counts of the cells exactly Multinomial(n, c / n), so replicates cost the same
-whatever n is. Clustered rows are drawn a whole cluster at a time; clusters with the same counts are
-exchangeable, so the same multinomial draw over distinct clusters is the cluster bootstrap exactly.
+whatever n is. Clustered rows are drawn a whole cluster at a time.
 
 Sources: Wilson 1927; Zou & Donner 2008; Koopman 1984; Efron 1979; Davison & Hinkley 1997, section 3.8.
 """
@@ -16,7 +15,6 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from assay.datasets.row_hash import combine_hashes
 from assay.methods.fairness.groupings import Clusters, Grouping
 from assay.methods.fairness.rates import OUTCOMES, Rate, numerators_and_denominators, quotients
 from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
@@ -30,8 +28,9 @@ Floats = npt.NDArray[np.float64]
 
 MINIMUM_CLUSTERS = 20
 """Under so many clusters a bootstrap of clusters has no trustworthy spread."""
-_WORTH_COMPRESSING = 10
-"""A multinomial draw costs about ten times a drawn index: below so many clusters a kind, draw indices."""
+_MOST_CLUSTERS = 2_000
+"""More clusters than this are first added up to so many at random: drawing those costs the same whatever
+the number of clusters, and their spread is that of the clusters (random groups, Wolter 2007, chapter 2)."""
 _BLOCK = 4_000_000
 """Numbers drawn at a time: bounds the memory of a bootstrap (32 MiB), whatever the number of cells."""
 
@@ -63,8 +62,8 @@ class Sampling(Protocol):
         """Simultaneous intervals over all pairs of groups that are usable for the rate."""
         ...
 
-    def range_replicates(self) -> Floats:
-        """Bootstrap replicates of each rate's range over the usable groups, shape (B, R)."""
+    def range_replicates(self, rates: Sequence[int]) -> Floats:
+        """Bootstrap replicates of the range of each of `rates` over its usable groups, (B, len(rates))."""
         ...
 
     def impact_intervals(self, rate: int, reference: int, groups: Sequence[int]) -> tuple[Floats, Floats]:
@@ -152,15 +151,16 @@ class Independent:
         bounds = koopman_ratio(x[groups], n[groups], x[reference], n[reference], self._level)
         return np.asarray(bounds.low), np.asarray(bounds.high)
 
-    def range_replicates(self) -> Floats:
+    def range_replicates(self, rates: Sequence[int]) -> Floats:
         # Groups without rows draw none: leaving them out changes nothing but the cost.
         cells = self._grouping.outcomes
         present = np.flatnonzero(cells.sum(axis=1) > 0)
+        usable = self.usable[np.ix_(present, rates)]
+        chosen = tuple(self._rates[r] for r in rates)
         ranges = []
         for block in _blocks(cells[present].ravel(), self._replicates, self._rng):
             drawn = block.reshape(len(block), len(present), OUTCOMES)
-            rates = quotients(*numerators_and_denominators(drawn, self._rates))
-            ranges.append(range_of(rates, self.usable[present]))
+            ranges.append(range_of(quotients(*numerators_and_denominators(drawn, chosen)), usable))
         return np.concatenate(ranges)
 
 
@@ -191,16 +191,10 @@ class Clustered:
         self.rate_method = self.impact_method = f"cluster bootstrap {replicates:,}"
         self.pair_method = f"cluster bootstrap {replicates:,}, max-|T|"
         self.range_method = f"cluster bootstrap {replicates:,}, basic"
-        self._drawn = self._draw(clusters, rates, rng)
-
-    def _draw(self, clusters: Clusters, rates: tuple[Rate, ...], rng: np.random.Generator) -> Floats:
-        """Replicates of every rate, shape (B, G, R); NaN where a replicate has no rows below the line."""
-        groups = len(self.below)
-        drawn = []
-        for block in _cluster_blocks(clusters, groups, self._replicates, rng):
-            cells = np.rint(block).astype(np.int64).reshape(len(block), groups, OUTCOMES)
-            drawn.append(quotients(*numerators_and_denominators(cells, rates)))
-        return np.concatenate(drawn)
+        drawn = _draw_clusters(clusters, len(self.below), replicates, rng)
+        # Exact: sums of counts in float64. NaN where a replicate has no rows below the line.
+        cells = np.rint(drawn).astype(np.int64)
+        self._drawn = quotients(*numerators_and_denominators(cells, rates))
 
     def shortage(self, group: int, rate: int) -> str | None:
         if self.below[group, rate] == 0:
@@ -234,30 +228,14 @@ class Clustered:
         flat = (self.above[groups, rate] == 0) | (self.above[groups, rate] == self.below[groups, rate])
         return np.where(flat, np.nan, bounds.low), np.where(flat, np.nan, bounds.high)
 
-    def range_replicates(self) -> Floats:
-        return range_of(self._drawn, self.usable)
+    def range_replicates(self, rates: Sequence[int]) -> Floats:
+        return range_of(self._drawn[:, :, rates], self.usable[:, rates])
 
 
-def _cluster_blocks(
-    clusters: Clusters, groups: int, replicates: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """Replicates of the table groups × outcomes, flattened: clusters drawn with replacement."""
-    columns = [clusters.group, *clusters.outcomes.T]
-    signature = np.zeros(clusters.total, dtype=np.uint64)
-    # A sum does not mind the order of a cluster's entries, so equal clusters get equal signatures.
-    np.add.at(signature, clusters.cluster, combine_hashes([c.astype(np.uint64) for c in columns]))
-    _, chosen, counts = np.unique(signature, return_index=True, return_counts=True)
-    if _WORTH_COMPRESSING * len(counts) > clusters.total:
-        chosen, counts = np.arange(clusters.total), np.ones(clusters.total, dtype=np.int64)
-    place = np.full(clusters.total, -1)
-    place[chosen] = np.arange(len(chosen))
-    kept = place[clusters.cluster] >= 0
-    sums = np.zeros((len(chosen), groups, OUTCOMES))
-    sums[place[clusters.cluster[kept]], clusters.group[kept]] = clusters.outcomes[kept]
-    table = sums.reshape(len(chosen), -1)
-    if len(chosen) == clusters.total:
-        yield cluster_bootstrap(table, replicates, rng)
-        return
-    for block in _blocks(counts, replicates, rng):
-        # Exact in float64 up to 2**53 rows, and many times faster than a product of integers.
-        yield block.astype(np.float64) @ table
+def _draw_clusters(clusters: Clusters, groups: int, replicates: int, rng: np.random.Generator) -> Floats:
+    """Replicates of the table groups × outcomes, shape (B, G, 5): clusters drawn with replacement."""
+    batch = rng.permutation(clusters.total) % min(clusters.total, _MOST_CLUSTERS)
+    sums = np.zeros((min(clusters.total, _MOST_CLUSTERS), groups, OUTCOMES))
+    np.add.at(sums, (batch[clusters.cluster], clusters.group), clusters.outcomes)
+    drawn = cluster_bootstrap(sums.reshape(len(sums), -1), replicates, rng)
+    return drawn.reshape(replicates, groups, OUTCOMES)

@@ -8,7 +8,7 @@ User's page: docs/methods/fairness.scores.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from assay.contracts import (
     Series,
     ShardSpec,
     SubjectProtocol,
+    Tier,
 )
 from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.fairness.groupings import subsets
@@ -72,6 +73,11 @@ class ScoresByGroupParams(Params):
         SCORE_BINS, description="Most equal-width bins of the scores where they are binned."
     )
 
+    @classmethod
+    def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
+        """Resamples of the tiers that are not standard."""
+        return {"quick": {"replicates": 1_000}, "deep": {"replicates": 20_000}}.get(tier, {})
+
 
 class ScoresByGroup:
     """AUC, calibration error and Brier score by group and intersection, with pairwise differences."""
@@ -83,7 +89,7 @@ class ScoresByGroup:
         pillar="fairness",
         summary="Whether scores rank equally well and probabilities mean the same in every group and "
         "intersection, with all pairwise differences under simultaneous intervals.",
-        needs=("predictions", "labels", "sensitive"),
+        needs=("scores", "labels", "sensitive"),
         tasks=("binary",),
         measures=SPECS,
         deterministic=True,
@@ -102,8 +108,8 @@ class ScoresByGroup:
     def plan(
         self, profile: Profile, params: ScoresByGroupParams, stage: int, earlier: Sequence[Partial]
     ) -> Sequence[ShardSpec]:
-        """Shards with the grid of scores; none without a score column."""
-        if stage > 0 or profile.roles.score is None:
+        """Shards with the grid of scores."""
+        if stage > 0:
             return ()
         grid = self._grid(profile, params).as_json()
         shards = row_shards(self.spec.id, profile.test.rows)
@@ -149,8 +155,6 @@ class ScoresByGroup:
         params: ScoresByGroupParams,
         context: MergeContext,
     ) -> MethodResult:
-        if profile.roles.score is None:
-            return _without_scores(context)
         coding = _coding(profile)
         probability = profile.signature.output == "probability"
         grid = self._grid(profile, params)
@@ -202,26 +206,6 @@ def _coding(profile: Profile) -> Coding:
         attributes=profile.roles.sensitive,
         categories=tuple(profile.test.column(name).categories for name in profile.roles.sensitive),
         blocks=block_count(profile, _BLOCKS),
-    )
-
-
-def _without_scores(context: MergeContext) -> MethodResult:
-    """The contract's needs cannot say "a score of either kind", so the method says it here."""
-    reason = "Needs scores or probabilities of the favourable class (--scores); this audit was given none."
-    return MethodResult(
-        measures=(
-            Measure(
-                id="fairness.auc",
-                value=None,
-                n=0,
-                unit="score",
-                direction="higher",
-                status="not_applicable",
-                grade=context.grade,
-                note=reason,
-            ),
-        ),
-        notes=(reason,),
     )
 
 

@@ -27,6 +27,7 @@ from assay.contracts import (
     SeriesColumn,
     ShardSpec,
     SubjectProtocol,
+    Tier,
 )
 from assay.datasets.table import Batch, predicted, prediction_columns
 from assay.methods.cluster_blocks import block_count, block_of
@@ -63,6 +64,13 @@ class ClassificationParams(Params):
     score_bins: Annotated[int, Field(ge=256, le=1 << 20)] = Field(
         SCORE_BINS, description="Equal-width bins of the scores where they are binned."
     )
+
+    @classmethod
+    def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
+        """Resamples of the tiers that are not standard."""
+        few = {"replicates": 2_000, "score_replicates": 400}
+        many = {"replicates": 100_000, "score_replicates": 10_000}
+        return {"quick": few, "deep": many}.get(tier, {})
 
 
 class Classification:

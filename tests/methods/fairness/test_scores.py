@@ -220,16 +220,6 @@ def test_reliability_curves_are_kept_for_single_attributes(tmp_path):
     assert [c.name for c in result.series[0].columns] == ["mean_score", "observed_rate", "low", "high", "n"]
 
 
-def test_without_scores_the_method_says_what_it_needs(tmp_path):
-    _, labels, sex, _ = people(60, 15)
-    data = table_subject(
-        tmp_path, {"y": labels, "yhat": labels, "sex": sex}, label="y", predictions="yhat", sensitive=("sex",)
-    )
-    result = run_method(METHOD, data)
-    assert [m.status for m in result.measures] == ["not_applicable"]
-    assert "--scores" in result.measures[0].note
-
-
 @pytest.mark.parametrize(
     "params", [{"replicates": 1}, {"minimum_class_rows": 1}, {"max_groups": 1}, {"x": 1}]
 )

@@ -1,0 +1,110 @@
+"""What was audited: the data, the parts its columns play, and what intake inferred."""
+
+from __future__ import annotations
+
+from assay.contracts import DatasetProfile
+from assay.report import formatting as fmt
+from assay.report.document.book import Book, column, number_column
+from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
+
+__all__ = ["subject_section"]
+
+_GRADES = {
+    "supplied": "supplied: predictions came as a file; that the model made them was not verified",
+    "endpoint": "endpoint: the model was asked over its interface",
+    "executed": "executed: the model itself ran here",
+}
+
+
+def subject_section(book: Book) -> Section:
+    profile = book.evidence.subject
+    roles, signature = profile.roles, profile.signature
+    inferred = " (inferred)" if signature.favourable_inferred else ""
+    rows = [
+        ("Grade", _GRADES[profile.grade]),
+        ("Task", signature.task),
+        ("Output", signature.output),
+        ("Label", roles.label or "none"),
+        ("Prediction", roles.prediction or "none: decided from the score"),
+        ("Score", roles.score or "none"),
+        ("Sensitive", ", ".join(roles.sensitive) or "none"),
+        (
+            "Features",
+            f"{fmt.plural(len(roles.features), 'further column')}: {', '.join(roles.features) or 'none'}",
+        ),
+    ]
+    if signature.classes:
+        rows.insert(3, ("Classes", ", ".join(signature.classes)))
+    if signature.favourable is not None:
+        rows.insert(4, ("Favourable", signature.favourable + inferred))
+    if signature.threshold is not None:
+        rows.append(("Threshold", fmt.value(signature.threshold)))
+    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier)):
+        if name:
+            rows.append((term, name))
+    blocks: list[Block] = [facts(rows)]
+    if profile.notes:
+        blocks += [heading("What intake inferred or changed"), bullets(profile.notes)]
+    blocks.append(heading("Files"))
+    blocks.append(
+        book.table(
+            "Files read",
+            [
+                column("Role", 0.5),
+                column("File"),
+                number_column("Rows"),
+                number_column("Set aside"),
+                column("SHA-256"),
+            ],
+            [
+                [d.role, d.name, fmt.count(d.rows), fmt.count(d.set_aside), fmt.short(d.sha256, 16)]
+                for d in profile.datasets
+            ],
+            "Whole digests stand in the manifest.",
+        )
+    )
+    blocks += _columns(book, profile.test)
+    groups = [_groups(book, profile.test, name) for name in roles.sensitive]
+    if groups:
+        blocks += [heading("Groups"), *groups]
+    else:
+        blocks.append(text("No sensitive attribute was named, so nothing was measured by group."))
+    return section("subject", "What was audited", blocks)
+
+
+def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]:
+    rows = []
+    for summary in dataset.columns[:most]:
+        if summary.kind == "number" and summary.minimum is not None:
+            content = f"{fmt.value(summary.minimum, 'number')} to {fmt.value(summary.maximum, 'number')}"
+            content += f", mean {fmt.value(summary.mean, 'number')}"
+        else:
+            content = ", ".join(summary.categories[:6]) + (" …" if len(summary.categories) > 6 else "")
+        distinct = "many" if summary.distinct is None else fmt.count(summary.distinct)
+        rows.append([summary.name, summary.kind, content or "–", distinct, fmt.count(summary.missing)])
+    left = len(dataset.columns) - most
+    note = f"{fmt.plural(left, 'further column')} in evidence.json." if left > 0 else ""
+    columns = [
+        column("Column", 0.8),
+        column("Kind", 0.45),
+        column("Values", 1.6),
+        number_column("Distinct"),
+        number_column("Missing"),
+    ]
+    return [heading("Columns"), book.table(f"Columns of {dataset.name}", columns, rows, note)]
+
+
+def _groups(book: Book, dataset: DatasetProfile, name: str, most: int = 30) -> Block:
+    try:
+        summary = dataset.column(name)
+    except KeyError:
+        return text(f"The column {name} is not summarised.")
+    total = max(1, summary.rows)
+    pairs = list(zip(summary.categories, summary.counts, strict=False))
+    rows = [[group, fmt.count(n), fmt.value(n / total)] for group, n in pairs[:most]]
+    if summary.missing:
+        rows.append(["not known", fmt.count(summary.missing), fmt.value(summary.missing / total)])
+    left = len(pairs) - most
+    note = f"{fmt.plural(left, 'further group')} in evidence.json." if left > 0 else ""
+    columns = [column("Group"), number_column("Rows"), number_column("Share")]
+    return book.table(f"Groups of {name}", columns, rows, note)
