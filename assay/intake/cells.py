@@ -1,4 +1,4 @@
-"""Raw cells to values: blanks trimmed, missing tokens turned into nulls, numbers parsed."""
+"""Raw cells to values: blanks trimmed, missing tokens turned into nulls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DEFAULT_MISSING", "NAN_WORDS", "Cleaner", "numbers", "parse_numbers"]
+__all__ = ["DEFAULT_MISSING", "NAN_WORDS", "Cleaner", "numbers"]
 
 DEFAULT_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 NAN_WORDS = ("NaN", "nan", "NAN", "Nan", "-nan", "-NaN", "+nan", "+NaN")
@@ -47,16 +47,6 @@ class Cleaner:
             words = counted.field("values").to_pylist()
             self.words.update(dict(zip(words, counted.field("counts").to_pylist(), strict=True)))
         return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
-
-
-def parse_numbers(column: pa.Array) -> pa.Array | None:
-    """float64 of a cleaned column (nulls stay null), or None when some value is no number."""
-    if pa.types.is_floating(column.type):
-        return column
-    try:
-        return pc.cast(column, pa.float64())
-    except pa.ArrowInvalid:
-        return None
 
 
 def numbers(parsed: pa.Array) -> Numbers:

@@ -75,7 +75,8 @@ class DelimitedSource:
             return "error"
 
         names = [f"{place}" for place in range(len(self.columns))]
-        wanted = [names[self.columns.index(column)] for column in columns]
+        place_of = {column: place for place, column in enumerate(self.columns)}
+        wanted = [names[place_of[column]] for column in columns]
         last: pa.RecordBatch | None = None
         with TextStream(self._path, gzip=self._gzip) as stream:
             try:
