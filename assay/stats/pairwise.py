@@ -22,7 +22,7 @@ __all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
-# melding takes some 0.1 ms a pair, half an hour for the nine rates of 1,000 groups
+# melding takes some 0.1 ms a pair: minutes for the nine rates of 1,000 groups
 _MOST_MELDED = 20_000
 
 
