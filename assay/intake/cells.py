@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DEFAULT_MISSING", "NAN_WORDS", "Cleaner", "numbers"]
+__all__ = ["DEFAULT_MISSING", "NAN_WORDS", "Cleaner", "data_row", "numbers"]
 
 DEFAULT_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 NAN_WORDS = ("NaN", "nan", "NAN", "Nan", "-nan", "-NaN", "+nan", "+NaN")
@@ -52,3 +52,8 @@ class Cleaner:
 def numbers(parsed: pa.Array) -> Numbers:
     """float64 with NaN for nulls."""
     return np.asarray(parsed.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def data_row(place: int) -> str:
+    """How a reader finds the 0-based row `place`: counted from 1, without the header."""
+    return f"data row {place + 1:,}"

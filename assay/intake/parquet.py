@@ -58,9 +58,6 @@ class ParquetSource:
     def digest(self) -> str:
         return self._digest
 
-    def data_row(self, place: int) -> str:
-        return f"data row {place + 1:,}"
-
     def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
         """The named columns: float64 for numbers unless in `as_text`, strings for all others."""
         place_of = {column: place for place, column in enumerate(self.columns)}
