@@ -13,15 +13,16 @@ from assay.contracts import Measure, Pillar
 
 __all__ = [
     "PILLAR_TITLES",
+    "about",
     "count",
     "duration",
     "group",
     "instant",
     "interval",
+    "measured_interval",
     "plural",
-    "setting",
     "short",
-    "size",
+    "timestamp",
     "value",
 ]
 
@@ -58,6 +59,8 @@ def value(number: float | None, unit: str = "share") -> str:
     if places is None:
         return _significant(number)
     smallest = 10.0**-places
+    if unit == "p-value" and number < smallest:
+        return f"<{smallest:.{places}f}"
     if number != 0 and abs(number) < smallest / 2:
         return f"<{smallest:.{places}f}" if number > 0 else f">−{smallest:.{places}f}"
     return f"{number:,.{places}f}".replace("-", "−")
@@ -97,16 +100,21 @@ def group(slice_: Mapping[str, str]) -> str:
     return ", ".join(slice_.values()) if slice_ else "all rows"
 
 
-def setting(measure: Measure) -> str:
-    """Slice, comparison and setting of a measure in one line: "Female / Male"."""
-    rest = [f"{key} {text}" for key, text in measure.at.items() if key != "against"]
-    rows = group(measure.slice)
-    against = measure.at.get("against")
-    if against is not None:
-        rows = f"{rows} / {against}"
-    elif measure.over is not None and not measure.slice:
-        rows = f"over {measure.over}"
-    return ", ".join([rows, *rest])
+def measured_interval(measure: Measure) -> str:
+    """The interval of a measure; "exact" where a count or share of the very rows leaves nothing open."""
+    if measure.interval_method == "exact":
+        return "exact"
+    return interval(measure.low, measure.high, measure.unit)
+
+
+def about(rows: int | None) -> str:
+    """A number of rows that would settle a question, in the two digits that "about" can carry."""
+    if rows is None:
+        return "no number of rows"
+    if rows > 10_000_000:
+        return "more than 10 million"
+    step = 10 ** max(len(str(rows)) - 2, 0)
+    return count(-(-rows // step) * step)
 
 
 def short(digest: str, length: int = 8) -> str:
@@ -142,11 +150,3 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
-
-
-def size(number: int) -> str:
-    """Bytes in a readable unit: "1.2 MB"."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= factor:
-            return f"{number / factor:.1f} {unit}"
-    return f"{number} bytes"

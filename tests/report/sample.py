@@ -94,9 +94,9 @@ def evidence(
     note: str = "Two rows had stray blanks around a group name; they were trimmed.",
     with_policy: bool = True,
     with_scores: bool = True,
-    many: int = 0,
+    further: int = 0,
 ) -> c.Evidence:
-    """One evidence document; `many` adds that many further groups of a third attribute."""
+    """One evidence document; `further` adds that many attributes of twelve groups each."""
     sex, race = columns
     cells = {
         (r, s): (round(ROWS[k][j] * RATES[k][j]), ROWS[k][j])
@@ -108,8 +108,8 @@ def evidence(
         race: {r: total(v for (q, t), v in cells.items() if q == r) for r in races},
         f"{race} × {sex}": {f"{r}, {s}": v for (r, s), v in cells.items()},
     }
-    if many:
-        by["region"] = {f"Region {i + 1}": (30 + i, 300 + 7 * i) for i in range(many)}
+    for number in range(1, further + 1):
+        by[f"region {number}"] = {f"Region {i + 1}": (30 + i, 300 + 7 * i + number) for i in range(12)}
     x, n = total(cells.values())
     measures = performance(x, n, with_scores)
     for over, groups in by.items():

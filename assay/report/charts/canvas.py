@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from assay.report.palette import INK, SOFT, STYLES
 
-__all__ = ["FULL", "HALF", "Canvas", "Scale", "fit", "gutter", "ramp", "tick_texts", "ticks"]
+__all__ = ["FULL", "HALF", "Canvas", "Scale", "fit", "gutter", "ramp", "tick_texts", "ticks", "wrap"]
 
 FULL = 468.0
 """Width in points of a figure as wide as the text."""
@@ -30,6 +30,17 @@ def fit(text: str, width: float, size: float = 9.5) -> str:
     """`text` cut to about `width` points at `size`, with an ellipsis where it was cut."""
     most = max(4, int(width / (size * LETTER)))
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def wrap(text: str, width: float, size: float = 9.5) -> list[str]:
+    """`text` on one line, or on two broken at a space, the second cut to `width`."""
+    most = max(4, int(width / (size * LETTER)))
+    if len(text) <= most:
+        return [text]
+    space = text.rfind(" ", most // 2, most + 1)
+    if space < 0:
+        return [fit(text, width, size)]
+    return [text[:space], fit(text[space + 1 :], width, size)]
 
 
 def gutter(labels: Sequence[str], extra: float = 0.0) -> float:

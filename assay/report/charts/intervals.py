@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from assay.report.charts.canvas import FULL, Canvas, Scale, fit, gutter, tick_texts, ticks
+from assay.report.charts.canvas import FULL, Canvas, Scale, fit, gutter, tick_texts, ticks, wrap
 from assay.report.palette import FAIL, INK, LINE, SOFT, STYLES, WARN
 
 __all__ = ["interval_chart", "panel_chart"]
@@ -14,6 +14,8 @@ __all__ = ["interval_chart", "panel_chart"]
 Chart = Mapping[str, Any]
 ROW = 18.0
 """Points from one row to the next."""
+TALL = 27.0
+"""The same where a row has a second line."""
 
 
 def _domain(chart: Chart) -> tuple[float, float]:
@@ -43,13 +45,15 @@ def interval_chart(chart: Chart) -> str:
         chart: `rows` of {label, value, low, high, outcome, text, limit, target}, where `text` is the
             printed value and a null bound beside a present one is an open interval; `lines` of
             {value, label}; `bounds` [floor, ceiling] of the axis (null = as the data need); `parity` a
-            value that the axis must show; `title` of the axis; `words` whether the outcome's word stands
-            at the right.
+            value that the axis must show; `title` of the axis; `words` whether the outcome's word
+            stands at the right.
     """
     rows = chart["rows"]
     left, texts, words = gutter([row["label"] for row in rows]), 96.0, 52.0 if chart["words"] else 0.0
     top, right = (20.0 if chart["lines"] else 6.0), FULL - texts - words - 6
-    foot = top + ROW * len(rows)
+    labels = [wrap(row["label"], left - 12) for row in rows]
+    step = TALL if any(len(lines) > 1 for lines in labels) else ROW
+    foot = top + step * len(rows)
     canvas = Canvas(FULL, foot + (30 if chart["title"] else 16))
     low, high = _domain(chart)
     scale = Scale(low, high, left, right)
@@ -60,9 +64,10 @@ def interval_chart(chart: Chart) -> str:
             canvas.line(x, top - 8, x, foot, FAIL, 1, "4 3")
             canvas.text(x, top - 14, line["label"], anchor="middle", size=8.5, colour=FAIL)
     for index, row in enumerate(rows):
-        y = top + ROW * (index + 0.5)
+        y = top + step * (index + 0.5)
         style = STYLES[row["outcome"]]
-        canvas.text(0, y, fit(row["label"], left - 12))
+        for number, line in enumerate(labels[index]):
+            canvas.text(0, y + 11 * (number - (len(labels[index]) - 1) / 2), line)
         canvas.text(FULL - words, y, row["text"], anchor="end", size=9)
         if words:
             canvas.text(FULL - words + 8, y, style.word, size=9, colour=style.colour, bold=True)

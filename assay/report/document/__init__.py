@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
-from assay.contracts import Evidence
+from assay.contracts import PILLARS, Evidence
 from assay.report import formatting as fmt
 from assay.report.charts import draw
 from assay.report.document.appendix import evidence_section, glossary_section, manifest_section
@@ -28,7 +28,8 @@ def build_document(evidence: Evidence, *, draft: bool = True) -> Document:
     book = Book(evidence)
     first = summary(book, draft)
     chapters = [findings_section(book), verdicts_section(book), subject_section(book)]
-    chapters += [method_section(book, method) for method in evidence.methods]
+    methods = sorted(evidence.methods, key=lambda method: PILLARS.index(method.pillar))
+    chapters += [method_section(book, method) for method in methods]
     chapters += [policy_section(book), reading_section(book), limits_section(book)]
     appendices = [evidence_section(book), manifest_section(book), glossary_section()]
     return {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.contracts import Evidence, Measure, MeasureSpec, MethodSpec, Verdict
 from assay.evidence import measure_key
+from assay.policy.groups import group_label
+from assay.policy.wording import subject_of
 from assay.report import formatting as fmt
 from assay.report.document.model import Cell, Column, Figure, Table
 
@@ -26,6 +29,10 @@ def number_column(title: str, share: float = 0.0) -> Column:
 
 def id_column() -> Column:
     return {"title": "Id", "kind": "id", "share": 0.0}
+
+
+def _place(values: Sequence[str], value: str) -> tuple[int, str]:
+    return (values.index(value) if value in values else len(values)), value
 
 
 class Book:
@@ -62,10 +69,40 @@ class Book:
         spec = self.specs.get(measure_id)
         return spec.title if spec else measure_id.partition(".")[2].replace("_", " ")
 
+    def names(self, slice_: Mapping[str, str]) -> tuple[str, ...]:
+        """The attributes of a slice in the order in which the audit named them, whatever order JSON has."""
+        sensitive = self.evidence.subject.roles.sensitive
+        return tuple(sorted(slice_, key=lambda name: (name not in sensitive, *_place(sensitive, name))))
+
+    def group(self, measure: Measure) -> str:
+        """The rows that a measure stands for: "Black, Female", or "all rows"."""
+        if not measure.slice:
+            return "all rows"
+        return group_label({name: measure.slice[name] for name in self.names(measure.slice)}, measure.over)
+
+    def group_order(self, measure: Measure) -> tuple[int, ...]:
+        """Sorts groups as the categories of their columns are sorted."""
+        columns = {column.name: column.categories for column in self.evidence.subject.test.columns}
+        return tuple(_place(columns.get(n, ()), measure.slice[n])[0] for n in self.names(measure.slice))
+
+    def setting(self, measure: Measure) -> str:
+        """Group, comparison and setting of a measure in one line: "Female / Male"."""
+        if measure.over is not None and not measure.slice:
+            rest = [f"{key} {text}" for key, text in measure.at.items()]
+            return ", ".join([f"over {measure.over}", *rest])
+        named = {name: measure.slice[name] for name in self.names(measure.slice)}
+        return subject_of(measure.model_copy(update={"slice": named}))
+
     def of(self, method: MethodSpec) -> list[Measure]:
-        """Measures of one method, in the order in which its spec lists them."""
+        """Measures of one method, as its spec lists them; groups as their columns list them."""
         order = {spec.id: place for place, spec in enumerate(method.measures)}
-        return sorted((m for m in self.evidence.measures if m.id in order), key=lambda m: order[m.id])
+        attributes = {name: place for place, name in enumerate(self.evidence.subject.roles.sensitive)}
+
+        def key(m: Measure) -> tuple[Any, ...]:
+            names = self.names(m.slice) or tuple((m.over or "").split(" × "))
+            return order[m.id], len(names), [attributes.get(n, 99) for n in names], self.group_order(m)
+
+        return sorted((m for m in self.evidence.measures if m.id in order), key=key)
 
     def pointers(self, sources: Iterable[Any]) -> list[str]:
         """JSON pointers of measures and series."""
@@ -144,19 +181,24 @@ class Book:
             number_column("n"),
             id_column(),
         ]
-        rows = [self.measure_cells(m) for m in measures[:most]]
+        times = Counter(m.note for m in measures[:most] if m.note)
+        shared = {note: number for number, note in enumerate((n for n, k in times.items() if k > 2), 1)}
+        rows = [self._measure_cells(m, shared) for m in measures[:most]]
         left = len(measures) - most
-        note = f"{fmt.plural(left, 'further row')} in evidence.json." if left > 0 else ""
-        return self.table(caption, columns, rows, note, measures[:most])
+        notes = [f"({number}) {note.rstrip('.')}." for note, number in shared.items()]
+        notes += [f"{fmt.plural(left, 'further row')} in evidence.json."] if left > 0 else []
+        return self.table(caption, columns, rows, " ".join(notes), measures[:most])
 
-    def measure_cells(self, measure: Measure) -> list[Cell | str]:
-        """The cells of `measures_table` for one measure; why there is no value stands where it would."""
+    def _measure_cells(self, measure: Measure, shared: Mapping[str, int]) -> list[Cell | str]:
+        """The cells of one measure; why there is no value stands where it would."""
         name: Cell = {"text": self.title(measure.id)}
-        setting: Cell = {"text": fmt.setting(measure)}
-        if measure.note:
+        setting: Cell = {"text": self.setting(measure)}
+        if measure.note and measure.note in shared:
+            name["text"] += f" ({shared[measure.note]})"
+        elif measure.note:
             setting["sub"] = measure.note
         value: Cell = {"text": fmt.value(measure.value, measure.unit)}
         if measure.status != "measured":
             value = {"text": measure.status.replace("_", " ")}
-        interval = fmt.interval(measure.low, measure.high, measure.unit)
+        interval = fmt.measured_interval(measure)
         return [name, setting, value, interval, measure.unit, fmt.count(measure.n), self.short(measure)]

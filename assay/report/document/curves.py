@@ -86,7 +86,7 @@ def _precision_recall(book: Book, series: Series, values: Values) -> Figure:
 def _reliability(book: Book, series: Series, values: Values) -> Figure:
     names = [n for n in ("mean_score", "observed_rate", "low", "high", "n") if n in values]
     return book.figure(
-        "Reliability with 95% intervals: on the dashed line, scores mean what they say.",
+        "Reliability with intervals: on the dashed line, scores mean what they say.",
         "Observed rate over mean score, in bins of the score, beside the line of perfect calibration.",
         _curves(
             [_line("all rows", values, "mean_score", "observed_rate", points=True)],
@@ -156,11 +156,39 @@ def _confusion(book: Book, series: Series, values: Values) -> Figure | None:
     )
 
 
+def _residuals(book: Book, series: Series, values: Values) -> Figure | None:
+    names = [n for n in ("mean_prediction", "mean_residual", "low", "high", "n") if n in values]
+    across = [v for v in values["mean_prediction"] if v is not None]
+    down = [v for n in ("mean_residual", "low", "high") for v in values.get(n, []) if v is not None]
+    if not across or not down:
+        return None
+    room = (max(*down, 0.0) - min(*down, 0.0)) * 0.06
+    line = _line("all rows", values, "mean_prediction", "mean_residual", points=True)
+    return book.figure(
+        "Mean error along the prediction, with intervals: above 0 the model predicts too much.",
+        "Mean of prediction minus label over the mean prediction, in bins of about equal rows.",
+        _curves(
+            [line],
+            "mean prediction",
+            "mean error",
+            x=[min(across), max(across)],
+            y=[min(*down, 0.0) - room, max(*down, 0.0) + room],
+        ),
+        _headed(names),
+        [
+            [fmt.count(values[n][i]) if n == "n" else fmt.value(values[n][i], "label units") for n in names]
+            for i in range(len(values["mean_prediction"]))
+        ],
+        [series],
+    )
+
+
 _FIGURES: dict[str, tuple[tuple[str, ...], Callable[[Book, Series, Values], Figure | None]]] = {
     "performance.confusion": (("actual", "predicted", "count"), _confusion),
     "performance.reliability": (("mean_score", "observed_rate"), _reliability),
     "performance.roc": (("false_positive_rate", "true_positive_rate", "threshold"), _roc),
     "performance.precision_recall": (("recall", "precision", "threshold"), _precision_recall),
+    "performance.residuals": (("mean_prediction", "mean_residual"), _residuals),
     "performance.thresholds": (("threshold",), _thresholds),
 }
 
@@ -188,7 +216,7 @@ def group_reliability(book: Book, method: str, most: int = 5) -> list[Block]:
     blocks: list[Block] = []
     for names, items in found.items():
         chosen = items[:most]
-        groups = [fmt.group(series.slice) for series, _ in chosen]
+        groups = [", ".join(series.slice.values()) for series, _ in chosen]
         lines = [
             _line(group, values, "mean_score", "observed_rate", points=True) | {"low": None, "high": None}
             for group, (_, values) in zip(groups, chosen, strict=True)

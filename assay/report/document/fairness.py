@@ -6,29 +6,35 @@ from collections.abc import Sequence
 
 from assay.contracts import Measure
 from assay.report.document.book import Book
-from assay.report.document.group_pairs import bound_blocks, pair_blocks
+from assay.report.document.group_pairs import bound_blocks, has_verdict, pair_blocks
 from assay.report.document.group_rates import rate_blocks
-from assay.report.document.model import Block, heading
+from assay.report.document.model import Block, heading, text
+from assay.report.document.screen import screen_blocks
 
 __all__ = ["fairness_blocks"]
 
 
-def _attributes(measures: Sequence[Measure]) -> list[tuple[str, ...]]:
-    """Attributes and intersections in the order in which they were measured."""
-    return list(dict.fromkeys(tuple(m.slice) for m in measures if m.slice and m.over is None))
-
-
 def fairness_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
-    """For each attribute its rates by group and its pairs; then intersections and unknown groups."""
+    """For each attribute its rates, screen and judged pairs; then people whose group is not known."""
     blocks: list[Block] = []
-    singles = [m for m in measures if m.over is None and not m.at]
-    for names in _attributes(singles):
+    singles = [m for m in measures if m.slice and m.over is None and not m.at]
+    for names in dict.fromkeys(book.names(m.slice) for m in singles):
         over = " × ".join(names)
+        compared = [m for m in measures if m.over is not None and set(m.over.split(" × ")) == set(names)]
         blocks.append(heading(f"By {over}"))
-        blocks += rate_blocks(book, names, [m for m in singles if tuple(m.slice) == names])
-        for id_ in dict.fromkeys(m.id for m in measures if m.over == over and "against" in m.at):
-            if book.specs.get(id_) is None or book.specs[id_].judging == "pairs":
-                pairs = [m for m in measures if m.id == id_ and m.over == over]
-                blocks += pair_blocks(book, id_, over, pairs)
+        blocks += rate_blocks(book, names, [m for m in singles if book.names(m.slice) == names])
+        blocks += screen_blocks(book, over, compared)
+        pairs: dict[str, list[Measure]] = {}
+        for m in compared:
+            if "against" in m.at and m.id in book.specs and book.specs[m.id].judging == "pairs":
+                pairs.setdefault(m.id, []).append(m)
+        unjudged = []
+        for id_, members in pairs.items():
+            if has_verdict(book, members[0]) or id_ == "fairness.selection_rate_ratio":
+                blocks += pair_blocks(book, over, members)
+            else:
+                unjudged.append(book.title(id_))
+        if unjudged:
+            blocks.append(text(f"Not judged, in the evidence tables: {', '.join(unjudged)}.", "note"))
     blocks += bound_blocks(book, [m for m in measures if m.id == "fairness.selection_rate_ratio_bound"])
     return blocks

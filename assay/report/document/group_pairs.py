@@ -12,22 +12,36 @@ from assay.report.document.model import Block
 from assay.report.document.verdicts import PARITY, axis_bounds, pair_outcome, spread
 from assay.report.palette import STYLES
 
-__all__ = ["bound_blocks", "pair_blocks"]
+__all__ = ["bound_blocks", "has_verdict", "pair_blocks"]
 
 _MOST_PAIRS = 16
 
 
-def _verdict(book: Book, id_: str, over: str) -> Verdict | None:
-    return next((v for v in book.evidence.verdicts if v.measure == id_ and v.over == over), None)
+def _verdict(book: Book, measure: Measure) -> Verdict | None:
+    """The verdict that judged a pair, whichever attribute of an intersection it names first."""
+    wanted = set((measure.over or "").split(" × "))
+    return next(
+        (
+            v
+            for v in book.evidence.verdicts
+            if v.measure == measure.id and v.over is not None and set(v.over.split(" × ")) == wanted
+        ),
+        None,
+    )
 
 
-def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) -> list[Block]:
+def has_verdict(book: Book, measure: Measure) -> bool:
+    """Whether a rule of the policy judged the pairs that this one belongs to."""
+    return _verdict(book, measure) is not None
+
+
+def pair_blocks(book: Book, over: str, measures: Sequence[Measure]) -> list[Block]:
     """Forest plot of one measure between the groups of one attribute, worst pairs first."""
     known = [m for m in measures if m.value is not None]
     if not known:
         return []
-    verdict, ratio = _verdict(book, id_, over), known[0].unit == "ratio"
-    order = ("fail", "insufficient", "shown", "pass")
+    verdict, ratio = _verdict(book, known[0]), known[0].unit == "ratio"
+    order = ("fail", "insufficient", "warn", "shown", "pass")
     outcomes = {id(m): pair_outcome(m, verdict) for m in known}
 
     def worst(m: Measure) -> tuple[int, float]:
@@ -40,7 +54,7 @@ def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) ->
         lines = [{"value": v, "label": f"limit {fmt.value(v, known[0].unit)}"} for v in bounds]
     rows, table = [], []
     for m in chosen:
-        label = f"{fmt.group(m.slice)} / {m.at['against']}"
+        label = book.setting(m)
         outcome = outcomes[id(m)]
         rows.append(
             {
@@ -56,7 +70,7 @@ def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) ->
         )
         interval = fmt.interval(m.low, m.high, m.unit)
         table.append([label, fmt.value(m.value, m.unit), interval, fmt.count(m.n), STYLES[outcome].word])
-    title = book.title(id_)
+    title = book.title(known[0].id)
     some = f"the worst {len(chosen)} of {len(known)} pairs" if len(known) > len(chosen) else "every pair"
     family = known[0].family
     joint = f", family-wise over {family} pairs" if family > 1 else ""
@@ -91,9 +105,9 @@ def bound_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
     """Where an attribute is not known for everybody: the ratio if the unknown were worst or best placed."""
     cases: dict[str, dict[str, Measure]] = {}
     for m in measures:
-        label = m.over or fmt.group(m.slice)
+        label = m.over or book.group(m)
         if m.over and m.at.get("against"):
-            label = f"{m.over}: {fmt.group(m.slice)} / {m.at['against']}"
+            label = f"{m.over}: {book.group(m)} / {m.at['against']}"
         cases.setdefault(label, {})[str(m.at.get("case"))] = m
     rows, table = [], []
     for label, found in cases.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from assay.contracts import Measure
@@ -19,6 +19,9 @@ _RATES = (
     "fairness.positive_predictive_value",
     "fairness.accuracy",
     "fairness.base_rate",
+    "fairness.auc",
+    "fairness.calibration_error",
+    "fairness.brier_score",
 )
 _PANELS = 4
 _MOST_GROUPS = 24
@@ -30,10 +33,10 @@ def rate_blocks(book: Book, names: tuple[str, ...], measures: Sequence[Measure])
     ids = [id_ for id_ in _RATES if any(m.id == id_ and m.value is not None for m in measures)][:_PANELS]
     if not ids:
         return []
-    cells = {(m.id, fmt.group(m.slice)): m for m in measures}
+    cells = {(m.id, book.group(m)): m for m in measures}
     sizes: dict[str, int] = {}
-    for measure in measures:
-        group = fmt.group(measure.slice)
+    for measure in sorted(measures, key=book.group_order):
+        group = book.group(measure)
         sizes[group] = max(sizes.get(group, 0), measure.n)
     groups = list(sizes)
     left = len(groups) - _MOST_GROUPS
@@ -64,8 +67,9 @@ def rate_blocks(book: Book, names: tuple[str, ...], measures: Sequence[Measure])
         [row[:-1] for row in table["rows"]],
         chosen,
     )
-    heat = [_heat(book, names, [m for m in measures if m.id == ids[0]])] if len(names) == 2 else []
-    return [figure, *(block for block in heat if block is not None), table]
+    selection = [m for m in measures if m.id == "fairness.selection_rate"]
+    heat = _heat(book, names, selection) if len(names) == 2 else None
+    return [figure, table] if heat is None else [figure, heat, table]
 
 
 def _panel_cell(measure: Measure | None) -> dict[str, Any] | None:
@@ -111,9 +115,15 @@ def _rate_table(
     return book.table(caption, columns, rows, "", sources)
 
 
+def _second(book: Book) -> Callable[[Measure], tuple[int, ...]]:
+    """Sorts by the second attribute alone."""
+    return lambda measure: book.group_order(measure)[1:]
+
+
 def _heat(book: Book, names: tuple[str, ...], measures: Sequence[Measure]) -> Figure | None:
+    measures = sorted(measures, key=book.group_order)
     down = list(dict.fromkeys(m.slice[names[0]] for m in measures))
-    across = list(dict.fromkeys(m.slice[names[1]] for m in measures))
+    across = list(dict.fromkeys(m.slice[names[1]] for m in sorted(measures, key=_second(book))))
     if len(across) > len(down):
         names, down, across = (names[1], names[0]), across, down
     if not measures or len(down) > 14 or len(across) > 6:

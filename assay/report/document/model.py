@@ -87,6 +87,8 @@ class Summary(TypedDict):
     facts: list[dict[str, str]]
     tiles: list[Tile]
     limits: Table
+    verdicts: int
+    """Verdicts in all; `limits` holds the worst of them."""
     findings: list[dict[str, str]]
     undecided: list[str]
     not_tested: list[str]

@@ -17,9 +17,12 @@ def _bars(book: Book, caption: str, title: str, measures: Sequence[Measure]) -> 
     rows: list[dict[str, Any]] = []
     table = []
     for m in measures:
-        label, value = fmt.group(m.slice), fmt.value(m.value, m.unit)
+        label, value = (
+            book.group(m) if len(m.slice) > 1 else next(iter(m.slice.values())),
+            fmt.value(m.value, m.unit),
+        )
         rows.append({"label": label, "value": m.value, "low": m.low, "high": m.high, "text": value})
-        table.append([label, value, fmt.interval(m.low, m.high, m.unit), fmt.count(m.n)])
+        table.append([label, value, fmt.measured_interval(m), fmt.count(m.n)])
     top = max(max(m.value or 0.0, m.high or 0.0) for m in measures)
     words = "; ".join(f"{label} {value}" for label, value, *_ in table[:8])
     return book.figure(
@@ -42,8 +45,8 @@ def quality_blocks(book: Book, measures: Sequence[Measure], most: int = 20) -> l
         caption = f"Share of rows without a value, columns that miss any.{some}"
         blocks.append(_bars(book, caption, "share of rows missing", chosen))
     shares = [m for m in measures if m.id == "data_quality.group_share" and m.value is not None and m.slice]
-    for names in dict.fromkeys(tuple(m.slice) for m in shares):
-        groups = [m for m in shares if tuple(m.slice) == names]
+    for names in dict.fromkeys(book.names(m.slice) for m in shares):
+        groups = [m for m in shares if book.names(m.slice) == names]
         some = f" The {most} smallest of {len(groups)}." if len(groups) > most else ""
         chosen = sorted(groups, key=lambda m: m.value or 0.0)[:most] if some else groups
         caption = f"How the rows are spread over {' × '.join(names)}.{some}"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from assay.contracts import PILLARS, Evidence, Verdict
+from assay.policy.wording import settle_clause
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
 from assay.report.document.model import Cell, Summary, Table, Tile
@@ -147,23 +148,16 @@ def _quoted(verdict: Verdict) -> str:
     return f"{verdict.subject}, worst of {fmt.plural(verdict.judged, 'pair')}; {verdict.failed} failed"
 
 
-def undecided_sentences(evidence: Evidence, most: int) -> list[str]:
-    """For each undecided verdict, which rows would settle it if the rates stay as they are."""
+def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) -> list[str]:
+    """For each verdict with open questions, which rows would settle them if the rates stay as they are."""
     found = []
     for verdict in worst_first(evidence.verdicts):
-        if not verdict.undecided:
+        if not verdict.undecided or verdict.outcome not in outcomes:
             continue
-        known = [u for u in verdict.undecided if u.rows_needed is not None]
-        head = f"{rule_label(verdict)}: "
+        count = ""
         if verdict.judged > 1:
-            head += f"{len(verdict.undecided)} of {fmt.plural(verdict.judged, 'pair')} undecided; "
-        if not known:
-            found.append(head + "no number of rows would settle it at the rates seen.")
-            continue
-        easiest = min(known, key=lambda u: u.rows_needed or 0)
-        where = f' of "{easiest.group}"' if easiest.group else ""
-        what = f" settle {fmt.group(easiest.slice)} / {easiest.against}" if easiest.against else " settle it"
-        found.append(f"{head}about {fmt.count(easiest.rows_needed)} more rows{where} would{what}.")
+            count = f", {len(verdict.undecided)} of {verdict.judged} undecided"
+        found.append(f"{rule_label(verdict)}{count}{settle_clause(verdict.undecided)}.")
     left = len(found) - most
     return found[:most] + ([f"{fmt.plural(left, 'further open question')} in chapter 2."] if left > 0 else [])
 
@@ -194,10 +188,11 @@ def summary(book: Book, draft: bool) -> Summary:
         ],
         "tiles": tiles,
         "limits": _limits(book),
+        "verdicts": len(evidence.verdicts),
         "findings": [
             {"id": f.id, "title": f.title, "severity": f.severity, "detail": f.detail} for f in top[:3]
         ],
-        "undecided": undecided_sentences(evidence, 2),
+        "undecided": undecided_sentences(evidence, 2, ("insufficient",)),
         "not_tested": [f"{', '.join(titles)}: {reason}" for reason, titles in reasons.items()][:3],
         "signature": NOT_SIGNED if draft else "Who signed stands in the signature panel of the PDF.",
     }

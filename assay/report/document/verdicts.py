@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.contracts import Measure, Verdict
+from assay.contracts import Limits, Measure, Verdict
+from assay.policy.groups import group_label, other_side
+from assay.policy.wording import TOGETHER
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
 from assay.report.document.model import Block, Cell, Figure, Section, bullets, heading, section, text
@@ -61,15 +63,30 @@ def pair_outcome(measure: Measure, verdict: Verdict | None) -> str:
     """What the verdict said of one pair: listed as undecided or shown only, else on which side it lies."""
     if verdict is None or measure.value is None:
         return "shown" if verdict is None else "insufficient"
-    against = measure.at.get("against")
-    if {fmt.group(measure.slice), against} & set(verdict.shown_only):
+    against = other_side(measure)
+    label = group_label(measure.slice, measure.over)
+    if {label, against} & set(verdict.shown_only):
         return "shown"
     if any(dict(u.slice) == dict(measure.slice) and u.against == against for u in verdict.undecided):
         return "insufficient"
     limits = verdict.limits
     below = limits.minimum is not None and measure.value < limits.minimum
     above = limits.maximum is not None and measure.value > limits.maximum
-    return "fail" if below or above else "pass"
+    if below or above:
+        return "fail"
+    return "pass" if _at_target(measure, limits) else "warn"
+
+
+def _at_target(measure: Measure, limits: Limits) -> bool:
+    """Whether the whole interval is inside the target, which holds both ways from parity."""
+    low = measure.value if measure.low is None else measure.low
+    high = measure.value if measure.high is None else measure.high
+    least, most = limits.target_minimum, limits.target_maximum
+    if least is not None and measure.unit == "ratio":
+        return low is not None and low >= least and high is not None and high <= 1 / least
+    if most is not None and measure.unit == "difference":
+        return low is not None and low >= -most and high is not None and high <= most
+    return True
 
 
 PARITY = {"ratio": 1.0, "difference": 0.0}
@@ -161,7 +178,7 @@ def verdicts_section(book: Book) -> Section:
     rows = [verdict_cells(book, v, v.sentence) for v in verdicts]
     measures = [book.by_key[v.decisive] for v in verdicts if v.decisive in book.by_key]
     blocks.append(book.table("Every verdict, worst first", columns, rows, "", measures))
-    open_questions = undecided_sentences(book.evidence, 40)
+    open_questions = undecided_sentences(book.evidence, 40, ("fail", "insufficient"))
     if open_questions:
         blocks += [heading("What could not be decided"), bullets(open_questions), _pairs(book, verdicts)]
     shown = [f"{rule_label(v)}: {', '.join(v.shown_only)}" for v in verdicts if v.shown_only]
@@ -176,19 +193,23 @@ def verdicts_section(book: Book) -> Section:
     return section("verdicts", "Verdicts", blocks, opens=False)
 
 
-def _pairs(book: Book, verdicts: Sequence[Verdict], most: int = 30) -> Block:
+def _pairs(book: Book, verdicts: Sequence[Verdict], most: int = 24) -> Block:
     rows: list[list[Cell | str]] = []
     for verdict in verdicts:
         for pair in verdict.undecided:
-            needed = "no number of rows" if pair.rows_needed is None else fmt.count(pair.rows_needed)
-            name = fmt.group(pair.slice) + (f" / {pair.against}" if pair.against else "")
-            rows.append([verdict.title, name, pair.group or "any rows", needed, book.verdict_id(verdict)])
+            name = group_label(pair.slice, verdict.over) or "all rows"
+            pairs = name + (f" and {pair.against}" if pair.against else "")
+            grow = (pair.group or "any").removesuffix(TOGETHER)
+            grow = "both" if grow != pair.group and pair.group is not None else grow
+            rows.append(
+                [rule_label(verdict), pairs, grow, fmt.about(pair.rows_needed), book.verdict_id(verdict)]
+            )
     note = f"{fmt.plural(len(rows) - most, 'further row')} in evidence.json." if len(rows) > most else ""
     columns = [
         column("Rule", 1.2),
-        column("Open question", 1.5),
+        column("Groups compared", 1.5),
         column("More rows of", 1),
-        number_column("Rows to settle it"),
+        number_column("About how many"),
         id_column(),
     ]
     caption = "Rows that would settle what is open, if the rates stay as they are"
