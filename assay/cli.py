@@ -204,7 +204,7 @@ def audit(
     [bold]Example[/bold]: assay audit --data adult.csv --label income --predictions predicted
     --favourable '>50K' --sensitive sex,race --policy hiring --out out/
     """
-    from assay.commands import AuditOptions, run_audit
+    from assay.commands.audit import AuditOptions, run_audit
 
     options = AuditOptions(
         data=data,
@@ -242,7 +242,7 @@ def compare(
     after: Annotated[Path, typer.Argument(help="evidence.json of the second run.")],
 ) -> None:
     """Say what became better, worse or stayed between two runs, with intervals."""
-    from assay.commands import run_compare
+    from assay.commands.compare import run_compare
 
     raise typer.Exit(run_compare(before, after))
 
@@ -256,7 +256,7 @@ def gate(
 
     Exit code: 0 let through, 1 something became worse, 2 bad input, 3 undecided or something missing.
     """
-    from assay.commands import run_gate
+    from assay.commands.compare import run_gate
 
     raise typer.Exit(run_gate(baseline, candidate))
 
@@ -273,7 +273,7 @@ def verify(
 
     Exit code: 0 intact and trusted, 1 altered, 2 not a report, 3 intact but signer not trusted.
     """
-    from assay.commands import run_verify
+    from assay.commands.verify import run_verify
 
     raise typer.Exit(run_verify(report, tuple(trust or ())))
 
@@ -285,7 +285,7 @@ def authority(
     ] = None,
 ) -> None:
     """Show the local authority that seals this installation's reports."""
-    from assay.commands import run_authority
+    from assay.commands.verify import run_authority
 
     raise typer.Exit(run_authority(export))
 
@@ -293,7 +293,7 @@ def authority(
 @app.command(rich_help_panel="Lists")
 def methods() -> None:
     """List the audit methods, what each needs and measures."""
-    from assay.commands import list_methods
+    from assay.commands.lists import list_methods
 
     list_methods()
 
@@ -301,7 +301,7 @@ def methods() -> None:
 @app.command(rich_help_panel="Lists")
 def formats() -> None:
     """List the data formats that can be audited."""
-    from assay.commands import list_formats
+    from assay.commands.lists import list_formats
 
     list_formats()
 
@@ -311,7 +311,7 @@ def policies(
     name: Annotated[str | None, typer.Argument(help="Show the rules of this pack or file.")] = None,
 ) -> None:
     """List the policy packs, or the rules of one with their sources."""
-    from assay.commands import list_policies
+    from assay.commands.lists import list_policies
 
     list_policies(name)
 

@@ -23,12 +23,13 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from assay.commands import AuditOptions, run_audit
+from assay.commands.audit import AuditOptions, run_audit
 from assay.errors import AssayError, BadInput
 
 __all__ = ["adult_table", "diabetes_table", "main", "out_of_fold", "write_table"]
 
-Columns = dict[str, Sequence[Any]]
+Columns = dict[str, Any]
+"""Column name -> sequence of values, all of one length."""
 
 ADULT_COLUMNS = (
     "age",

@@ -36,6 +36,7 @@ from assay.evidence import measure_key, result_digest, snapshot_digest
 from assay.execution import execute, merge, run_method
 from assay.manifest import code_sha256, hardware, package_versions
 from assay.planning import make_params, make_plan, timestamp
+from assay.policy import judge
 from assay.registry import METHODS
 from assay.runner.supervisor import Supervisor
 
@@ -92,12 +93,11 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
     listener.planned(plan, profile)
     clock.lap("plan")
     outcome = _measure(plan, profile, supervisor, listener, clock)
+    not_tested = (*plan.not_tested, *outcome.failed)
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     if request.policy is not None:
-        from assay.policy import judge
-
-        verdicts, findings = judge(request.policy, outcome.measures, [m.spec for m in methods])
+        verdicts, findings = judge(request.policy, outcome.measures, [m.spec for m in methods], not_tested)
     clock.lap("judge")
     ran = {m.id for m in plan.methods}
     specs = tuple(m.spec for m in methods if m.spec.id in ran)
@@ -112,7 +112,7 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
         "notes": outcome.notes,
         "verdicts": verdicts,
         "findings": findings,
-        "not_tested": (*plan.not_tested, *outcome.failed),
+        "not_tested": not_tested,
         "manifest": Manifest(
             assay_version=__version__,
             code_sha256=code_sha256(),

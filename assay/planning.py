@@ -39,7 +39,8 @@ PILLAR_TITLES: dict[Pillar, str] = {
 _NEEDS: dict[Capability, str] = {
     "query": "a model that can be asked about new inputs",
     "predictions": "predictions",
-    "probabilities": "probabilities of the favourable class (--scores)",
+    "scores": "scores of the favourable class (--scores)",
+    "probabilities": "scores of the favourable class that are probabilities (--scores)",
     "gradients": "a model that gives gradients",
     "layers": "a model whose layers can be read",
     "weights": "a model whose weights can be read",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import textwrap
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from assay.contracts import PILLARS, AuditPlan, Evidence, Measure, Outcome, Pillar, Profile, Verdict
+from assay.policy.wording import settle_clause
 from assay.report import formatting
 
 if TYPE_CHECKING:
@@ -69,19 +70,22 @@ class Terminal:
     def rows(
         self, rows: Iterable[Sequence[str | Text]], *, indent: int = 2, right: Sequence[int] = ()
     ) -> None:
-        """Aligned columns without borders; columns named in `right` are right-aligned."""
-        table = Table.grid(padding=(0, 2))
-        filled = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-        if not filled:
+        """Aligned columns without borders; columns named in `right` are right-aligned, the last one wraps."""
+        cells = [[c if isinstance(c, Text) else Text(c) for c in row] for row in rows]
+        if not cells:
             return
-        table.add_column(width=max(indent - 2, 0))
-        for number in range(len(filled[0])):
-            table.add_column(
-                justify="right" if number in right else "left", no_wrap=number in right, overflow="fold"
-            )
-        for row in filled:
-            table.add_row("", *row)
-        self._console.print(table)
+        widths = [max(len(row[i].plain) for row in cells) for i in range(len(cells[0]))]
+        used = indent + sum(widths[:-1]) + 2 * (len(widths) - 1)
+        last = max(self._console.width - used, 20)
+        for row in cells:
+            line = Text(" " * indent)
+            for number, (cell, width) in enumerate(zip(row[:-1], widths[:-1], strict=True)):
+                blank = " " * (width - len(cell.plain))
+                line = line + (Text(blank) + cell if number in right else cell + Text(blank)) + Text("  ")
+            first, *rest = row[-1].wrap(self._console, last) or [Text()]
+            self.line(line + first)
+            for more in rest:
+                self.line(Text(" " * used) + more)
 
     def _head(self, evidence: Evidence) -> None:
         test = evidence.subject.test
@@ -107,20 +111,37 @@ class Terminal:
             verdicts = [v for v in evidence.verdicts if v.pillar == pillar and v.outcome != "not_tested"]
             if not verdicts:
                 continue
-            self.line(Text.assemble((f"{_title(pillar):<17}", "bold"), _counts(verdicts)))
+            self.line(Text.assemble((f"{_title(pillar):<16} ", "bold"), _counts(verdicts)))
             order = list(SIGNS)
-            ordered = sorted(verdicts, key=lambda v: order.index(v.outcome))
-            self.rows(
-                [_verdict_row(v) for v in ordered],
-                right=(2, 3),
-            )
-            for verdict in ordered:
-                if verdict.outcome == "insufficient":
-                    self.line(Text(f"      {plain(verdict.sentence, 300)}", style=_SOFT))
+            for verdict in sorted(verdicts, key=lambda v: order.index(v.outcome)):
+                self._verdict(verdict)
         skipped = [v for v in evidence.verdicts if v.outcome == "not_tested"]
         for verdict in skipped:
             self.line(Text(f"– {plain(verdict.title)}: {plain(verdict.sentence, 300)}", style=_SOFT))
         self.line()
+
+    def item(self, outcome: tuple[str, str], title: str, numbers: str) -> None:
+        """A sign, a title that wraps, and numbers that stay aligned at the right end of the first line."""
+        sign, style = outcome
+        width = max(self._console.width - len(numbers) - 6, 24)
+        first, *rest = textwrap.wrap(title, width) or [""]
+        self.line(Text.assemble("  ", (sign, style), f" {first:<{width}}  ", numbers))
+        for line in rest:
+            self.line(f"    {line}")
+
+    def _verdict(self, verdict: Verdict) -> None:
+        """One line a verdict, aligned over all pillars; what would settle an undecided one below it."""
+        sign, _, style = SIGNS[verdict.outcome]
+        n = "" if verdict.n is None else f"n {formatting.count(verdict.n)}"
+        value = formatting.value(verdict.value, verdict.unit)
+        interval = _interval(verdict.low, verdict.high, verdict.unit)
+        numbers = f"{value:>7} {interval:<18} {'limit ' + verdict.limit:<19} {n:<9}"
+        self.item((sign, style), _named(verdict), numbers)
+        if verdict.outcome == "insufficient":
+            clause = settle_clause(verdict.undecided).lstrip(":; ")
+            some = f"{len(verdict.undecided)} of {verdict.judged} undecided; " if verdict.judged > 1 else ""
+            for line in textwrap.wrap(plain(some + clause, 300), self._console.width - 6):
+                self.line(Text(f"      {line}", style=_SOFT))
 
     def _measured(self, evidence: Evidence) -> None:
         self.line("No policy was given: measures, no verdicts. `assay policies` lists the packs.")
@@ -191,18 +212,11 @@ def _counts(verdicts: Sequence[Verdict]) -> Text:
     return Text(" · ").join(parts)
 
 
-def _verdict_row(verdict: Verdict) -> tuple[Text, Text, str, str, str, str]:
-    sign, _, style = SIGNS[verdict.outcome]
-    subject = f", {plain(verdict.over)}" if verdict.over else ""
+def _named(verdict: Verdict) -> str:
+    """The rule, the attribute, and the pair or group that is quoted."""
+    over = f", {plain(verdict.over)}" if verdict.over else ""
     who = f": {plain(verdict.subject)}" if verdict.subject != "all rows" else ""
-    return (
-        Text(sign, style=style),
-        Text(f"{plain(verdict.title)}{subject}{who}"),
-        formatting.value(verdict.value, verdict.unit),
-        _interval(verdict.low, verdict.high, verdict.unit),
-        f"limit {verdict.limit}",
-        f"n {formatting.count(verdict.n)}" if verdict.n is not None else "",
-    )
+    return f"{plain(verdict.title)}{over}{who}"
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str:

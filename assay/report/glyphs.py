@@ -3,7 +3,7 @@
 PDF/A and PDF/UA forbid missing glyphs, so typst stops an export at the first one. User text (titles,
 group and column names, notes) may hold any script, so before it is typeset every character that no
 font covers, every control or invisible character and every bidirectional override is written out as
-⟨U+4E2D⟩. Nothing is dropped silently; the attached evidence.json keeps the exact text.
+‹U+4E2D›. Nothing is dropped silently; the attached evidence.json keeps the exact text.
 """
 
 from __future__ import annotations
@@ -13,10 +13,22 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FONTS_VARIABLE", "Families", "bundled_families", "clean", "families", "shown", "visible"]
+__all__ = [
+    "FONTS_VARIABLE",
+    "Families",
+    "bundled_families",
+    "chart_families",
+    "clean",
+    "families",
+    "plain_families",
+    "shorten",
+    "shown",
+    "visible",
+]
 
 FONTS_VARIABLE = "ASSAY_FONTS"
 """Names a folder of further fonts (.ttf, .otf, .ttc), for scripts that the bundled ones lack."""
@@ -25,6 +37,7 @@ Families = tuple[frozenset[int], ...]
 """Code points of each font family, in the order in which they are tried."""
 
 
+@lru_cache(maxsize=1)
 def bundled_families() -> Families:
     """Coverage of the fonts inside typst: for each family the code points that all its styles have."""
     text = (files("assay.report") / "templates" / "coverage.txt").read_text("utf-8")
@@ -45,8 +58,11 @@ def _folder_families(folder: Path) -> Iterator[frozenset[int]]:
     names: dict[str, set[int]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".ttf", ".otf", ".ttc"}):
         try:
-            fonts = TTCollection(path).fonts if path.suffix.lower() == ".ttc" else [TTFont(path, lazy=True)]
+            data = BytesIO(path.read_bytes())
+            fonts = TTCollection(data).fonts if path.suffix.lower() == ".ttc" else [TTFont(data, lazy=True)]
             for font in fonts:
+                if font["name"].getDebugName(6) is None:
+                    continue  # typst ignores a font without PostScript name
                 family = str(font["name"].getBestFamilyName())
                 points = set(font.getBestCmap() or ())
                 names[family] = names[family] & points if family in names else points
@@ -66,8 +82,22 @@ def families() -> Families:
     return _families(os.environ.get(FONTS_VARIABLE, ""))
 
 
+def chart_families() -> Families:
+    """What charts may use: the family that they name and the configured fonts.
+
+    A chart's text falls back to other fonts less reliably than the page's text does.
+    """
+    found = families()
+    return (found[0], *found[len(bundled_families()) :])
+
+
+def plain_families() -> Families:
+    """The text family alone, which needs no fallback at all."""
+    return families()[:1]
+
+
 def _code(character: str) -> str:
-    return f"⟨U+{ord(character):04X}⟩"
+    return f"‹U+{ord(character):04X}›"
 
 
 def _hidden(character: str) -> bool:
@@ -83,25 +113,40 @@ def visible(text: str) -> str:
     return "".join(_code(c) if _hidden(c) else c for c in text)
 
 
-def shown(text: str, fonts: Families) -> str:
-    """`visible`, and every cluster that no single font family covers written out too (for PDF).
+_MARKS = (
+    (range(0x0300, 0x0370), range(0x0020, 0x110000)),
+    (range(0x0591, 0x05C8), range(0x05D0, 0x05F5)),
+    (range(0x064B, 0x0660), range(0x0620, 0x06D6)),
+)
+"""Combining marks and the base characters that they may follow: accents anything, Hebrew and Arabic
+points their own letters. Shapers put other combinations on a placeholder that no font may have."""
 
-    A base character and its combining marks must come from one font, or the shaper has no glyph
-    for them; a mark without such a base is written out.
+
+def _carries(base: int, mark: int) -> bool:
+    return any(mark in marks and base in bases for marks, bases in _MARKS)
+
+
+def shown(text: str, fonts: Families) -> str:
+    """`visible`, and every character or cluster that the fonts cannot show written out too (for PDF).
+
+    A base character and its combining marks must come from one font, or the shaper has no glyph for
+    them. Which font of several takes the base differs between text and charts, so a mark stays only
+    where every family that covers its base covers the mark too.
     """
     if text.isascii() and text.isprintable():
         return text
     pieces: list[str] = []
-    able: tuple[frozenset[int], ...] = ()  # families that cover the cluster so far
+    base, able = 0, tuple[frozenset[int], ...]()  # the cluster's base and the families that cover it
     for character in unicodedata.normalize("NFC", text):
         point = ord(character)
-        if _hidden(character):
-            able = ()
-        elif unicodedata.category(character)[0] == "M":
-            able = tuple(family for family in able if point in family)
+        if unicodedata.category(character)[0] == "M":
+            keep = bool(able) and _carries(base, point) and all(point in family for family in able)
         else:
-            able = tuple(family for family in fonts if point in family)
-        pieces.append(character if able else _code(character))
+            base, able = point, tuple(family for family in fonts if point in family)
+            keep = bool(able) and not _hidden(character)
+        if not keep:
+            able = ()
+        pieces.append(character if keep else _code(character))
     return "".join(pieces)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["ACCENT", "INK", "LINE", "SOFT", "STYLES", "WASH", "Style"]
+__all__ = ["ACCENT", "CELL_INK", "INK", "LINE", "SOFT", "STYLES", "WASH", "Style"]
 
 INK = "#1c1d21"
+CELL_INK = "#1c1d22"
+"""Ink on a shaded cell: stays dark in a dark page, where INK turns light."""
 SOFT = "#5b5f6b"
 LINE = "#e4e1db"
 WASH = "#f2efe9"

@@ -15,7 +15,14 @@ from assay.errors import Internal
 from assay.evidence import canonical, dump
 from assay.report.document import build_document, printed
 from assay.report.document.model import Document
-from assay.report.glyphs import FONTS_VARIABLE, families, shown
+from assay.report.glyphs import (
+    FONTS_VARIABLE,
+    Families,
+    chart_families,
+    families,
+    plain_families,
+    shown,
+)
 
 __all__ = ["build_pdf", "typeset"]
 
@@ -27,15 +34,29 @@ def build_pdf(evidence: Evidence, *, draft: bool = True, seconds: float = SECOND
     """The report as a tagged PDF; the same evidence gives the same bytes.
 
     Text in any script, markup or length is shown literally; what no font covers is written out as
-    ⟨U+4E2D⟩, and the attached evidence.json keeps it exactly. Further fonts come from the folder
+    ‹U+4E2D›, and the attached evidence.json keeps it exactly. Further fonts come from the folder
     named by the environment variable ASSAY_FONTS.
 
     Raises:
         Internal: typesetting failed or took longer than `seconds`.
     """
-    fonts = families()
-    document = printed(build_document(evidence, draft=draft), lambda text: shown(text, fonts))
-    return typeset(document, dump(evidence), seconds=seconds)
+    document = build_document(evidence, draft=draft)
+    attached = dump(evidence)
+    try:
+        return typeset(_with(document, families(), chart_families()), attached, seconds=seconds)
+    except _NotTypeset:
+        # A shaper can want a glyph that no code point names, say for a rare sequence of two scripts.
+        # The text family alone needs no shaping across fonts; all else is then written out.
+        plain = plain_families()
+        return typeset(_with(document, plain, plain), attached, seconds=seconds)
+
+
+def _with(document: Document, text: Families, labels: Families) -> Document:
+    return printed(document, lambda words: shown(words, text), lambda words: shown(words, labels))
+
+
+class _NotTypeset(Internal):
+    """typst refused the document."""
 
 
 def typeset(document: Document, evidence: bytes, *, seconds: float = SECONDS) -> bytes:
@@ -57,5 +78,5 @@ def typeset(document: Document, evidence: bytes, *, seconds: float = SECONDS) ->
             raise Internal(f"The report was not typeset within {seconds:g} seconds.") from error
         if done.returncode != 0:
             last = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise Internal(f"The report could not be typeset: {last[-1] if last else 'no reason given'}.")
+            raise _NotTypeset(f"The report could not be typeset: {last[-1] if last else 'no reason given'}.")
         return (folder / "report.pdf").read_bytes()

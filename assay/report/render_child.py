@@ -11,8 +11,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-STANDARDS = ["ua-1", "a-3a"]
-
 
 def main(arguments: list[str]) -> int:
     import typst
@@ -23,7 +21,7 @@ def main(arguments: list[str]) -> int:
         root=str(folder),
         font_paths=arguments[2:],
         ignore_system_fonts=True,
-        pdf_standards=STANDARDS,
+        pdf_standards=["ua-1", "a-3a"],
         timestamp=timestamp,
     )
     if warnings:

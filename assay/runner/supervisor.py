@@ -133,7 +133,8 @@ class Supervisor:
         try:
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = Path(tempfile.mkdtemp(prefix="assay-", dir=self._scratch_parent))
+            _sweep(self._scratch_parent or Path(tempfile.gettempdir()))
+            self._scratch = Path(tempfile.mkdtemp(prefix=f"assay-{os.getpid()}-", dir=self._scratch_parent))
         except OSError as error:
             raise BadInput(f"No scratch folder could be made: {error.strerror}. Free some space.") from error
         ours, theirs = socket.socketpair()
@@ -249,6 +250,24 @@ class Supervisor:
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None
+
+
+def _sweep(parent: Path) -> None:
+    """Remove scratch folders whose supervisor was killed before it could clean up."""
+    for folder in parent.glob("assay-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and folder.is_dir() and not folder.is_symlink() and not _lives(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _share(value: Any) -> float:

@@ -5,56 +5,31 @@ All rates, intervals and verdict outcomes are computed from the counts here; not
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from assay import contracts as c
 from assay.evidence import digest, measure_key, result_digest, snapshot_digest
+from tests.report.sample_measures import (
+    SEXES,
+    data_quality,
+    fairness,
+    performance,
+    total,
+)
+from tests.report.sample_measures import (
+    profile as profile_of,
+)
+from tests.report.sample_measures import (
+    series as series_of,
+)
 
-SEXES = ("Male", "Female")
+REASON = "needs a model that can be asked; only predictions were supplied"
 RACES = ("White", "Black", "Asian-Pac-Islander", "Amer-Indian-Eskimo", "Other")
 ROWS = {"White": (9290, 4656), "Black": (760, 801), "Asian-Pac-Islander": (316, 164)}
 ROWS |= {"Amer-Indian-Eskimo": (103, 56), "Other": (82, 53)}
 RATES = {"White": (0.268, 0.085), "Black": (0.165, 0.052), "Asian-Pac-Islander": (0.297, 0.11)}
 RATES |= {"Amer-Indian-Eskimo": (0.126, 0.071), "Other": (0.159, 0.057)}
-MANY = 26
-
-
-def wilson(x: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    centre, half = x + z * z / 2, z * math.sqrt(x * (n - x) / n + z * z / 4)
-    return (centre - half) / (n + z * z), (centre + half) / (n + z * z)
-
-
-def rate(id_: str, x: int, n: int, slice_: Mapping[str, str] | None = None, **more: Any) -> c.Measure:
-    low, high = wilson(x, n)
-    fields: dict[str, Any] = {
-        "id": id_, "slice": dict(slice_ or {}), "value": x / n, "low": low, "high": high, "level": 0.95,
-        "interval_method": "wilson", "n": n, "numerator": x, "denominator": n, "unit": "share",
-        "direction": "none", "status": "measured", "grade": "supplied",
-    }  # fmt: skip
-    return c.Measure(**{**fields, **more})
-
-
-def pair(id_: str, a: tuple[str, int, int], b: tuple[str, int, int], over: str, family: int) -> c.Measure:
-    """Ratio or difference of two group rates with a log or Wald interval, Bonferroni over the family."""
-    (first, x1, n1), (second, x2, n2) = sorted((a, b), key=lambda g: g[1] / g[2])
-    z = 1.959964 + 0.35 * math.log(family)
-    p, q = (x1 + 0.5) / (n1 + 1), (x2 + 0.5) / (n2 + 1)
-    if id_.endswith("_ratio"):
-        value, half = p / q, z * math.sqrt((1 - p) / (n1 * p) + (1 - q) / (n2 * q))
-        low, high, unit = value * math.exp(-half), value * math.exp(half), "ratio"
-    else:
-        first, second = second, first
-        value, half = q - p, z * math.sqrt(p * (1 - p) / n1 + q * (1 - q) / n2)
-        low, high, unit = value - half, value + half, "difference"
-    names = over.split(" × ")
-    slice_ = dict(zip(names, first.split(", "), strict=False)) if len(names) > 1 else {over: first}
-    return c.Measure(
-        id=id_, slice=slice_, over=over, at={"against": second}, value=value, low=low, high=high, level=0.95,
-        interval_method="score, Bonferroni", family=family, n=n1 + n2, unit=unit, direction="even",
-        status="measured", grade="supplied",
-    )  # fmt: skip
 
 
 def spec(id_: str, title: str, pillar: str, measures: Sequence[tuple[str, str, str, str]]) -> c.MethodSpec:
@@ -73,28 +48,39 @@ def spec(id_: str, title: str, pillar: str, measures: Sequence[tuple[str, str, s
     )  # fmt: skip
 
 
-def judge(rule: c.Rule, measure: c.Measure, subject: str, pillar: str, others: int = 0) -> c.Verdict:
-    limits, low, high = rule.limits, measure.low or 0.0, measure.high or 0.0
+def side(limits: c.Limits, measure: c.Measure) -> str:
+    """ "inside", "beyond" or "open": where the whole interval lies."""
+    low, high = measure.low or 0.0, measure.high or 0.0
     if limits.minimum is not None:
-        text, inside, beyond = f"≥ {limits.minimum:.2f}", low >= limits.minimum, high < limits.minimum
-        aim = limits.target_minimum is None or low >= limits.target_minimum
+        return "inside" if low >= limits.minimum else "beyond" if high < limits.minimum else "open"
+    most = limits.maximum or 0.0
+    return "inside" if high <= most else "beyond" if low > most else "open"
+
+
+def judge(
+    rule: c.Rule, rows: Sequence[c.Measure], measure: c.Measure, subject: str, pillar: str
+) -> c.Verdict:
+    limits, low, high = rule.limits, measure.low or 0.0, measure.high or 0.0
+    sides = [side(limits, m) for m in rows]
+    if limits.minimum is not None:
+        text, aim = f"≥ {limits.minimum:.2f}", limits.target_minimum is None or low >= limits.target_minimum
     else:
-        most = limits.maximum or 0.0
-        text, inside, beyond = f"≤ {most:.2f}", high <= most, low > most
-        aim = limits.target_maximum is None or high <= limits.target_maximum
-    outcome = "fail" if beyond else ("pass" if aim else "warn") if inside else "insufficient"
+        text, aim = f"≤ {limits.maximum:.2f}", limits.target_maximum is None or high <= limits.target_maximum
+    outcome = (
+        "fail" if "beyond" in sides else "insufficient" if "open" in sides else "pass" if aim else "warn"
+    )
     words = {"pass": "is inside", "warn": "is inside the limit but not the target of", "fail": "is beyond"}
-    undecided = (
-        (c.PairUndecided(slice=measure.slice, against=str(measure.at.get("against")), rows_needed=240, group=subject),)
-        if outcome == "insufficient"
-        else ()
+    undecided = tuple(
+        c.PairUndecided(slice=m.slice, against=str(m.at.get("against")), rows_needed=4 * m.n,
+                        group=", ".join(m.slice.values()))
+        for m, at in zip(rows, sides, strict=True) if at == "open"
     )  # fmt: skip
     return c.Verdict(
         rule=rule.id, title=rule.title, pillar=pillar, measure=measure.id, over=measure.over,  # type: ignore[arg-type]
         slice=measure.slice, outcome=outcome, value=measure.value, low=measure.low, high=measure.high,  # type: ignore[arg-type]
         n=measure.n, decisive=measure_key(measure), subject=subject, limit=text, limits=limits,
-        unit=measure.unit, level=0.95, judged=1 + others, failed=int(outcome == "fail"), undecided=undecided,
-        shown_only=("Other, Female",) if others > 20 else (),
+        unit=measure.unit, level=0.95, judged=len(rows), failed=sides.count("beyond"), undecided=undecided,
+        shown_only=("Other, Female",) if len(rows) > 20 else (),
         sentence=f"{rule.title}: {subject} {words.get(outcome, 'cannot be decided against')} {text}.",
         severity=rule.severity, required=rule.required, source=rule.source,
     )  # fmt: skip
@@ -118,25 +104,25 @@ def evidence(
         for j, s in enumerate(sexes)
     }
     by: dict[str, dict[str, tuple[int, int]]] = {
-        sex: {s: _total(v for (r, t), v in cells.items() if t == s) for s in sexes},
-        race: {r: _total(v for (q, t), v in cells.items() if q == r) for r in races},
+        sex: {s: total(v for (r, t), v in cells.items() if t == s) for s in sexes},
+        race: {r: total(v for (q, t), v in cells.items() if q == r) for r in races},
         f"{race} × {sex}": {f"{r}, {s}": v for (r, s), v in cells.items()},
     }
     if many:
         by["region"] = {f"Region {i + 1}": (30 + i, 300 + 7 * i) for i in range(many)}
-    x, n = _total(cells.values())
-    measures = _performance(x, n, with_scores)
+    x, n = total(cells.values())
+    measures = performance(x, n, with_scores)
     for over, groups in by.items():
-        measures += _fairness(over, groups)
-    measures += _data_quality(by, columns, n)
-    series = _series(n) if with_scores else ()
+        measures += fairness(over, groups)
+    measures += data_quality(by, columns, n)
+    series = series_of(n) if with_scores else ()
     methods = _methods(with_scores)
     policy = _policy() if with_policy else None
     verdicts = _verdicts(policy, measures) if policy else ()
     findings = tuple(_finding(v, policy) for v in verdicts if policy and v.outcome == "fail")
-    profile = _profile(columns, by, n, note, with_scores)
+    profile = profile_of(columns, by, n, note, with_scores)
     not_tested = tuple(
-        c.NotTested(pillar=p, title=c_title, reason="needs a model that can be asked; only predictions were supplied")
+        c.NotTested(pillar=p, title=c_title, reason=REASON)
         for p, c_title in (("explainability", "Explainability"), ("robustness", "Robustness"),
                            ("privacy", "Privacy"), ("cost", "Cost"))
     )  # fmt: skip
@@ -146,13 +132,15 @@ def evidence(
         for m in methods
     )  # fmt: skip
     plan = c.AuditPlan(
-        methods=planned, not_tested=not_tested, policy=policy, policy_sha256=digest(policy) if policy else None,
+        methods=planned, not_tested=not_tested, policy=policy,
+        policy_sha256=digest(policy) if policy else None,
         tier="standard", seed=7, profile_sha256=digest(profile), datasets={"test": "ab" * 32},
         fixed_at="2026-11-22T09:12:03+00:00", plan_sha256="cd" * 32,
     )  # fmt: skip
     manifest = c.Manifest(
         assay_version="0.1.0", code_sha256="ef" * 32,
-        command=("assay", "audit", "--data", "adult.csv", "--label", "income", "--sensitive", f"{sex},{race}"),
+        command=("assay", "audit", "--data", "adult.csv", "--label", "income",
+                 "--sensitive", f"{sex},{race}"),
         packages={"numpy": "2.3.5", "pyarrow": "22.0.0", "typst": "0.15.2", "scipy": "1.16.3"},
         python="3.11.2", platform="Linux-6.1-x86_64", hardware={"cpu": "2 cores", "memory": "16 GB"},
         sandbox=c.SandboxReport(
@@ -171,96 +159,26 @@ def evidence(
     return body.model_copy(update={"snapshot_digest": snapshot_digest(body)})
 
 
-def _total(values: Any) -> tuple[int, int]:
-    pairs = list(values)
-    return sum(a for a, _ in pairs), sum(b for _, b in pairs)
-
-
-def _performance(x: int, n: int, with_scores: bool) -> list[c.Measure]:
-    rows = [
-        rate("performance.accuracy", round(n * 0.853), n, direction="higher"),
-        rate("performance.precision", round(x * 0.741), x, direction="higher"),
-        rate("performance.recall", round(n * 0.236 * 0.61), round(n * 0.236), direction="higher"),
-        rate("performance.base_rate", round(n * 0.236), n),
-        rate("performance.selection_rate", x, n),
-    ]
-    if with_scores:
-        score = {"unit": "score", "numerator": None, "denominator": None, "interval_method": "DeLong"}
-        rows += [
-            rate("performance.auc", round(n * 0.905), n, direction="higher", **score),
-            rate("performance.brier_score", round(n * 0.103), n, direction="lower", **score),
-            rate("performance.calibration_error", round(n * 0.0124), n, direction="lower", **score),
-        ]
-    return rows
-
-
-def _fairness(over: str, groups: Mapping[str, tuple[int, int]]) -> list[c.Measure]:
-    names = over.split(" × ")
-    rows: list[c.Measure] = []
-    for group, (x, n) in groups.items():
-        key = dict(zip(names, group.split(", "), strict=False)) if len(names) > 1 else {over: group}
-        positives = max(1, round(n * 0.2))
-        rows += [
-            rate("fairness.selection_rate", x, n, key),
-            rate("fairness.true_positive_rate", round(positives * (0.45 + x / n)), positives, key),
-            rate("fairness.false_positive_rate", round((n - positives) * x / n * 0.35), n - positives, key),
-            rate("fairness.positive_predictive_value", round(max(1, x) * 0.72), max(1, x), key),
-        ]
-    rows.append(
-        c.Measure(id="fairness.negative_predictive_value", slice=key, value=None, n=0, unit="share",
-                  direction="none", status="insufficient", grade="supplied", note="no rows with a negative prediction")
-    )  # fmt: skip
-    items = [(g, x, n) for g, (x, n) in groups.items()]
-    pairs = [(a, b) for i, a in enumerate(items) for b in items[i + 1 :]]
-    for id_ in ("fairness.selection_rate_ratio", "fairness.true_positive_rate_difference"):
-        rows += [pair(id_, a, b, over, len(pairs)) for a, b in pairs]
-    rates = [x / n for x, n in groups.values()]
-    shown = {"over": over, "unit": "difference", "numerator": None, "denominator": None}
-    value = max(rates) - min(rates)
-    rows.append(
-        rate("fairness.selection_rate_range", 1, 2, **shown, value=value, low=value * 0.8, high=value * 1.2)
-    )
-    for case, factor in (("worst", 0.8), ("best", 1.15)):
-        rows.append(
-            rate("fairness.selection_rate_ratio_bound", 1, 2, {names[0]: "any"}, over=over, at={"case": case},
-                 unit="ratio", value=min(rates) / max(rates) * factor, low=None, high=None,
-                 numerator=None, denominator=None)
-        )  # fmt: skip
-    return rows
-
-
-def _data_quality(by: Mapping[str, Any], columns: Sequence[str], n: int) -> list[c.Measure]:
-    rows = [
-        c.Measure(id="data_quality.rows", value=n, n=n, unit="count", direction="none", status="measured",
-                  grade="supplied", interval_method="exact"),
-        rate("data_quality.duplicate_share", 24, n),
-    ]  # fmt: skip
-    for column, missing in (("workclass", 963), ("occupation", 966), (columns[1], 12), (columns[0], 0)):
-        rows.append(rate("data_quality.missing_share", missing, n, {"column": column}))
-    for over in columns:
-        for group, (_, size) in by[over].items():
-            rows.append(rate("data_quality.group_share", size, n, {over: group}))
-    return rows
-
-
 def _methods(with_scores: bool) -> tuple[c.MethodSpec, ...]:
-    performance = [
-        ("accuracy", "Accuracy"), ("precision", "Precision"), ("recall", "Recall"), ("base_rate", "Base rate"),
+    scores = [
+        ("accuracy", "Accuracy"), ("precision", "Precision"), ("recall", "Recall"),
+        ("base_rate", "Base rate"),
         ("selection_rate", "Selection rate"),
     ]  # fmt: skip
     if with_scores:
-        performance += [
+        scores += [
             ("auc", "AUC"),
             ("brier_score", "Brier score"),
             ("calibration_error", "Calibration error"),
         ]
     rates = [
         ("selection_rate", "Selection rate"), ("true_positive_rate", "True positive rate"),
-        ("false_positive_rate", "False positive rate"), ("positive_predictive_value", "Positive predictive value"),
+        ("false_positive_rate", "False positive rate"),
+        ("positive_predictive_value", "Positive predictive value"),
         ("negative_predictive_value", "Negative predictive value"),
     ]  # fmt: skip
-    fairness = [(f"fairness.{i}", t, "share", "single") for i, t in rates]
-    fairness += [
+    rows = [(f"fairness.{i}", t, "share", "single") for i, t in rates]
+    rows += [
         ("fairness.selection_rate_ratio", "Impact ratio", "ratio", "pairs"),
         ("fairness.true_positive_rate_difference", "Equal opportunity difference", "difference", "pairs"),
         ("fairness.selection_rate_range", "Selection rate range", "difference", "shown"),
@@ -272,14 +190,15 @@ def _methods(with_scores: bool) -> tuple[c.MethodSpec, ...]:
         ),
     ]
     quality = [
-        ("data_quality.rows", "Rows", "count", "single"), ("data_quality.duplicate_share", "Duplicates", "share", "single"),
+        ("data_quality.rows", "Rows", "count", "single"),
+        ("data_quality.duplicate_share", "Duplicates", "share", "single"),
         ("data_quality.missing_share", "Missing values", "share", "single"),
         ("data_quality.group_share", "Share of a group", "share", "shown"),
     ]  # fmt: skip
     return (
         spec("performance.classification", "Classification performance", "performance",
-             [(f"performance.{i}", t, "share", "single") for i, t in performance]),
-        spec("fairness.group_rates", "Rates by group", "fairness", fairness),
+             [(f"performance.{i}", t, "share", "single") for i, t in scores]),
+        spec("fairness.group_rates", "Rates by group", "fairness", rows),
         spec("data_quality.basics", "Quality of the data", "data_quality", quality),
     )  # fmt: skip
 
@@ -289,19 +208,26 @@ def _policy() -> c.Policy:
         return c.Rule(id=id_, title=title, measure=measure, limits=limits, **more)
 
     return c.Policy(
-        id="hiring", version="1.2", title="Hiring and promotion", purpose="Screens that rank or filter applicants.",
-        sources=(c.Citation(text="29 CFR 1607 Uniform Guidelines"), c.Citation(text="NYC Local Law 144 of 2021")),
+        id="hiring", version="1.2", title="Hiring and promotion",
+        purpose="Screens that rank or filter applicants.",
+        sources=(c.Citation(text="29 CFR 1607 Uniform Guidelines"),
+                 c.Citation(text="NYC Local Law 144 of 2021")),
         rules=(
-            rule("impact-ratio", "Impact ratio", "fairness.selection_rate_ratio", c.Limits(minimum=0.8, target_minimum=0.9),
+            rule("impact-ratio", "Impact ratio", "fairness.selection_rate_ratio",
+                 c.Limits(minimum=0.8, target_minimum=0.9),
                  over=("*",), source="29 CFR 1607.4 (D): four-fifths rule, a screen", severity="critical",
                  why="A lower selection rate for a group is evidence of adverse impact.",
-                 action="Compare thresholds and features by group; audit the repaired version with this plan."),
+                 action="Compare thresholds and features by group; audit the "
+                        " repaired version with this plan."),
             rule("impact-ratio-intersections", "Impact ratio, intersections", "fairness.selection_rate_ratio",
-                 c.Limits(minimum=0.8), over=("* × *",), source="NYC Local Law 144, 6 RCNY 5-301", severity="high"),
+                 c.Limits(minimum=0.8), over=("* × *",),
+                 source="NYC Local Law 144, 6 RCNY 5-301", severity="high"),
             rule("equal-opportunity", "Equal opportunity", "fairness.true_positive_rate_difference",
                  c.Limits(maximum=0.1), over=("*",), source="Hardt et al. 2016", severity="high"),
-            rule("accuracy", "Accuracy", "performance.accuracy", c.Limits(minimum=0.8), source="Team's own limit"),
-            rule("precision", "Precision", "performance.precision", c.Limits(minimum=0.7, target_minimum=0.75),
+            rule("accuracy", "Accuracy", "performance.accuracy", c.Limits(minimum=0.8),
+                 source="Team's own limit"),
+            rule("precision", "Precision", "performance.precision",
+                 c.Limits(minimum=0.7, target_minimum=0.75),
                  source="Team's own limit", severity="medium"),
             rule("calibration", "Calibration error", "performance.calibration_error", c.Limits(maximum=0.05),
                  source="Van Calster et al. 2019", severity="medium", required=False),
@@ -331,7 +257,7 @@ def _verdicts(policy: c.Policy, measures: Sequence[c.Measure]) -> tuple[c.Verdic
             low = rule.limits.minimum is not None
             worst = sorted(rows, key=lambda m: (m.high if low else -(m.low or 0)) or 0)[0]
             subject = f"{', '.join(worst.slice.values())} / {worst.at['against']}" if over else "all rows"
-            found.append(judge(rule, worst, subject, pillar, len(rows) - 1))
+            found.append(judge(rule, rows, worst, subject, pillar))
     return tuple(found)
 
 
@@ -342,65 +268,4 @@ def _finding(verdict: c.Verdict, policy: c.Policy) -> c.Finding:
         pillar=verdict.pillar, severity=verdict.severity, criterion=f"{verdict.limit}, {verdict.source}",
         detail=verdict.sentence, action=rule.action, rule=rule.id,
         measures=(verdict.decisive,) if verdict.decisive else (),
-    )  # fmt: skip
-
-
-def _column(name: str, values: tuple[Any, ...]) -> c.SeriesColumn:
-    return c.SeriesColumn(name=name, unit="share", values=values)
-
-
-def _series(n: int) -> tuple[c.Series, ...]:
-    grid = [i / 60 for i in range(61)]
-    tpr = [f ** (1 / 4.2) for f in grid]
-    method = "performance.classification"
-    bins = [(0.05 + 0.1 * i, max(0.01, 0.05 + 0.1 * i + 0.03 * math.sin(i))) for i in range(10)]
-
-    def series(
-        id_: str, title: str, slice_: Mapping[str, str] | None = None, **columns: Sequence[Any]
-    ) -> c.Series:
-        return c.Series(id=id_, title=title, method=method, slice=dict(slice_ or {}),
-                        columns=tuple(_column(k, tuple(v)) for k, v in columns.items()))  # fmt: skip
-
-    reliability = {
-        "mean_score": [a for a, _ in bins], "observed_rate": [b for _, b in bins],
-        "low": [max(0, b - 0.04) for _, b in bins], "high": [min(1, b + 0.04) for _, b in bins],
-        "n": [n // 10] * 10,
-    }  # fmt: skip
-    return (
-        series("performance.roc", "ROC curve", false_positive_rate=grid, true_positive_rate=tpr,
-               threshold=[1 - f for f in grid]),
-        series("performance.precision_recall", "Precision and recall", recall=grid,
-               precision=[0.95 - 0.7 * r**3 for r in grid], threshold=[1 - f for f in grid]),
-        series("performance.reliability", "Reliability", **reliability),
-        series("performance.thresholds", "Thresholds", threshold=grid, selection_rate=[(1 - t) ** 2 for t in grid],
-               true_positive_rate=[1 - t**2 for t in grid], false_positive_rate=[(1 - t) ** 4 for t in grid],
-               precision=[0.24 + 0.7 * t for t in grid]),
-        series("performance.confusion", "Confusion matrix", actual=["<=50K", "<=50K", ">50K", ">50K"],
-               predicted=["<=50K", ">50K", "<=50K", ">50K"], count=[11652, 840, 1553, 2236]),
-        *(series("fairness.reliability", f"Reliability, {s}", {"sex": s}, **reliability) for s in SEXES),
-    )  # fmt: skip
-
-
-def _profile(columns: Sequence[str], by: Mapping[str, Any], n: int, note: str, scores: bool) -> c.Profile:
-    def category(name: str, groups: Mapping[str, tuple[int, int]], missing: int = 0) -> c.ColumnSummary:
-        return c.ColumnSummary(name=name, kind="category", rows=n, missing=missing, distinct=len(groups),
-                               categories=tuple(groups), counts=tuple(size for _, size in groups.values()))  # fmt: skip
-
-    summaries = [
-        category(columns[0], by[columns[0]]), category(columns[1], by[columns[1]], 12),
-        category("income", {"<=50K": (0, 12435), ">50K": (0, 3846)}),
-        category("predicted", {"<=50K": (0, 13205), ">50K": (0, 3076)}),
-        c.ColumnSummary(name="age", kind="number", rows=n, missing=0, distinct=73, minimum=17, maximum=90, mean=38.77),
-    ]  # fmt: skip
-    return c.Profile(
-        modality="table", grade="supplied",
-        signature=c.Signature(task="binary", output="probability" if scores else "label",
-                              classes=("<=50K", ">50K"), favourable=">50K", favourable_inferred=True,
-                              threshold=0.5 if scores else None),
-        capabilities=("predictions", "labels", "sensitive"),
-        roles=c.Roles(label="income", prediction="predicted", score="score" if scores else None,
-                      sensitive=tuple(columns), features=("age", "workclass")),
-        datasets=(c.DatasetProfile(role="test", name="adult-test.csv", sha256="ab" * 32, rows=n,
-                                   columns=tuple(summaries)),),
-        notes=(note, 'The favourable class ">50K" was inferred: the rarer of the two.'),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assay.report.charts.canvas import FULL, Canvas, Scale, fit
+from assay.report.charts.canvas import FULL, Canvas, Scale, fit, gutter
 from assay.report.palette import ACCENT, INK, LINE
 
 __all__ = ["bar_chart"]
@@ -19,7 +19,7 @@ def bar_chart(chart: Mapping[str, Any]) -> str:
             `title` of the axis.
     """
     rows, row = chart["rows"], 17.0
-    left, texts = 168.0, 96.0
+    left, texts = gutter([bar["label"] for bar in rows]), 60.0
     foot = 4 + row * len(rows)
     canvas = Canvas(FULL, foot + 30)
     scale = Scale(0.0, chart["top"], left, FULL - texts - 6)

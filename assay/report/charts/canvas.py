@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from assay.report.palette import INK, SOFT, STYLES
 
-__all__ = ["FULL", "HALF", "Canvas", "Scale", "fit", "ramp", "tick_texts", "ticks"]
+__all__ = ["FULL", "HALF", "Canvas", "Scale", "fit", "gutter", "ramp", "tick_texts", "ticks"]
 
 FULL = 468.0
 """Width in points of a figure as wide as the text."""
@@ -22,11 +22,20 @@ HALF = 226.0
 """Width in points of one of two figures side by side."""
 FONT = "Libertinus Serif, Palatino Linotype, Palatino, Georgia, serif"
 
+LETTER = 0.44
+"""Mean width of a letter of Libertinus Serif in parts of its size."""
+
 
 def fit(text: str, width: float, size: float = 9.5) -> str:
     """`text` cut to about `width` points at `size`, with an ellipsis where it was cut."""
-    most = max(4, int(width / (size * 0.46)))
+    most = max(4, int(width / (size * LETTER)))
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def gutter(labels: Sequence[str], extra: float = 0.0) -> float:
+    """Width of the column of row labels: as the longest needs, within 92 to 240 points."""
+    longest = max((len(label) for label in labels), default=0)
+    return min(240.0, max(92.0, longest * 9.5 * LETTER + 14.0) + extra)
 
 
 def ramp(share: float) -> str:

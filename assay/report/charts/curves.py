@@ -71,5 +71,5 @@ def curve_chart(chart: Mapping[str, Any]) -> str:
             start = x.stop + 12 if legend else left
             height = top + 10 + 16 * number if legend else top + high + 36 + 13 * number
             canvas.line(start, height, start + 20, height, colour, 1.6, dash)
-            canvas.text(start + 25, height, fit(line["name"], (legend or width - left) - 40, 9), size=9)
+            canvas.text(start + 25, height, fit(line["name"], (legend or width - left) - 30, 9), size=9)
     return canvas.svg()

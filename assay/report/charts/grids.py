@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.report.charts.canvas import FULL, HALF, Canvas, fit, ramp
-from assay.report.palette import INK, LINE, SOFT, WASH
+from assay.report.palette import CELL_INK, LINE, SOFT, WASH
 
 __all__ = ["grid_chart"]
 
@@ -37,7 +37,7 @@ def grid_chart(chart: Mapping[str, Any]) -> str:
                 canvas.rect(x + 1, y + 1, each - 2, high - 2, WASH, LINE)
                 canvas.text(x + each / 2, y + high / 2, "–", anchor="middle", colour=SOFT)
                 continue
-            ink = "#ffffff" if cell["share"] > 0.52 else INK
+            ink = "#ffffff" if cell["share"] > 0.52 else CELL_INK
             canvas.rect(x + 1, y + 1, each - 2, high - 2, ramp(cell["share"]), LINE)
             middle = x + each / 2
             canvas.text(middle, y + 10.5, cell["text"], anchor="middle", size=9.5, colour=ink, bold=True)

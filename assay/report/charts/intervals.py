@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from assay.report.charts.canvas import FULL, Canvas, Scale, fit, tick_texts, ticks
+from assay.report.charts.canvas import FULL, Canvas, Scale, fit, gutter, tick_texts, ticks
 from assay.report.palette import FAIL, INK, LINE, SOFT, STYLES, WARN
 
 __all__ = ["interval_chart", "panel_chart"]
@@ -18,7 +18,7 @@ ROW = 18.0
 
 def _domain(chart: Chart) -> tuple[float, float]:
     values = [row[key] for row in chart["rows"] for key in ("value", "low", "high", "limit", "target")]
-    values += [line["value"] for line in chart["lines"]]
+    values += [chart["parity"], *(line["value"] for line in chart["lines"])]
     known = [v for v in values if v is not None and math.isfinite(v)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     room = (high - low) * 0.06 or max(abs(high), 1.0) * 0.1
@@ -27,17 +27,27 @@ def _domain(chart: Chart) -> tuple[float, float]:
     return low, high + room if ceiling is None else min(ceiling, high + room)
 
 
+def _two_lines(title: str) -> list[str]:
+    """A title of several words split near its middle."""
+    places = [i for i, letter in enumerate(title) if letter == " "]
+    if len(title) < 12 or not places:
+        return [title]
+    cut = min(places, key=lambda i: abs(i - len(title) / 2))
+    return [title[:cut], title[cut + 1 :]]
+
+
 def interval_chart(chart: Chart) -> str:
     """Rows of value and interval; limits either per row (a tick) or common to all (a dashed line).
 
     Args:
         chart: `rows` of {label, value, low, high, outcome, text, limit, target}, where `text` is the
             printed value and a null bound beside a present one is an open interval; `lines` of
-            {value, label}; `bounds` [floor, ceiling] of the axis (null = as the data need); `title`
-            of the axis; `words` whether the outcome's word stands at the right.
+            {value, label}; `bounds` [floor, ceiling] of the axis (null = as the data need); `parity` a
+            value that the axis must show; `title` of the axis; `words` whether the outcome's word stands
+            at the right.
     """
     rows = chart["rows"]
-    left, texts, words = 168.0, 96.0, 52.0 if chart["words"] else 0.0
+    left, texts, words = gutter([row["label"] for row in rows]), 96.0, 52.0 if chart["words"] else 0.0
     top, right = (20.0 if chart["lines"] else 6.0), FULL - texts - words - 6
     foot = top + ROW * len(rows)
     canvas = Canvas(FULL, foot + (30 if chart["title"] else 16))
@@ -69,27 +79,29 @@ def interval_chart(chart: Chart) -> str:
 
 
 def panel_chart(chart: Chart) -> str:
-    """Groups as rows, one panel a rate, all panels on one scale from 0 to a common maximum.
+    """Groups as rows, one panel a rate, each panel from 0 to its own maximum.
 
     Args:
-        chart: `labels` and `counts` (one text a row), `panels` of {title, cells} with a cell null or
-            {value, low, high, outcome} in the order of `labels`; `top` the common maximum.
+        chart: `labels` and `counts` (one text a row), `panels` of {title, top, cells}: `top` is the
+            end of the panel's axis, a cell is null or {value, low, high, outcome}, in the order of
+            `labels`.
     """
-    labels, panels, most = chart["labels"], chart["panels"], chart["top"]
-    left, gap, top = 176.0, 16.0, 22.0
+    labels, panels = chart["labels"], chart["panels"]
+    left, gap, top = gutter(labels, 40.0), 16.0, 32.0
     each = (FULL - left - 8 - gap * (len(panels) - 1)) / len(panels)
     foot = top + ROW * len(labels)
     canvas = Canvas(FULL, foot + 16)
     for index, (label, rows) in enumerate(zip(labels, chart["counts"], strict=True)):
         y = top + ROW * (index + 0.5)
-        canvas.text(0, y, fit(label, left - 66))
+        canvas.text(0, y, fit(label, left - 52))
         canvas.text(left - 14, y, rows, anchor="end", size=8.5, colour=SOFT)
-    canvas.text(left - 14, 10, "n", anchor="end", size=8.5, colour=SOFT)
+    canvas.text(left - 14, 18, "n", anchor="end", size=8.5, colour=SOFT)
     for number, panel in enumerate(panels):
         start = left + number * (each + gap)
-        scale = Scale(0.0, most, start, start + each)
-        canvas.text(start, 10, fit(panel["title"], each, 9), size=9, bold=True)
-        marks = ticks(0.0, most, 3)
+        scale = Scale(0.0, panel["top"], start, start + each)
+        for line, words in enumerate(_two_lines(panel["title"])):
+            canvas.text(start, 7 + 11 * line, fit(words, each + gap - 4, 8.8), size=8.8, bold=True)
+        marks = ticks(0.0, panel["top"], 4)
         for value, text in zip(marks, tick_texts(marks), strict=True):
             canvas.line(scale(value), top, scale(value), foot, LINE, 0.6)
             canvas.text(scale(value), foot + 8, text, anchor="middle", size=8.5, colour=SOFT)

@@ -20,7 +20,7 @@ from assay.report.glyphs import clean
 
 __all__ = ["NOT_SIGNED", "build_document", "figures", "printed"]
 
-_KEPT = frozenset({"svg", "index"})
+_KEPT = frozenset({"svg", "index", "chart"})
 
 
 def build_document(evidence: Evidence, *, draft: bool = True) -> Document:
@@ -54,9 +54,14 @@ def figures(document: Document) -> Iterator[Figure]:
                 yield cast(Figure, block)
 
 
-def printed(document: Document, show: Callable[[str], str]) -> Document:
-    """The document with every string passed through `show` and shortened, and every chart drawn from that."""
+def printed(document: Document, show: Callable[[str], str], label: Callable[[str], str]) -> Document:
+    """The document as one edition prints it.
+
+    Every string is shortened and passed through `show` (in charts: `label`), and every chart is drawn
+    from the result.
+    """
     ready: Any = clean(document, show, keep=_KEPT)
     for figure in figures(ready):
+        figure["chart"] = clean(figure["chart"], label)
         figure["svg"] = draw(figure["chart"])
     return cast(Document, ready)

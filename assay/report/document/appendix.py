@@ -5,7 +5,7 @@ from __future__ import annotations
 from assay.contracts import Measure
 from assay.report import formatting as fmt
 from assay.report.document.book import Book
-from assay.report.document.model import Block, Section, bullets, facts, heading, text
+from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 
 __all__ = ["evidence_section", "glossary_section", "manifest_section"]
 
@@ -37,9 +37,9 @@ def evidence_section(book: Book) -> Section:
     judged = {id(book.by_key[key]) for key in decisive if key in book.by_key}
     blocks: list[Block] = [
         text(
-            "An id is the first ten digits of the measure's key, the SHA-256 of its canonical id, slice, over "
-            "and at. The attached report-index.json leads from each id, figure and table to its place in "
-            "evidence.json."
+            "An id is the first ten digits of the measure's key, the SHA-256 of its canonical id, slice, "
+            "over and at. The attached report-index.json leads from each id, figure and table to its place "
+            "in evidence.json."
         )
     ]
     for method in book.evidence.methods:
@@ -53,7 +53,7 @@ def evidence_section(book: Book) -> Section:
             rest = [m for m in measures if not (id(m) in judged or not m.slice)]
             chosen = [*first, *rest]
         blocks.append(book.measures_table(f"Measures of {method.id}", chosen, MOST_ROWS))
-    return {"id": "evidence", "title": "Evidence tables", "blocks": blocks}
+    return section("evidence", "Evidence tables", blocks)
 
 
 def manifest_section(book: Book) -> Section:
@@ -98,8 +98,8 @@ def manifest_section(book: Book) -> Section:
             [(name, str(what)) for name, what in manifest.hardware.items()] or [("Hardware", "not recorded")]
         ),
     ]
-    return {"id": "manifest", "title": "Manifest", "blocks": blocks}
+    return section("manifest", "Manifest", blocks)
 
 
 def glossary_section() -> Section:
-    return {"id": "glossary", "title": "Glossary", "blocks": [facts(_GLOSSARY)]}
+    return section("glossary", "Glossary", [facts(_GLOSSARY)], opens=False)

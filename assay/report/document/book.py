@@ -63,8 +63,9 @@ class Book:
         return spec.title if spec else measure_id.partition(".")[2].replace("_", " ")
 
     def of(self, method: MethodSpec) -> list[Measure]:
-        ids = {spec.id for spec in method.measures}
-        return [m for m in self.evidence.measures if m.id in ids]
+        """Measures of one method, in the order in which its spec lists them."""
+        order = {spec.id: place for place, spec in enumerate(method.measures)}
+        return sorted((m for m in self.evidence.measures if m.id in order), key=lambda m: order[m.id])
 
     def pointers(self, sources: Iterable[Any]) -> list[str]:
         """JSON pointers of measures and series."""
@@ -135,10 +136,11 @@ class Book:
     def measures_table(self, caption: str, measures: Sequence[Measure], most: int = 40) -> Table:
         """Value, interval, n and id of each measure, at most `most` rows."""
         columns = [
-            column("Measure", 1.3),
+            column("Measure", 1.0),
             column("Rows and setting", 1.2),
             number_column("Value"),
             number_column("Interval"),
+            column("Unit", 0.0),
             number_column("n"),
             id_column(),
         ]
@@ -156,7 +158,5 @@ class Book:
         value: Cell = {"text": fmt.value(measure.value, measure.unit)}
         if measure.status != "measured":
             value = {"text": measure.status.replace("_", " ")}
-        elif measure.unit not in {"share", "count"}:
-            value["sub"] = measure.unit
         interval = fmt.interval(measure.low, measure.high, measure.unit)
-        return [name, setting, value, interval, fmt.count(measure.n), self.short(measure)]
+        return [name, setting, value, interval, measure.unit, fmt.count(measure.n), self.short(measure)]

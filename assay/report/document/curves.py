@@ -137,7 +137,7 @@ def _confusion(book: Book, series: Series, values: Values) -> Figure | None:
             line.append({"share": share, "text": fmt.count(n), "sub": f"{share:.1%} of row"})
         grid.append(line)
     rows = [[a, p, fmt.count(found.get((a, p), 0))] for a in classes for p in classes]
-    words = "; ".join(f"actual {a}, predicted {p}: {n}" for a, p, n in rows[:16])
+    words = "; ".join(f"actual {a}, predicted {p}: {n}" for a, p, n in rows[:8])
     return book.figure(
         "Confusion matrix; shade is the share of the actual class.",
         f"Counts of actual and predicted classes: {words}.",

@@ -9,7 +9,7 @@ from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.group_rates import level
 from assay.report.document.model import Block
-from assay.report.document.verdicts import pair_outcome, spread
+from assay.report.document.verdicts import PARITY, axis_bounds, pair_outcome, spread
 from assay.report.palette import STYLES
 
 __all__ = ["bound_blocks", "pair_blocks"]
@@ -60,7 +60,7 @@ def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) ->
     some = f"the worst {len(chosen)} of {len(known)} pairs" if len(known) > len(chosen) else "every pair"
     family = known[0].family
     joint = f", family-wise over {family} pairs" if family > 1 else ""
-    words = "; ".join(f"{row[0]} {row[1]} ({row[4].lower()})" for row in table[:10])
+    words = "; ".join(f"{row[0]} {row[1]} ({row[4].lower()})" for row in table[:8])
     return [
         book.figure(
             f"{title} by {over}, {some}, with {level(chosen)} intervals{joint}.",
@@ -69,7 +69,8 @@ def pair_blocks(book: Book, id_: str, over: str, measures: Sequence[Measure]) ->
                 "kind": "intervals",
                 "rows": rows,
                 "lines": lines,
-                "bounds": [0.0, None] if ratio else [None, None],
+                "bounds": axis_bounds(known[0].unit),
+                "parity": PARITY.get(known[0].unit),
                 "title": known[0].unit,
                 "words": verdict is not None,
             },
@@ -120,7 +121,7 @@ def bound_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
         None,
     )
     lines = [] if limit is None else [{"value": limit, "label": f"limit {fmt.value(limit, 'ratio')}"}]
-    words = "; ".join(f"{label} from {low} to {high}" for label, low, high in table[:10])
+    words = "; ".join(f"{label} from {low} to {high}" for label, low, high in table[:8])
     return [
         {"kind": "heading", "text": "People whose group is not known"},
         book.figure(
@@ -130,7 +131,8 @@ def bound_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
                 "kind": "intervals",
                 "rows": rows,
                 "lines": lines,
-                "bounds": [0.0, None],
+                "bounds": axis_bounds("ratio"),
+                "parity": PARITY["ratio"],
                 "title": "ratio",
                 "words": False,
             },

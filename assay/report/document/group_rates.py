@@ -42,13 +42,15 @@ def rate_blocks(book: Book, names: tuple[str, ...], measures: Sequence[Measure])
         ordered = sorted(groups, key=lambda g: (rate[g] is None, rate[g] or 0.0))
         groups = ordered[: _MOST_GROUPS // 2] + ordered[-_MOST_GROUPS // 2 :]
     chosen = [cells[id_, g] for g in groups for id_ in ids if (id_, g) in cells]
-    most = max((m.high or m.value or 0.0) for m in chosen)
     note = f" The {_MOST_GROUPS} lowest and highest of {len(sizes)} groups." if left > 0 else ""
-    panels = [
-        {"title": book.title(id_), "cells": [_panel_cell(cells.get((id_, g))) for g in groups]} for id_ in ids
-    ]
+    panels = []
+    for id_ in ids:
+        row = [cells.get((id_, g)) for g in groups]
+        most = max((m.high or m.value or 0.0) for m in row if m is not None)
+        top = min(1.0, most * 1.04) or 1.0
+        panels.append({"title": book.title(id_), "top": top, "cells": [_panel_cell(m) for m in row]})
     table = _rate_table(book, over, ids, groups, cells, sizes)
-    words = "; ".join(f"{row[0]['text']} {row[2]['text']}" for row in table["rows"][:12])
+    words = "; ".join(f"{row[0]['text']} {row[2]['text']}" for row in table["rows"][:8])
     figure = book.figure(
         f"Rates by {over} with {level(chosen)} intervals.{note}",
         f"Rates of each group of {over}. {book.title(ids[0])}: {words}.",
@@ -57,7 +59,6 @@ def rate_blocks(book: Book, names: tuple[str, ...], measures: Sequence[Measure])
             "labels": groups,
             "counts": [fmt.count(sizes[g]) for g in groups],
             "panels": panels,
-            "top": min(1.0, most * 1.05) or 1.0,
         },
         table["columns"][:-1],
         [row[:-1] for row in table["rows"]],
@@ -135,7 +136,7 @@ def _heat(book: Book, names: tuple[str, ...], measures: Sequence[Measure]) -> Fi
             rows.append([a, b, value, fmt.count(measure.n) if measure is not None else "–"])
         grid.append(line)
     title = book.title(measures[0].id)
-    words = "; ".join(f"{a}, {b} {value}" for a, b, value, _ in rows[:14])
+    words = "; ".join(f"{a}, {b} {value}" for a, b, value, _ in rows[:8])
     return book.figure(
         f"{title} where {names[0]} and {names[1]} meet; darker is higher.",
         f"{title} of each combination of {names[0]} and {names[1]}: {words}.",

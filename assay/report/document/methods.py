@@ -6,8 +6,10 @@ from assay.contracts import Measure, MethodSpec
 from assay.report.document.book import Book, column
 from assay.report.document.curves import series_blocks
 from assay.report.document.fairness import fairness_blocks
-from assay.report.document.model import Block, Section, bullets, facts, heading, text
+from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 from assay.report.document.quality import quality_blocks
+from assay.report.document.summary import rule_label
+from assay.report.palette import STYLES
 
 __all__ = ["method_section"]
 
@@ -17,6 +19,10 @@ def method_section(book: Book, method: MethodSpec) -> Section:
     measures = book.of(method)
     blocks: list[Block] = [text(method.summary, "lede")]
     notes = book.evidence.notes.get(method.id, ())
+    verdicts = [v for v in book.evidence.verdicts if v.measure in {m.id for m in measures}]
+    if verdicts:
+        said = [f"{book.verdict_id(v)} {rule_label(v)}: {STYLES[v.outcome].word.lower()}" for v in verdicts]
+        blocks.append(text(f"Judged here: {'; '.join(said)}."))
     if not measures:
         blocks.append(text("This method ran and measured nothing."))
     if method.pillar == "fairness":
@@ -30,7 +36,7 @@ def method_section(book: Book, method: MethodSpec) -> Section:
     if notes:
         blocks += [heading("Notes"), bullets(notes)]
     blocks += _definition(book, method, measures)
-    return {"id": f"method-{method.id}", "title": method.title, "blocks": blocks}
+    return section(f"method-{method.id}", method.title, blocks)
 
 
 def _overall(measure: Measure) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "bullets",
     "facts",
     "heading",
+    "section",
     "text",
 ]
 
@@ -68,6 +69,8 @@ Block = dict[str, Any] | Table | Figure
 class Section(TypedDict):
     id: str
     title: str
+    opens: bool
+    """Whether it begins on a new page."""
     blocks: list[Block]
 
 
@@ -103,6 +106,11 @@ class Document(TypedDict):
     appendices: list[Section]
     index: dict[str, list[str]]
     """Id printed in the report -> JSON pointers into the attached evidence.json."""
+
+
+def section(id_: str, title: str, blocks: Sequence[Block], *, opens: bool = True) -> Section:
+    """A chapter or an appendix."""
+    return {"id": id_, "title": title, "opens": opens, "blocks": list(blocks)}
 
 
 def text(body: str, tone: Literal["body", "lede", "note"] = "body") -> Block:

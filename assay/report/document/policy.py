@@ -5,7 +5,7 @@ from __future__ import annotations
 from assay.contracts import PILLARS, Limits, Rule
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
-from assay.report.document.model import Block, Cell, Section, bullets, facts, heading, text
+from assay.report.document.model import Block, Cell, Section, bullets, facts, heading, section, text
 
 __all__ = ["limits_section", "policy_section", "reading_section"]
 
@@ -25,7 +25,7 @@ def policy_section(book: Book) -> Section:
     plan = book.evidence.plan
     if plan.policy is None:
         body = "No policy was given. Measures are shown without verdicts; nothing here is a pass."
-        return {"id": "policy", "title": "Policy and thresholds", "blocks": [text(body)]}
+        return section("policy", "Policy and thresholds", [text(body)])
     policy = plan.policy
     rows: list[list[Cell | str]] = [
         [_rule(r), _limit(r.limits), _target(r.limits), r.source] for r in policy.rules
@@ -47,7 +47,7 @@ def policy_section(book: Book) -> Section:
     if policy.sources:
         blocks.append(heading("Sources of the thresholds"))
         blocks.append(bullets([c.text + (f", {c.url}" if c.url else "") for c in policy.sources]))
-    return {"id": "policy", "title": "Policy and thresholds", "blocks": blocks}
+    return section("policy", "Policy and thresholds", blocks)
 
 
 def _rule(rule: Rule) -> Cell:
@@ -93,7 +93,7 @@ def reading_section(book: Book) -> Section:
             "rates stay as they are."
         ),
     ]
-    return {"id": "reading", "title": "How to read the numbers", "blocks": blocks}
+    return section("reading", "How to read the numbers", blocks, opens=False)
 
 
 def limits_section(book: Book) -> Section:
@@ -134,4 +134,4 @@ def limits_section(book: Book) -> Section:
             f"{fmt.plural(evidence.manifest.failed_shards, 'part')} of the work failed; see the manifest."
         )
     blocks += [heading("Limits of this audit"), bullets(limits)]
-    return {"id": "not-tested", "title": "What was not tested, and limits", "blocks": blocks}
+    return section("not-tested", "What was not tested, and limits", blocks, opens=False)

@@ -21,7 +21,7 @@ def _bars(book: Book, caption: str, title: str, measures: Sequence[Measure]) -> 
         rows.append({"label": label, "value": m.value, "low": m.low, "high": m.high, "text": value})
         table.append([label, value, fmt.interval(m.low, m.high, m.unit), fmt.count(m.n)])
     top = max(max(m.value or 0.0, m.high or 0.0) for m in measures)
-    words = "; ".join(f"{label} {value}" for label, value, *_ in table[:14])
+    words = "; ".join(f"{label} {value}" for label, value, *_ in table[:8])
     return book.figure(
         caption,
         f"{title}: {words}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from assay.contracts import DatasetProfile
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
-from assay.report.document.model import Block, Section, bullets, facts, heading, text
+from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 
 __all__ = ["subject_section"]
 
@@ -69,7 +69,7 @@ def subject_section(book: Book) -> Section:
         blocks += [heading("Groups"), *groups]
     else:
         blocks.append(text("No sensitive attribute was named, so nothing was measured by group."))
-    return {"id": "subject", "title": "What was audited", "blocks": blocks}
+    return section("subject", "What was audited", blocks)
 
 
 def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]:

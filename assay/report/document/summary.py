@@ -10,7 +10,7 @@ from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
 from assay.report.document.model import Cell, Summary, Table, Tile
 
-__all__ = ["NOT_SIGNED", "opinion", "summary", "verdict_cells", "worst_first"]
+__all__ = ["NOT_SIGNED", "opinion", "rule_label", "summary", "verdict_cells", "worst_first"]
 
 NOT_SIGNED = "No reviewer has signed this report."
 _ORDER = ("fail", "insufficient", "not_tested", "warn", "pass")
@@ -92,13 +92,28 @@ def _tile(evidence: Evidence, pillar: str, title: str) -> Tile:
     names = {"insufficient": "undecided", "not_tested": "not tested", "warn": "close", "pass": "passed"}
     rest = [f"{tally[key]} {name}" for key, name in names.items() if tally[key] and key != outcome]
     if outcome == "pass":
-        return {"title": title, "outcome": outcome, "word": word, "detail": f"{total} of {total}"}
-    return {"title": title, "outcome": outcome, "word": word, "detail": " · ".join([f"of {total}", *rest])}
+        return {
+            "title": title,
+            "outcome": outcome,
+            "word": word,
+            "detail": f"{total} of {fmt.plural(total, 'verdict')}",
+        }
+    return {
+        "title": title,
+        "outcome": outcome,
+        "word": word,
+        "detail": " · ".join([f"of {fmt.plural(total, 'verdict')}", *rest]),
+    }
+
+
+def rule_label(verdict: Verdict) -> str:
+    """The rule and the attribute that it was judged over: "Impact ratio, sex"."""
+    return f"{verdict.title}, {verdict.over}" if verdict.over else verdict.title
 
 
 def verdict_cells(book: Book, verdict: Verdict, words: str = "") -> list[Cell | str]:
     """Rule with its mark, value, interval, limit, n, id."""
-    rule: Cell = {"text": verdict.title, "outcome": verdict.outcome, "sub": words or verdict.subject}
+    rule: Cell = {"text": rule_label(verdict), "outcome": verdict.outcome, "sub": words or verdict.subject}
     return [
         rule,
         fmt.value(verdict.value, verdict.unit),
@@ -139,8 +154,7 @@ def undecided_sentences(evidence: Evidence, most: int) -> list[str]:
         if not verdict.undecided:
             continue
         known = [u for u in verdict.undecided if u.rows_needed is not None]
-        over = f", {verdict.over}" if verdict.over else ""
-        head = f"{verdict.title}{over}: "
+        head = f"{rule_label(verdict)}: "
         if verdict.judged > 1:
             head += f"{len(verdict.undecided)} of {fmt.plural(verdict.judged, 'pair')} undecided; "
         if not known:

@@ -8,11 +8,11 @@ from typing import Any
 from assay.contracts import Measure, Verdict
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
-from assay.report.document.model import Block, Cell, Figure, Section, bullets, heading, text
-from assay.report.document.summary import undecided_sentences, verdict_cells, worst_first
+from assay.report.document.model import Block, Cell, Figure, Section, bullets, heading, section, text
+from assay.report.document.summary import rule_label, undecided_sentences, verdict_cells, worst_first
 from assay.report.palette import STYLES
 
-__all__ = ["findings_section", "pair_outcome", "spread", "verdicts_section"]
+__all__ = ["PARITY", "axis_bounds", "findings_section", "pair_outcome", "spread", "verdicts_section"]
 
 
 def findings_section(book: Book) -> Section:
@@ -43,7 +43,7 @@ def findings_section(book: Book) -> Section:
         blocks.append(
             text("No rule failed, so there is no finding. What was not decided or not tested is below.")
         )
-    return {"id": "findings", "title": "Findings", "blocks": blocks}
+    return section("findings", "Findings", blocks)
 
 
 def spread(measure_or_verdict: Measure | Verdict) -> str:
@@ -72,8 +72,13 @@ def pair_outcome(measure: Measure, verdict: Verdict | None) -> str:
     return "fail" if below or above else "pass"
 
 
-def _bounds(unit: str) -> list[float | None]:
-    return {"share": [0.0, 1.0], "ratio": [0.0, None], "score": [0.0, 1.0]}.get(unit, [None, None])  # type: ignore[return-value]
+PARITY = {"ratio": 1.0, "difference": 0.0}
+"""The value of equal groups: always inside an axis of that unit."""
+
+
+def axis_bounds(unit: str) -> list[float | None]:
+    """Where an axis of this unit may at most reach; null = as far as the data go."""
+    return {"share": [0.0, 1.0], "ratio": [0.0, 2.0], "score": [0.0, 1.0]}.get(unit, [None, None])  # type: ignore[return-value]
 
 
 def _dots(book: Book, unit: str, verdicts: Sequence[Verdict]) -> Figure:
@@ -82,7 +87,7 @@ def _dots(book: Book, unit: str, verdicts: Sequence[Verdict]) -> Figure:
     for verdict in verdicts:
         limits = verdict.limits
         low_side = limits.minimum is not None
-        label = verdict.title if verdict.over is None else f"{verdict.title}, {verdict.over}"
+        label = rule_label(verdict)
         rows.append(
             {
                 "label": label,
@@ -104,7 +109,7 @@ def _dots(book: Book, unit: str, verdicts: Sequence[Verdict]) -> Figure:
                 STYLES[verdict.outcome].word,
             ]
         )
-    words = "; ".join(f"{row[0]} {row[1]}, limit {row[3]}, {str(row[4]).lower()}" for row in table[:12])
+    words = "; ".join(f"{row[0]} {row[1]}, limit {row[3]}, {str(row[4]).lower()}" for row in table[:8])
     return book.figure(
         f"Values against limits, measured as a {unit}. Upright line: limit; dashed: stricter target.",
         f"Each rule's value with its interval and limit, in the unit {unit}: {words}.",
@@ -112,7 +117,8 @@ def _dots(book: Book, unit: str, verdicts: Sequence[Verdict]) -> Figure:
             "kind": "intervals",
             "rows": rows,
             "lines": [],
-            "bounds": _bounds(unit),
+            "bounds": axis_bounds(unit),
+            "parity": PARITY.get(unit),
             "title": unit,
             "words": True,
         },
@@ -132,11 +138,8 @@ def verdicts_section(book: Book) -> Section:
     """Every verdict: charts a unit, one table, open questions, groups shown but not judged."""
     verdicts = worst_first(book.evidence.verdicts)
     if not verdicts:
-        return {
-            "id": "verdicts",
-            "title": "Verdicts",
-            "blocks": [text("Nothing was judged: no policy was given.")],
-        }
+        nothing = text("Nothing was judged: no policy was given.")
+        return section("verdicts", "Verdicts", [nothing], opens=False)
     blocks: list[Block] = [
         text(
             "A rule passes when the whole interval is inside its limit and fails when the whole interval is "
@@ -161,7 +164,7 @@ def verdicts_section(book: Book) -> Section:
     open_questions = undecided_sentences(book.evidence, 40)
     if open_questions:
         blocks += [heading("What could not be decided"), bullets(open_questions), _pairs(book, verdicts)]
-    shown = [f"{v.title}, {v.over}: {', '.join(v.shown_only)}" for v in verdicts if v.shown_only]
+    shown = [f"{rule_label(v)}: {', '.join(v.shown_only)}" for v in verdicts if v.shown_only]
     if shown:
         blocks += [
             heading("Groups shown but not judged"),
@@ -170,7 +173,7 @@ def verdicts_section(book: Book) -> Section:
             ),
             bullets(shown),
         ]
-    return {"id": "verdicts", "title": "Verdicts", "blocks": blocks}
+    return section("verdicts", "Verdicts", blocks, opens=False)
 
 
 def _pairs(book: Book, verdicts: Sequence[Verdict], most: int = 30) -> Block:

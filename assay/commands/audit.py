@@ -1,4 +1,4 @@
-"""What the commands do: from options to files and an exit code."""
+"""`assay audit`: from options to sealed files and an exit code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,7 @@ from assay.errors import AssayError, BadInput, Cancelled
 if TYPE_CHECKING:
     from assay.engine import Listener
 
-__all__ = [
-    "AuditOptions",
-    "list_formats",
-    "list_methods",
-    "list_policies",
-    "run_audit",
-    "run_authority",
-    "run_compare",
-    "run_gate",
-    "run_verify",
-]
+__all__ = ["AuditOptions", "run_audit", "sealed_files"]
 
 
 @dataclass(frozen=True)
@@ -152,13 +142,13 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
 def sealed_files(evidence: Evidence) -> dict[str, bytes]:
     """report.pdf (sealed by the local authority), report.html and evidence.json of one snapshot."""
     from assay.evidence import dump
-    from assay.report.authority import Authority
+    from assay.report.authority import open_authority
     from assay.report.html import build_html
     from assay.report.pdf import build_pdf
     from assay.report.seal import seal
 
     moment = datetime.now(UTC)
-    sealed = seal(build_pdf(evidence), Authority.local(), when=moment)
+    sealed = seal(build_pdf(evidence), open_authority(now=moment), when=moment)
     return {
         "report.pdf": sealed,
         "report.html": build_html(evidence).encode(),
@@ -182,67 +172,3 @@ def _check_names(methods: tuple[str, ...] | None) -> None:
 
     for name in methods or ():
         METHODS.get(name)
-
-
-def list_methods() -> None:
-    """Every method with what it needs and measures."""
-    from rich.text import Text
-
-    from assay.planning import needs_in_words
-    from assay.registry import METHODS
-    from assay.terminal import Terminal
-
-    terminal = Terminal()
-    for method in METHODS.all():
-        spec = method.spec
-        terminal.line(Text.assemble((spec.id, "bold"), f"  {spec.title}, version {spec.version}"))
-        terminal.rows(
-            [
-                ("", spec.summary),
-                ("needs", ", ".join(needs_in_words(spec.needs)) or "nothing but the rows"),
-                ("tasks", ", ".join(spec.tasks)),
-                ("measures", ", ".join(m.id.partition(".")[2] for m in spec.measures)),
-            ]
-        )
-        terminal.line()
-
-
-def list_formats() -> None:
-    """What can be audited, and how it is recognised."""
-    from assay.intake.recognise import FORMATS
-    from assay.terminal import Terminal
-
-    terminal = Terminal()
-    terminal.line("Recognised by content, never by the file's name:")
-    terminal.rows([(entry.title, entry.recognised_by) for entry in FORMATS])
-
-
-def list_policies(name: str | None) -> None:
-    """The packs; or the rules of one policy with their sources."""
-    from rich.text import Text
-
-    from assay.policy import list_packs, load_policy
-    from assay.policy.wording import limit_text
-    from assay.terminal import Terminal, plain
-
-    terminal = Terminal()
-    if name is None:
-        terminal.rows([(p.id, p.version, p.title, f"{len(p.rules)} rules") for p in list_packs()], indent=0)
-        terminal.line()
-        terminal.line("`assay policies PACK` shows the rules; docs/policies.md says how to write one's own.")
-        return
-    policy, _ = load_policy(name)
-    terminal.line(Text(f"{policy.id} {policy.version}: {plain(policy.title)}", style="bold"))
-    terminal.line(plain(policy.purpose, 1_000))
-    terminal.line()
-    units = _units()
-    for rule in policy.rules:
-        limit = limit_text(rule.limits, units[rule.measure])
-        terminal.line(Text.assemble((plain(rule.title), "bold"), f"  {rule.measure} {limit}"))
-        terminal.rows([("source", plain(rule.source, 600)), ("why", plain(rule.why, 600))])
-
-
-def _units() -> dict[str, str]:
-    from assay.registry import METHODS
-
-    return {spec.id: spec.unit for method in METHODS.all() for spec in method.spec.measures}

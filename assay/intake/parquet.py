@@ -1,0 +1,127 @@
+"""Parquet, streamed by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import file_digest
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from assay.datasets.values import visible
+from assay.errors import BadInput
+from assay.intake.column_names import clean_names
+
+__all__ = ["ParquetSource"]
+
+MAX_ROWS = 10**9
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What the Parquet reader raises on damaged files, undecodable names included."""
+_BATCH = 65_536
+_BUFFER = 2**20
+"""Bytes of a column chunk that are read at once, so that a file of one huge row group is streamed too."""
+
+
+class ParquetSource:
+    """A Parquet file of flat columns.
+
+    Raises:
+        BadInput: a damaged file, unusable column names, nested or binary columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = visible(path.name)
+        self._path = path
+        try:
+            with pq.ParquetFile(path) as file:
+                schema, rows = file.schema_arrow, file.metadata.num_rows
+        except _UNREADABLE:
+            raise self._damaged() from None
+        if not len(schema):
+            raise BadInput(f"{self.name} has no columns.")
+        if rows > MAX_ROWS:
+            # A few bytes of run-length encoding can claim any number of rows.
+            raise BadInput(f"{self.name} claims {rows:,} rows; Assay reads at most {MAX_ROWS:,}.")
+        self.columns, self.notes = clean_names(self.name, schema.names)
+        for name, field in zip(self.columns, schema, strict=True):
+            if not _readable(field.type):
+                raise BadInput(
+                    f'{self.name} column "{name}" holds {field.type} values; Assay reads numbers, strings, '
+                    "booleans and dates. Drop or flatten the column."
+                )
+        self._digest = ""
+        self.done = 0.0
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    def data_row(self, place: int) -> str:
+        return f"data row {place + 1:,}"
+
+    def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
+        """The named columns: float64 for numbers unless in `as_text`, strings for all others."""
+        place_of = {column: place for place, column in enumerate(self.columns)}
+        places = [place_of[column] for column in columns]
+        wanted = sorted(places)
+        index_of = {place: index for index, place in enumerate(wanted)}
+        try:
+            with pq.ParquetFile(self._path, buffer_size=_BUFFER) as file:
+                names = [file.schema_arrow.names[place] for place in wanted]
+                total, read = max(file.metadata.num_rows, 1), 0
+                for batch in file.iter_batches(batch_size=_BATCH, columns=names):
+                    read += batch.num_rows
+                    self.done = min(1.0, read / total)
+                    if batch.num_rows:
+                        yield [
+                            _plain(batch.column(index_of[place]), as_text=column in as_text)
+                            for column, place in zip(columns, places, strict=True)
+                        ]
+            with self._path.open("rb") as raw:
+                self._digest = file_digest(raw, "sha256").hexdigest()
+        except _UNREADABLE:
+            raise self._damaged() from None
+
+    def _damaged(self) -> BadInput:
+        return BadInput(f"{self.name} starts like Parquet but cannot be read as such; it may be damaged.")
+
+
+def _readable(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _readable(kind.value_type)
+    return bool(
+        pa.types.is_boolean(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_temporal(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def _plain(column: pa.Array, *, as_text: bool) -> pa.Array:
+    """Strings or float64, whatever the column's type."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode(), as_text=as_text)
+    if pa.types.is_floating(kind):
+        numbers = pc.cast(column, pa.float64())
+        return _shortest(numbers) if as_text else numbers
+    if pa.types.is_integer(kind):
+        return pc.cast(column, pa.string()) if as_text else pc.cast(column, pa.float64(), safe=False)
+    if pa.types.is_decimal(kind):
+        numbers = pc.cast(column, pa.float64())
+        return _shortest(numbers) if as_text else numbers
+    text = pc.cast(column, pa.string())
+    text.validate(full=True)
+    return text
+
+
+def _shortest(numbers: pa.Array) -> pa.Array:
+    """Text of numbers; NaN is a missing value, not the word."""
+    return pc.cast(pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers), pa.string())

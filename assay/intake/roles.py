@@ -1,0 +1,142 @@
+"""Which column plays which part: what the user said, checked against the columns of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from assay.contracts import DataRequest, DatasetRole
+from assay.errors import BadInput
+from assay.intake.column_names import missing_column
+
+__all__ = ["ColumnRoles", "dataset_role", "resolve_roles"]
+
+_LABEL = ("label", "target", "y_true", "ground_truth", "actual", "outcome")
+_PREDICTION = ("prediction", "predictions", "predicted", "predicted_label", "y_pred", "pred")
+_SCORE = ("y_score", "predicted_probability", "prediction_score", "probability", "proba", "y_prob")
+_SENSITIVE = ("sex", "gender", "race", "ethnicity", "age_group", "disability", "religion", "nationality")
+
+_SPLITS: dict[str, DatasetRole] = {
+    "train": "training",
+    "training": "training",
+    "val": "tuning",
+    "valid": "tuning",
+    "validation": "tuning",
+    "tuning": "tuning",
+    "dev": "tuning",
+    "test": "test",
+    "testing": "test",
+}
+
+
+class ColumnRoles(NamedTuple):
+    """Column names by role, before any cell was read."""
+
+    label: str | None
+    prediction: str | None
+    score: str | None
+    sensitive: tuple[str, ...]
+    sensitive_inferred: bool
+    cluster: str | None
+    identifier: str | None
+    split: str | None
+    features: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def of(self, column: str) -> str:
+        """The role of a column, as messages name it."""
+        named = {
+            self.label: "label",
+            self.prediction: "predictions",
+            self.score: "scores",
+            self.cluster: "cluster",
+            self.identifier: "identifier",
+            self.split: "roles",
+        }
+        return "sensitive" if column in self.sensitive else named.get(column, "feature")
+
+
+def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> ColumnRoles:
+    """Roles from the request; those it leaves open are taken from conventional column names, with a note.
+
+    Raises BadInput for a column that the file does not have, one column in two roles (label and predictions
+    may be the same column), a bin for a column that is not sensitive, and when nothing is left to audit.
+    """
+    asked: list[tuple[str, str]] = [
+        (role, name)
+        for role, name in (
+            ("label", request.label),
+            ("predictions", request.predictions),
+            ("scores", request.scores),
+            *(("sensitive", name) for name in request.sensitive),
+            ("cluster", request.cluster),
+            ("identifier", request.identifier),
+            ("roles", request.roles_column),
+        )
+        if name is not None
+    ]
+    taken: dict[str, str] = {}
+    for role, name in asked:
+        if name not in columns:
+            raise missing_column(file, name, role, columns)
+        before = taken.get(name)
+        if before is not None and (before, role) != ("label", "predictions"):
+            raise BadInput(
+                f'{file} column "{name}" cannot be {before} and {role} at once; name another column for one.'
+            )
+        taken.setdefault(name, role)
+    for name in request.bins:
+        if name not in columns:
+            raise missing_column(file, name, "bins", columns)
+        if name not in request.sensitive:
+            raise BadInput(f'Bins are given for "{name}", which is not among the sensitive columns.')
+
+    notes: list[str] = []
+    label, predictions, scores = request.label, request.predictions, request.scores
+    if label is None:
+        label = _conventional(_LABEL, "label", columns, taken, notes)
+    if predictions is None and scores is None:
+        predictions = _conventional(_PREDICTION, "predictions", columns, taken, notes)
+        scores = _conventional(_SCORE, "scores", columns, taken, notes)
+    sensitive = request.sensitive
+    if not sensitive:
+        sensitive = tuple(
+            name for name in columns if name not in taken and name.strip().lower() in _SENSITIVE
+        )
+        for name in sensitive:
+            taken[name] = "sensitive"
+            notes.append(f'{file}: column "{name}" was taken as sensitive by its name.')
+    if label is None and predictions is None and scores is None:
+        raise BadInput(
+            f"{file}: nothing to audit. Name the column of true labels (--label) and that of "
+            "predictions (--predictions) or scores (--scores)."
+        )
+    return ColumnRoles(
+        label=label,
+        prediction=predictions,
+        score=scores,
+        sensitive=sensitive,
+        sensitive_inferred=not request.sensitive,
+        cluster=request.cluster,
+        identifier=request.identifier,
+        split=request.roles_column,
+        features=tuple(name for name in columns if name not in taken),
+        notes=tuple(notes),
+    )
+
+
+def dataset_role(value: str) -> DatasetRole | None:
+    """The dataset that a value of the roles column sends its row to; None when it means nothing."""
+    return _SPLITS.get(value.lower())
+
+
+def _conventional(
+    known: Sequence[str], role: str, columns: Sequence[str], taken: dict[str, str], notes: list[str]
+) -> str | None:
+    """The one free column that bears a conventional name of `role`; None when there is none or several."""
+    found = [name for name in columns if name not in taken and name.lower().replace(" ", "_") in known]
+    if len(found) != 1:
+        return None
+    taken[found[0]] = role
+    notes.append(f'The {role} were taken from column "{found[0]}" by its name; --{role} names another.')
+    return found[0]

@@ -1,0 +1,57 @@
+"""What a file of any format looks like to the passes of intake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from assay.contracts import FileRequest
+from assay.datasets.values import visible
+from assay.errors import BadInput
+from assay.intake.column_names import MAX_COLUMNS
+from assay.intake.delimited import DelimitedSource
+from assay.intake.parquet import ParquetSource
+from assay.intake.recognise import recognise
+
+__all__ = ["MAX_COLUMNS", "Source", "open_source"]
+
+
+class Source(Protocol):
+    """A table on disk that can be read any number of times, in the same batches each time."""
+
+    name: str
+    """File name without its folder."""
+    columns: tuple[str, ...]
+    notes: list[str]
+    done: float
+    """Share of the file that the pass under way has read."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file as the last complete pass read it."""
+        ...
+
+    def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
+        """The named columns, batch by batch: strings as they stand, or float64 where the file is typed.
+
+        Columns in `as_text` come as strings whatever the file's type.
+        """
+        ...
+
+    def data_row(self, place: int) -> str:
+        """How to tell a reader where the 0-based row `place` is."""
+        ...
+
+
+def open_source(request: FileRequest) -> Source:
+    """Recognise the file by its content and open it. Raises BadInput (see `recognise` and the sources)."""
+    path = Path(request.path)
+    kind = recognise(path)
+    if kind.format == "parquet":
+        if request.header is not None:
+            raise BadInput(f"{visible(path.name)} is Parquet and names its own columns; leave --header out.")
+        return ParquetSource(path)
+    return DelimitedSource(path, gzip=kind.gzip, header=request.header)

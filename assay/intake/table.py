@@ -1,0 +1,153 @@
+"""The gate for tables: files in, a typed, profiled, memory-mapped subject out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from assay.contracts import Capability, DataRequest, DatasetRole, Profile, Roles
+from assay.datasets.table import Table, TableSubject
+from assay.errors import BadInput
+from assay.intake.roles import ColumnRoles, resolve_roles
+from assay.intake.source import open_source
+from assay.intake.survey import Survey, survey
+from assay.intake.tables import make_tables
+from assay.intake.target import Target, decide_target
+
+__all__ = ["take_in"]
+
+_ORDER: tuple[DatasetRole, ...] = ("test", "training", "tuning")
+
+
+def take_in(
+    request: DataRequest, scratch: Path, progress: Callable[[float], None] | None = None
+) -> TableSubject:
+    """Read the files of `request` into typed tables under `scratch`, and profile them.
+
+    Each file is streamed twice: once to learn what its columns hold, once to write them as float64, int32
+    codes or strings. Memory is bounded by the block size, not by the rows (identifier and large cluster
+    columns apart: 8 bytes a row or a distinct value). Cost is linear in the rows.
+
+    Args:
+        request: files, column roles and options.
+        scratch: an existing folder that outlives the subject.
+        progress: called with the done share, 0..1.
+
+    Raises:
+        BadInput: anything that cannot be audited as asked, in one sentence.
+    """
+    tick = progress or (lambda _share: None)
+    files = [
+        (role, file)
+        for role, file in (("test", request.test), ("training", request.training), ("tuning", request.tuning))
+        if file is not None
+    ]
+    steps = 2 * len(files)
+    surveys: list[Survey] = []
+    roles: ColumnRoles | None = None
+    for step, (role, file) in enumerate(files):
+        source = open_source(file)
+        if roles is None:
+            roles = resolve_roles(request, source.columns, source.name)
+        surveys.append(survey(source, _role(role), roles, request, _part(tick, step, steps)))
+    assert roles is not None
+    _refuse_two_sources(surveys, request)
+    test = surveys[0]
+    target = decide_target(
+        test.source.name, request, roles, test.scans["test"], _other_labels(surveys, roles)
+    )
+    notes = [*roles.notes, *target.notes]
+    tables: dict[DatasetRole, Table] = {}
+    sensitive = roles.sensitive
+    for step, done in enumerate(surveys, start=len(files)):
+        made, sensitive = make_tables(
+            done, request, roles, sensitive, target, scratch, notes, _part(tick, step, steps)
+        )
+        tables.update(made)
+    tick(1.0)
+    ordered = {role: tables[role] for role in _ORDER if role in tables}
+    profile = _profile(roles, sensitive, target, ordered, [*_notes(surveys), *notes])
+    return TableSubject(profile, ordered)
+
+
+def _role(role: str) -> DatasetRole:
+    return "training" if role == "training" else "tuning" if role == "tuning" else "test"
+
+
+def _part(tick: Callable[[float], None], step: int, steps: int) -> Callable[[float], None]:
+    return lambda share: tick((step + share) / steps)
+
+
+def _refuse_two_sources(surveys: list[Survey], request: DataRequest) -> None:
+    """The roles column and a file of its own may not both bring the same dataset."""
+    for done in surveys[1:]:
+        for role in done.scans:
+            if role in surveys[0].scans:
+                raise BadInput(
+                    f'Rows for {role} come from {done.source.name} and from column "{request.roles_column}" '
+                    f"of {surveys[0].source.name}; use one of them."
+                )
+
+
+def _other_labels(surveys: list[Survey], roles: ColumnRoles) -> list[str]:
+    found: dict[str, None] = {}
+    for done in surveys:
+        for role, scans in done.scans.items():
+            scan = scans.get(roles.label) if roles.label is not None else None
+            if role != "test" and scan is not None and not scan.missing and scan.values is not None:
+                found.update(dict.fromkeys(scan.values))
+    return list(found)
+
+
+def _notes(surveys: list[Survey]) -> list[str]:
+    return [note for done in surveys for note in (*done.source.notes, *done.notes)]
+
+
+def _profile(
+    roles: ColumnRoles,
+    sensitive: tuple[str, ...],
+    target: Target,
+    tables: dict[DatasetRole, Table],
+    notes: list[str],
+) -> Profile:
+    capabilities: list[Capability] = []
+    if roles.prediction is not None or roles.score is not None:
+        capabilities.append("predictions")
+    if roles.score is not None:
+        capabilities.append("scores")
+    if target.signature.output == "probability":
+        capabilities.append("probabilities")
+    if roles.label is not None:
+        capabilities.append("labels")
+    if sensitive:
+        capabilities.append("sensitive")
+    if "training" in tables:
+        capabilities.append("training_rows")
+    demoted = set(roles.sensitive) - set(sensitive)
+    taken = set(_named(roles)) | set(sensitive)
+    return Profile(
+        modality="table",
+        grade="supplied",
+        signature=target.signature,
+        capabilities=tuple(capabilities),
+        roles=Roles(
+            label=roles.label,
+            prediction=roles.prediction,
+            score=roles.score,
+            sensitive=sensitive,
+            cluster=roles.cluster,
+            identifier=roles.identifier,
+            features=tuple(
+                column.name
+                for column in tables["test"].profile.columns
+                if column.name in demoted or column.name not in taken
+            ),
+        ),
+        datasets=tuple(table.profile for table in tables.values()),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _named(roles: ColumnRoles) -> list[str]:
+    single = (roles.label, roles.prediction, roles.score, roles.cluster, roles.identifier, roles.split)
+    return [name for name in single if name is not None]

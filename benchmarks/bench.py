@@ -1,0 +1,136 @@
+"""`./run bench`: every benchmark in one run, a table of ratios, and benchmarks/results.json.
+
+Limits are printed beside what was measured, never asserted: a slow machine is no failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from assay import __version__
+from assay.manifest import hardware, package_versions
+from assay.planning import timestamp
+from benchmarks import bootstrap, large_audit, report, startup, whole_audit
+
+__all__ = ["Line", "main"]
+
+RESULTS = Path(__file__).parent / "results.json"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the printed table."""
+
+    what: str
+    measured: str
+    limit: str
+    met: bool
+    against: str = ""
+    """The peer and the ratio, where there is one."""
+
+
+def _bootstrap() -> tuple[dict[str, Any], list[Line]]:
+    found = bootstrap.run()
+    return found, [
+        Line(
+            f"{found['replicates']:,} bootstrap replicates of all group rates, {found['rows']:,} rows",
+            f"{found['seconds']:.2f} s",
+            "< 1 s",
+            found["seconds"] < 1,
+            f"{found['peer']}: {found['ratio']:,.0f} times slower a replicate",
+        )
+    ]
+
+
+def _whole_audit() -> tuple[dict[str, Any], list[Line]]:
+    found = whole_audit.run()
+    what = f"whole audit with PDF of {found['table']}, {found['rows']:,} rows"
+    return found, [Line(what, f"{found['seconds']:.1f} s", "< 10 s", found["seconds"] < 10)]
+
+
+def _large_audit() -> tuple[dict[str, Any], list[Line]]:
+    found = large_audit.run()
+    last = found["measured"][-1]
+    return found, [
+        Line(
+            f"audit of {last['rows']:,} rows, no report",
+            f"{last['seconds']:.0f} s, {last['peak_mb']:,.0f} MB at most",
+            "< 2,000 MB",
+            last["peak_mb"] < 2_000,
+        ),
+        Line(
+            f"cost a row, {last['rows']:,} against {found['measured'][0]['rows']:,} rows",
+            f"{found['growth']:.2f}",
+            "about 1 (linear)",
+            found["growth"] < 1.3,
+        ),
+    ]
+
+
+def _report() -> tuple[dict[str, Any], list[Line]]:
+    found = report.run()
+    what = f"report of {found['pages']} pages with {found['charts']} charts"
+    return found, [Line(what, f"{found['seconds']:.2f} s", "< 2 s for 40 pages", found["seconds"] < 2)]
+
+
+def _startup() -> tuple[dict[str, Any], list[Line]]:
+    found = startup.run()
+    return found, [
+        Line(
+            "assay --help",
+            f"{found['help']:.2f} s",
+            "< 0.3 s",
+            found["help"] < 0.3,
+            f"import typer: {found['ratio_to_typer']:.1f} times",
+        )
+    ]
+
+
+BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
+    "bootstrap": _bootstrap,
+    "whole_audit": _whole_audit,
+    "large_audit": _large_audit,
+    "report": _report,
+    "startup": _startup,
+}
+
+
+def main() -> None:
+    """Run them all, or those named, and print the table."""
+    parser = argparse.ArgumentParser(prog="./run bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(BENCHMARKS)}")
+    names = parser.parse_args().names or list(BENCHMARKS)
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    figures: dict[str, Any] = {
+        "when": timestamp(),
+        "assay": __version__,
+        "python": platform.python_version(),
+        "hardware": hardware(),
+        "packages": package_versions(),
+    }
+    table = Table("", "measured", "limit", "met", "against")
+    for name in names:
+        print(f"{name} ...", file=sys.stderr)
+        figures[name], lines = BENCHMARKS[name]()
+        figures[name]["lines"] = [asdict(line) for line in lines]
+        for line in lines:
+            table.add_row(line.what, line.measured, line.limit, "yes" if line.met else "NO", line.against)
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
+    if len(names) == len(BENCHMARKS):
+        RESULTS.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
