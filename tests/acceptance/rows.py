@@ -79,8 +79,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         method="fairness.group_rates",
         golden="methods/fairness/test_group_rates_published.py::test_the_example_of_fairlearns_user_guide",
-        golden_source="fairlearn's user guide, fairness assessment (n = 18): differences .20, 1.00, .25, ratio "
-        ".6667; besides UCI Adult's published rates 6662/21790 and 1179/10771 and Local Law 144's example",
+        golden_source="fairlearn's user guide, fairness assessment (n = 18): differences .20, 1.00, .25, "
+        "ratio .6667; besides UCI Adult's published rates 6662/21790 and 1179/10771 and Local Law 144's example",
         golden_threshold="1e-6",
         planted="methods/fairness/test_group_rates.py::test_a_planted_gap_is_found_pair_by_pair",
         planted_threshold="12 groups of 200 rows, one at .20 against .50, limit .10: exactly its 11 pairs",
@@ -90,18 +90,20 @@ ROWS: tuple[Row, ...] = (
             file="assay/methods/fairness/groupings.py",
             old="    selected, positive = prediction == favourable, label == favourable",
             new="    selected, positive = prediction == favourable, prediction == favourable",
-            caught_by="methods/fairness/test_group_rates_published.py::test_the_example_of_fairlearns_user_guide",
+            caught_by="methods/fairness/test_group_rates_published.py::"
+            "test_the_example_of_fairlearns_user_guide",
         ),
     ),
     Row(
         method="fairness.scores",
         golden="methods/fairness/test_scores.py::test_each_group_equals_scikit_learn_on_its_rows",
-        golden_source="scikit-learn's roc_auc_score and brier_score_loss on each group's rows; DeLong's normal "
-        "interval of one pair (test_one_pair_of_large_groups_has_delongs_normal_interval)",
+        golden_source="scikit-learn's roc_auc_score and brier_score_loss on each group's rows; DeLong's "
+        "normal interval of one pair (test_one_pair_of_large_groups_has_delongs_normal_interval)",
         golden_threshold="1e-11 relative",
         planted="methods/fairness/test_scores.py::test_a_group_ranked_worse_is_found",
         planted_threshold="one group's scores shuffled: every pair with it wholly above 0.1",
-        null="methods/fairness/test_scores.py::test_equal_groups_raise_no_alarm_more_often_than_the_level_allows",
+        null="methods/fairness/test_scores.py::"
+        "test_equal_groups_raise_no_alarm_more_often_than_the_level_allows",
         null_threshold="at most 12 alarms in 40 runs of three families at 5 %",
         mutant=Mutant(
             file="assay/stats/ranking.py",
@@ -113,8 +115,8 @@ ROWS: tuple[Row, ...] = (
     Row(
         method="data_quality.basics",
         golden="methods/data_quality/test_basics.py::test_the_published_counts_of_adult",
-        golden_source="UCI Adult's training rows: 32,561 rows, 24 repeated, 1,836 / 1,843 / 583 missing (needs "
-        "ASSAY_REAL_DATA)",
+        golden_source="UCI Adult's training rows: 32,561 rows, 24 repeated, 1,836 / 1,843 / 583 missing "
+        "(needs ASSAY_REAL_DATA)",
         golden_threshold="exact",
         planted="methods/data_quality/test_basics.py::"
         "test_planted_repeats_conflicts_and_leaks_are_counted_exactly",
