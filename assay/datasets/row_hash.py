@@ -56,16 +56,14 @@ def hash_column(column: pa.Array) -> Hashes:
     numeric = np.abs(numbers) < EXACT
     if bool((numeric | np.asarray(column.is_null())).all()):
         return hash_numbers(numbers)
-    truth = pc.is_in(pc.utf8_lower(column), value_set=_TRUTH)
+    lower = pc.utf8_lower(column)
+    truth = pc.or_(pc.equal(lower, "true"), pc.equal(lower, "false"))
     if truth.true_count:
-        column = pc.if_else(truth, pc.utf8_lower(column), column)
+        column = pc.if_else(truth, lower, column)
     hashes = _hash_text(pc.cast(column, pa.large_string()))
     hashes[numeric] = hash_numbers(numbers[numeric])
     hashes[np.asarray(column.is_null())] = _MISSING
     return hashes
-
-
-_TRUTH = pa.array(["true", "false"])
 
 
 def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
