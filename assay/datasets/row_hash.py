@@ -56,10 +56,10 @@ def hash_column(column: pa.Array) -> Hashes:
     numeric = np.abs(numbers) < EXACT
     if bool((numeric | np.asarray(column.is_null())).all()):
         return hash_numbers(numbers)
-    # Made here: the first pa.array of a process looks for pandas, which is slow where it is installed.
-    truth = pc.is_in(pc.utf8_lower(column), value_set=pa.array(["true", "false"]))
+    lower = pc.utf8_lower(column)
+    truth = pc.or_(pc.equal(lower, "true"), pc.equal(lower, "false"))
     if truth.true_count:
-        column = pc.if_else(truth, pc.utf8_lower(column), column)
+        column = pc.if_else(truth, lower, column)
     hashes = _hash_text(pc.cast(column, pa.large_string()))
     hashes[numeric] = hash_numbers(numbers[numeric])
     hashes[np.asarray(column.is_null())] = _MISSING
