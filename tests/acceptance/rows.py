@@ -80,7 +80,8 @@ ROWS: tuple[Row, ...] = (
         method="fairness.group_rates",
         golden="methods/fairness/test_group_rates_published.py::test_the_example_of_fairlearns_user_guide",
         golden_source="fairlearn's user guide, fairness assessment (n = 18): differences .20, 1.00, .25, "
-        "ratio .6667; besides UCI Adult's published rates 6662/21790 and 1179/10771 and Local Law 144's example",
+        "ratio .6667; besides UCI Adult's published rates 6662/21790 and 1179/10771 and the example of "
+        "Local Law 144",
         golden_threshold="1e-6",
         planted="methods/fairness/test_group_rates.py::test_a_planted_gap_is_found_pair_by_pair",
         planted_threshold="12 groups of 200 rows, one at .20 against .50, limit .10: exactly its 11 pairs",
