@@ -92,19 +92,9 @@ def _tile(evidence: Evidence, pillar: str, title: str) -> Tile:
     outcome, word = next((key, word) for key, word in words if tally[key])
     names = {"insufficient": "undecided", "not_tested": "not tested", "warn": "close", "pass": "passed"}
     rest = [f"{tally[key]} {name}" for key, name in names.items() if tally[key] and key != outcome]
-    if outcome == "pass":
-        return {
-            "title": title,
-            "outcome": outcome,
-            "word": word,
-            "detail": f"{total} of {fmt.plural(total, 'verdict')}",
-        }
-    return {
-        "title": title,
-        "outcome": outcome,
-        "word": word,
-        "detail": " · ".join([f"of {fmt.plural(total, 'verdict')}", *rest]),
-    }
+    among = f"of {fmt.plural(total, 'verdict')}" if len(rest) < 2 else f"of {total}"
+    detail = f"{total} {among}" if outcome == "pass" else " · ".join([among, *rest])
+    return {"title": title, "outcome": outcome, "word": word, "detail": detail}
 
 
 def rule_label(verdict: Verdict) -> str:
