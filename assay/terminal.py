@@ -120,20 +120,23 @@ class Terminal:
             self.line(Text(f"– {plain(verdict.title)}: {plain(verdict.sentence, 300)}", style=_SOFT))
         self.line()
 
+    def item(self, outcome: tuple[str, str], title: str, numbers: str) -> None:
+        """A sign, a title that wraps, and numbers that stay aligned at the right end of the first line."""
+        sign, style = outcome
+        width = max(self._console.width - len(numbers) - 6, 24)
+        first, *rest = textwrap.wrap(title, width) or [""]
+        self.line(Text.assemble("  ", (sign, style), f" {first:<{width}}  ", numbers))
+        for line in rest:
+            self.line(f"    {line}")
+
     def _verdict(self, verdict: Verdict) -> None:
         """One line a verdict, aligned over all pillars; what would settle an undecided one below it."""
         sign, _, style = SIGNS[verdict.outcome]
-        numbers = (
-            f"{formatting.value(verdict.value, verdict.unit):>7} "
-            f"{_interval(verdict.low, verdict.high, verdict.unit):<18} "
-            f"{'limit ' + verdict.limit:<19} "
-            f"{'n ' + formatting.count(verdict.n) if verdict.n is not None else ''}"
-        )
-        width = max(self._console.width - len(numbers) - 6, 24)
-        title, *rest = textwrap.wrap(_named(verdict), width) or [""]
-        self.line(Text.assemble("  ", (sign, style), f" {title:<{width}}  ", numbers))
-        for line in rest:
-            self.line(f"    {line}")
+        n = "" if verdict.n is None else f"n {formatting.count(verdict.n)}"
+        value = formatting.value(verdict.value, verdict.unit)
+        interval = _interval(verdict.low, verdict.high, verdict.unit)
+        numbers = f"{value:>7} {interval:<18} {'limit ' + verdict.limit:<19} {n:<9}"
+        self.item((sign, style), _named(verdict), numbers)
         if verdict.outcome == "insufficient":
             clause = settle_clause(verdict.undecided).lstrip(":; ")
             some = f"{len(verdict.undecided)} of {verdict.judged} undecided; " if verdict.judged > 1 else ""
@@ -228,8 +231,10 @@ def _is_headline(measure: Measure) -> bool:
 
 
 def _where(measure: Measure) -> str:
-    setting = formatting.setting(measure)
-    return "" if setting == "all rows" else f", {plain(setting)}"
+    against = f" / {measure.at['against']}" if "against" in measure.at else ""
+    rows = formatting.group(measure.slice) + against
+    over = f" over {measure.over}" if measure.over and not measure.slice else ""
+    return f", {plain(rows)}" if measure.slice else plain(over)
 
 
 def _ending(evidence: Evidence, code: int) -> Text:

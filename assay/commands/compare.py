@@ -33,6 +33,7 @@ def run_compare(before: Path, after: Path) -> int:
     terminal = Terminal()
     counts = " · ".join(f"{report.counts.get(name, 0)} {name}" for name in _READINGS)
     terminal.line(Text(counts, style="bold"))
+    terminal.line(Text("before → after, change (95 % interval), ± tolerance", style="dim"))
     _changes(terminal, report.verdict_changes)
     for reading in ("worse", "better"):
         _comparisons(terminal, [c for c in report.comparisons if c.reading == reading])
@@ -61,24 +62,19 @@ def run_gate(baseline: Path, candidate: Path) -> int:
 
 
 def _comparisons(terminal: Terminal, comparisons: Sequence[Comparison]) -> None:
-    rows = []
+    if comparisons:
+        terminal.line()
     for entry in comparisons[:_SHOWN]:
         sign, style = _READINGS[entry.reading]
         against = f" / {entry.at['against']}" if "against" in entry.at else ""
         where = f", {plain(formatting.group(entry.slice) + str(against))}" if entry.slice or against else ""
-        rows.append(
-            (
-                Text(f"{sign} {entry.reading}", style=style),
-                f"{entry.title}{where}",
-                f"{formatting.value(entry.before, entry.unit)} → {formatting.value(entry.after, entry.unit)}",
-                formatting.value(entry.change, entry.unit),
-                f"({formatting.interval(entry.low, entry.high, entry.unit)})",
-                f"tolerance {formatting.value(entry.tolerance, entry.unit)}",
-            )
+        before, after, change = (
+            formatting.value(number, entry.unit) for number in (entry.before, entry.after, entry.change)
         )
-    if rows:
-        terminal.line()
-        terminal.rows(rows, right=(2, 3))
+        interval = f"({formatting.interval(entry.low, entry.high, entry.unit)})"
+        tolerance = formatting.value(entry.tolerance, entry.unit)
+        numbers = f"{before:>7} → {after:<7} {change:>7} {interval:<20} ±{tolerance}"
+        terminal.item((sign, style), f"{entry.reading}  {entry.title}{where}", f"{numbers:<51}")
     if len(comparisons) > _SHOWN:
         terminal.line(Text(f"  and {len(comparisons) - _SHOWN} more", style="dim"))
 

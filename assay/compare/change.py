@@ -107,7 +107,7 @@ def change(
     bounded = math.isfinite(low) and math.isfinite(high)
     return Comparison(
         id=before.id,
-        title=title or spec.title,
+        title=_distance_title(title or spec.title, spec, merit),
         pillar=pillar_of(before.id),
         slice=before.slice,
         over=before.over,
@@ -124,6 +124,13 @@ def change(
         unit=spec.unit,
         note=_note(before, after, merit, low, high, allowed),
     )
+
+
+def _distance_title(title: str, spec: MeasureSpec, merit: Merit) -> str:
+    """Says of a lone measure that its distance from parity is compared; a gap is such a distance already."""
+    if merit.parity is None or spec.judging == "pairs":
+        return title
+    return f"{title}, distance from {merit.parity:g}"
 
 
 def on_scale(measure: Measure, merit: Merit, exact: bool = False) -> tuple[float, float, float]:

@@ -80,7 +80,8 @@ def compare(before: Evidence, after: Evidence) -> CompareReport:
     specs = measure_specs((*after.methods, *before.methods))
     same = same_predictions(before, after)
     policy = after.plan.policy or before.plan.policy
-    tolerances = {rule.measure: rule.tolerance for rule in policy.rules} if policy else {}
+    rules = reversed(policy.rules) if policy else ()
+    tolerances = {rule.measure: rule.tolerance for rule in rules if rule.tolerance is not None}
     first, second = by_identity(before.measures), by_identity(after.measures)
     found: list[Comparison] = []
     only_before: list[Unmatched] = []

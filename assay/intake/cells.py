@@ -1,4 +1,4 @@
-"""Raw cells to values: blanks trimmed, missing tokens turned into nulls, numbers parsed."""
+"""Raw cells to values: blanks trimmed, missing tokens turned into nulls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["DEFAULT_MISSING", "NAN_WORDS", "Cleaner", "numbers", "parse_numbers"]
+__all__ = ["DEFAULT_MISSING", "NAN_WORDS", "Cleaner", "data_row", "numbers"]
 
 DEFAULT_MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
 NAN_WORDS = ("NaN", "nan", "NAN", "Nan", "-nan", "-NaN", "+nan", "+NaN")
@@ -49,16 +49,11 @@ class Cleaner:
         return pc.if_else(missing, pa.scalar(None, pa.string()), trimmed)
 
 
-def parse_numbers(column: pa.Array) -> pa.Array | None:
-    """float64 of a cleaned column (nulls stay null), or None when some value is no number."""
-    if pa.types.is_floating(column.type):
-        return column
-    try:
-        return pc.cast(column, pa.float64())
-    except pa.ArrowInvalid:
-        return None
-
-
 def numbers(parsed: pa.Array) -> Numbers:
     """float64 with NaN for nulls."""
     return np.asarray(parsed.to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def data_row(place: int) -> str:
+    """How a reader finds the 0-based row `place`: counted from 1, without the header."""
+    return f"data row {place + 1:,}"

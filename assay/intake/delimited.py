@@ -17,6 +17,7 @@ import pyarrow.csv
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.cells import data_row
 from assay.intake.column_names import MAX_COLUMNS, clean_names
 from assay.intake.text_stream import MAX_LINE, TextStream
 
@@ -63,9 +64,6 @@ class DelimitedSource:
     def digest(self) -> str:
         return self._digest
 
-    def data_row(self, place: int) -> str:
-        return f"data row {place + 1:,}"
-
     def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
         """The named columns as strings. Raises BadInput for a ragged row, an open quote and bad bytes."""
         ragged: list[BadInput] = []
@@ -75,7 +73,8 @@ class DelimitedSource:
             return "error"
 
         names = [f"{place}" for place in range(len(self.columns))]
-        wanted = [names[self.columns.index(column)] for column in columns]
+        place_of = {column: place for place, column in enumerate(self.columns)}
+        wanted = [names[place_of[column]] for column in columns]
         last: pa.RecordBatch | None = None
         with TextStream(self._path, gzip=self._gzip) as stream:
             try:
@@ -124,7 +123,7 @@ class DelimitedSource:
     def _ragged(self, row: pa.csv.InvalidRow) -> BadInput:
         number = row.number - (0 if self._headerless else 1)
         return BadInput(
-            f"{self.name}, {self.data_row(number - 1)}: {row.actual_columns:,} values where the header has "
+            f"{self.name}, {data_row(number - 1)}: {row.actual_columns:,} values where the header has "
             f"{row.expected_columns:,} columns (separated by {_DELIMITER_NAMES[self._delimiter]})."
         )
 

@@ -58,13 +58,12 @@ class ParquetSource:
     def digest(self) -> str:
         return self._digest
 
-    def data_row(self, place: int) -> str:
-        return f"data row {place + 1:,}"
-
     def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
         """The named columns: float64 for numbers unless in `as_text`, strings for all others."""
-        places = [self.columns.index(column) for column in columns]
+        place_of = {column: place for place, column in enumerate(self.columns)}
+        places = [place_of[column] for column in columns]
         wanted = sorted(places)
+        index_of = {place: index for index, place in enumerate(wanted)}
         try:
             with pq.ParquetFile(self._path, buffer_size=_BUFFER) as file:
                 names = [file.schema_arrow.names[place] for place in wanted]
@@ -74,7 +73,7 @@ class ParquetSource:
                     self.done = min(1.0, read / total)
                     if batch.num_rows:
                         yield [
-                            _plain(batch.column(wanted.index(place)), as_text=column in as_text)
+                            _plain(batch.column(index_of[place]), as_text=column in as_text)
                             for column, place in zip(columns, places, strict=True)
                         ]
             with self._path.open("rb") as raw:

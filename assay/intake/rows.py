@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from assay.contracts import DatasetRole
 from assay.datasets.row_hash import Hashes, hash_column
 from assay.errors import BadInput
-from assay.intake.cells import NAN_WORDS, Cleaner
+from assay.intake.cells import NAN_WORDS, Cleaner, data_row
 from assay.intake.roles import dataset_role
 from assay.intake.source import Source
 
@@ -136,7 +136,7 @@ class RowReader:
             said = "no value" if word is None else f'"{word[:40]}"'
             column = self.columns[self._split or 0]
             raise BadInput(
-                f'{self.source.name} column "{column}" (roles) has {said} in {self.source.data_row(place)}; '
+                f'{self.source.name} column "{column}" (roles) has {said} in {data_row(place)}; '
                 "each row needs train, tuning (or validation) or test."
             )
         return role

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.datasets.row_hash import Hashes, hash_column
-from assay.datasets.values import canonical_values
-from assay.intake.cells import numbers, parse_numbers
+from assay.datasets.values import parse_numbers
+from assay.intake.cells import numbers
 
 __all__ = ["CATEGORY_LIMIT", "ColumnScan"]
 
@@ -126,7 +126,9 @@ class ColumnScan:
 
     def distinct(self) -> int | None:
         """Distinct values, numbers by value; None past the limit."""
-        return None if self.values is None else len(set(canonical_values(self.values).values()))
+        if self.values is None or not self.numeric:
+            return None if self.values is None else len(self.values)
+        return len(np.unique(numbers(parse_numbers(pa.array(list(self.values), pa.string())))))
 
     def distinct_hashes(self) -> Hashes:
         """Sorted hashes of the distinct values (clusters only)."""

@@ -41,10 +41,6 @@ class Source(Protocol):
         """
         ...
 
-    def data_row(self, place: int) -> str:
-        """How to tell a reader where the 0-based row `place` is."""
-        ...
-
 
 def open_source(request: FileRequest) -> Source:
     """Recognise the file by its content and open it. Raises BadInput (see `recognise` and the sources)."""

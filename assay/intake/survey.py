@@ -9,7 +9,7 @@ import numpy as np
 
 from assay.contracts import DataRequest, DatasetRole
 from assay.errors import BadInput
-from assay.intake.cells import DEFAULT_MISSING
+from assay.intake.cells import DEFAULT_MISSING, data_row
 from assay.intake.roles import ColumnRoles
 from assay.intake.rows import RowReader
 from assay.intake.scan import CATEGORY_LIMIT, ColumnScan
@@ -128,7 +128,7 @@ def _refuse_missing(source: Source, scan: ColumnScan, roles: ColumnRoles) -> Non
     missing = scan.missing + scan.not_a_number if scan.numeric else scan.missing
     if not missing:
         return
-    where = f", first in {source.data_row(scan.first_missing)}" if scan.first_missing is not None else ""
+    where = f", first in {data_row(scan.first_missing)}" if scan.first_missing is not None else ""
     raise BadInput(
         f'{source.name} column "{scan.name}" ({roles.of(scan.name)}) is missing in {missing:,} of '
         f"{scan.rows:,} rows{where}. Fill them in, or set these rows aside with --allow-missing."
@@ -143,7 +143,7 @@ def _refuse_doubles(
         if (scan := found[identifier]).first_missing is not None:
             raise BadInput(
                 f'{reader.source.name} column "{identifier}" (identifier) is missing in {scan.missing:,} '
-                f"row(s), first in {reader.source.data_row(scan.first_missing)}. Each row needs its own."
+                f"row(s), first in {data_row(scan.first_missing)}. Each row needs its own."
             )
     hashes = np.concatenate([part for found in scans.values() for part in found[identifier].hashes])
     hashes.sort()

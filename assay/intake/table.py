@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from assay.contracts import Capability, DataRequest, DatasetRole, Profile, Roles
+from assay.contracts import Capability, DataRequest, DatasetRole, FileRequest, Profile, Roles
 from assay.datasets.table import Table, TableSubject
 from assay.errors import BadInput
 from assay.intake.roles import ColumnRoles, resolve_roles
@@ -37,20 +37,14 @@ def take_in(
         BadInput: anything that cannot be audited as asked, in one sentence.
     """
     tick = progress or (lambda _share: None)
-    files = [
-        (role, file)
-        for role, file in (("test", request.test), ("training", request.training), ("tuning", request.tuning))
-        if file is not None
-    ]
-    steps = 2 * len(files)
-    surveys: list[Survey] = []
-    roles: ColumnRoles | None = None
-    for step, (role, file) in enumerate(files):
-        source = open_source(file)
-        if roles is None:
-            roles = resolve_roles(request, source.columns, source.name)
-        surveys.append(survey(source, _role(role), roles, request, _part(tick, step, steps)))
-    assert roles is not None
+    named: dict[DatasetRole, FileRequest | None] = {"training": request.training, "tuning": request.tuning}
+    others = [(role, file) for role, file in named.items() if file is not None]
+    steps = 2 * (1 + len(others))
+    source = open_source(request.test)
+    roles = resolve_roles(request, source.columns, source.name)
+    surveys = [survey(source, "test", roles, request, _part(tick, 0, steps))]
+    for step, (role, file) in enumerate(others, start=1):
+        surveys.append(survey(open_source(file), role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
     test = surveys[0]
     target = decide_target(
@@ -59,7 +53,7 @@ def take_in(
     notes = [*roles.notes, *target.notes]
     tables: dict[DatasetRole, Table] = {}
     sensitive = roles.sensitive
-    for step, done in enumerate(surveys, start=len(files)):
+    for step, done in enumerate(surveys, start=len(surveys)):
         made, sensitive = make_tables(
             done, request, roles, sensitive, target, scratch, notes, _part(tick, step, steps)
         )
@@ -68,10 +62,6 @@ def take_in(
     ordered = {role: tables[role] for role in _ORDER if role in tables}
     profile = _profile(roles, sensitive, target, ordered, [*_notes(surveys), *notes])
     return TableSubject(profile, ordered)
-
-
-def _role(role: str) -> DatasetRole:
-    return "training" if role == "training" else "tuning" if role == "tuning" else "test"
 
 
 def _part(tick: Callable[[float], None], step: int, steps: int) -> Callable[[float], None]:

@@ -9,6 +9,7 @@ from typing import Literal
 from assay.contracts import DataRequest, OutputKind, Signature
 from assay.datasets.values import as_number, canonical_number, canonical_values, value_order
 from assay.errors import BadInput
+from assay.intake.cells import data_row
 from assay.intake.columns import MAX_VALUE
 from assay.intake.favourable import choose_favourable
 from assay.intake.roles import ColumnRoles
@@ -132,13 +133,13 @@ def _regression(
         if column is not None and not column.numeric:
             place, word = column.first_word or (0, "")
             raise BadInput(
-                f'{file} column "{column.name}" ({role}) has "{word[:40]}" in data row {place + 1:,}; '
+                f'{file} column "{column.name}" ({role}) has "{word[:40]}" in {data_row(place)}; '
                 "a regression needs numbers only."
             )
         if column is not None and column.first_infinite is not None:
             raise BadInput(
-                f'{file} column "{column.name}" ({role}) is infinite in data row '
-                f"{column.first_infinite + 1:,}; a regression needs finite numbers."
+                f'{file} column "{column.name}" ({role}) is infinite in '
+                f"{data_row(column.first_infinite)}; a regression needs finite numbers."
             )
     return Target(Signature(task="regression", output="score"), {}, {}, ())
 
@@ -241,12 +242,12 @@ def _score_meaning(
     if not score.numeric:
         place, word = score.first_word or (0, "")
         raise BadInput(
-            f'{file} column "{score.name}" (scores) has "{word[:40]}" in data row {place + 1:,}; '
+            f'{file} column "{score.name}" (scores) has "{word[:40]}" in {data_row(place)}; '
             "scores are numbers."
         )
     if score.first_infinite is not None:
         raise BadInput(
-            f'{file} column "{score.name}" (scores) is infinite in data row {score.first_infinite + 1:,}; '
+            f'{file} column "{score.name}" (scores) is infinite in {data_row(score.first_infinite)}; '
             "scores are finite numbers."
         )
     output: OutputKind = "probability" if score.minimum >= 0 and score.maximum <= 1 else "score"

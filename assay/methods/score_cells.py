@@ -25,8 +25,8 @@ Ints = npt.NDArray[np.int64]
 
 EXACT_ROWS = 1_000_000
 SCORE_BINS = 65_536
-_MOST_ENTRIES = 1 << 22
-"""Possible entries (bins x strata) up to which the bins stay as many as asked for."""
+_MOST_ENTRIES = 1 << 19
+"""Possible entries (bins x strata) up to which the bins stay as many as asked for: 32 MiB a shard."""
 _FEWEST_BINS = 1_024
 _PENDING = 1 << 20
 """Entries that may wait before equal ones are added up."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.methods.cluster_blocks import FEWEST_CLUSTERS
 from assay.methods.score_cells import ScoreCells
-from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
 from assay.stats.calibration import (
     Bins,
     CalibrationLine,
     bin_counts,
-    calibration_error,
-    calibration_error_interval,
     calibration_line,
     equal_mass_bins,
     line_scores,
@@ -32,13 +29,10 @@ from assay.stats.ranking import (
     delong_variance,
 )
 
-__all__ = ["Estimated", "Resampled", "ScoreSample", "sample_of"]
+__all__ = ["Estimated", "ProperScores", "ScoreSample", "sample_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_CHUNK = 4_000_000
-_CLUSTER_WORK = 200_000_000
-"""Entries x replicates of a clustered bootstrap of average precision: about two seconds."""
 
 
 class Estimated(NamedTuple):
@@ -60,14 +54,6 @@ class ProperScores(NamedTuple):
     brier_squared: Floats
     log_loss: Floats
     log_loss_squared: Floats
-
-
-class Resampled(NamedTuple):
-    """Bootstrap replicates: average precision less its centre (replicates,), residuals (replicates, bins)."""
-
-    average_precision: Floats
-    residuals: Floats
-    method: str
 
 
 @dataclass(frozen=True)
@@ -187,107 +173,6 @@ class ScoreSample:
             middle = summed.T @ summed * (self.clusters / (self.clusters - 1))
             covariance = covariance @ middle @ covariance
         return line, np.sqrt(np.diag(covariance))
-
-    def calibration_error(self, bins: Bins, resampled: Resampled, level: float) -> Estimated:
-        """ECE with the interval of `calibration_error_interval`."""
-        if self.few_clusters:
-            return Estimated(None, note=self.few_clusters)
-        low, high = calibration_error_interval(bins, resampled.residuals, level)
-        return Estimated(calibration_error(bins), low, high, resampled.method)
-
-    def resample(
-        self,
-        placed: Ints,
-        replicates: int,
-        rng: np.random.Generator,
-        *,
-        resolution: int,
-        ranks: bool = True,
-    ) -> Resampled:
-        """Bootstrap average precision and the residuals of the calibration bins together.
-
-        Rows (whole clusters, where there are clusters) are drawn with replacement. Where there are
-        more than `resolution` cells, neighbours are pooled for the bootstrap only: what is used is
-        the spread of the replicates around their own centre.
-
-        Args:
-            placed: calibration bin of each cell, ascending. ranks: False leaves average precision out.
-        """
-        if self.clusters:
-            return self._resample_clusters(placed, replicates, rng, ranks)
-        pool = self._pool(placed, resolution)
-        starts = np.flatnonzero(np.diff(pool, prepend=-1))
-        negatives, positives = (
-            np.add.reduceat(self.negatives, starts),
-            np.add.reduceat(self.positives, starts),
-        )
-        mean = np.add.reduceat(self.score_sum, starts) / (negatives + positives)
-        bin_starts = np.flatnonzero(np.diff(placed[starts], prepend=-1))
-        counts = np.concatenate([negatives, positives])
-        rows, cells = int(counts.sum()), starts.size
-        centre = float(average_precision(negatives, positives)) if ranks else math.nan
-        precision, residuals = [], []
-        size = max(1, _CHUNK // (2 * cells + rows if rows <= 8 * counts.size else 2 * cells))
-        for start in range(0, replicates, size):
-            drawn = _draw(counts, min(size, replicates - start), rng)
-            fewer, more = drawn[:, :cells], drawn[:, cells:]
-            residuals.append(np.add.reduceat(more - (fewer + more) * mean, bin_starts, axis=1))
-            if ranks:
-                precision.append(average_precision(fewer, more) - centre)
-        return Resampled(
-            np.concatenate(precision) if ranks else np.zeros(0),
-            np.concatenate(residuals),
-            f"row bootstrap {replicates:,}",
-        )
-
-    def _pool(self, placed: Ints, resolution: int) -> Ints:
-        """Group of each cell, ascending: at most about `resolution`, even along the ROC curve."""
-        if self.scores.size <= resolution:
-            return np.arange(self.scores.size)
-        negatives, positives = self.class_rows
-        along = np.cumsum(self.negatives) / max(negatives, 1) + np.cumsum(self.positives) / max(positives, 1)
-        step = np.minimum((along / 2 * resolution).astype(np.int64), resolution - 1)
-        changes = (np.diff(step, prepend=step[0]) != 0) | (np.diff(placed, prepend=placed[0]) != 0)
-        return np.cumsum(changes)
-
-    def _resample_clusters(
-        self, placed: Ints, replicates: int, rng: np.random.Generator, ranks: bool
-    ) -> Resampled:
-        mean = self.score_sum / (self.negatives + self.positives)
-        bins = int(placed[-1]) + 1
-        residual = self.count * (self.positive - mean[self.cell])
-        key = self.cluster * bins + placed[self.cell]
-        sums = np.bincount(key, residual, self.clusters * bins).reshape(self.clusters, bins)
-        residuals = cluster_bootstrap(sums, replicates, rng)
-        if not ranks:
-            return Resampled(np.zeros(0), residuals, f"cluster bootstrap {replicates:,}")
-        times = min(replicates, max(200, _CLUSTER_WORK // self.count.size))
-        centre, precision = self.average_precision(), np.empty(times)
-        for replicate in range(times):
-            weight = np.bincount(rng.integers(0, self.clusters, self.clusters), minlength=self.clusters)
-            rows = weight[self.cluster] * self.count
-            both = np.bincount(self.cell * 2 + self.positive, rows, 2 * self.scores.size).reshape(-1, 2)
-            precision[replicate] = average_precision(both[:, 0], both[:, 1]) - centre
-        return Resampled(precision, residuals, f"cluster bootstrap {times:,}")
-
-    def average_precision_interval(self, resampled: Resampled, level: float) -> Estimated:
-        """Percentile interval around the average precision of all cells."""
-        if self.few_clusters:
-            return Estimated(None, note=self.few_clusters)
-        value = self.average_precision()
-        low, high = percentile_interval(resampled.average_precision, level)
-        return Estimated(value, max(value + float(low), 0.0), min(value + float(high), 1.0), resampled.method)
-
-
-def _draw(counts: Ints, replicates: int, rng: np.random.Generator) -> npt.NDArray[Any]:
-    """Counts of the cells in resamples of the rows, by whichever exact way is faster."""
-    rows = int(counts.sum())
-    if rows > 8 * counts.size:
-        return multinomial_bootstrap(counts, replicates, rng)
-    cell_of_row = np.repeat(np.arange(counts.size), counts)
-    drawn = cell_of_row[rng.integers(0, rows, size=(replicates, rows))]
-    drawn += np.arange(replicates)[:, None] * counts.size
-    return np.bincount(drawn.ravel(), minlength=replicates * counts.size).reshape(replicates, counts.size)
 
 
 def sample_of(

@@ -33,8 +33,9 @@ from assay.policy.wording import decided_sentence, limit_text, subject_of, undec
 __all__ = ["judge"]
 
 _KEYS_IN_FINDING = 50
-_SEARCHED = 100
-"""Undecided pairs, most doubtful first, for which the rows of one group alone are searched for."""
+_SEARCHED = 25
+"""Undecided pairs, most doubtful first, for which the rows of one group alone are searched for. Not where
+another pair has failed the rule already: more rows would not save it."""
 
 
 def judge(
@@ -140,9 +141,10 @@ def _undecided(
     items: Sequence[Item], family: Family, spec: MeasureSpec, limit: Bounds
 ) -> tuple[PairUndecided, ...]:
     """Undecided pairs or groups, the most doubtful first, then groups of which nothing could be measured."""
+    failed = any(item.reading == "fail" for item in items)
     open_items = sorted((i for i in items if i.reading == "insufficient"), key=lambda i: -i.doubt)
     pairs = tuple(
-        settle(item, spec, limit, family.rates, family.size, one_group=rank < _SEARCHED)
+        settle(item, spec, limit, family.rates, family.size, one_group=not failed and rank < _SEARCHED)
         for rank, item in enumerate(open_items)
     )
     groups = tuple(

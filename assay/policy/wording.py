@@ -55,14 +55,15 @@ def target_text(limits: Limits, unit: str) -> str:
 
 
 def subject_of(measure: Measure) -> str:
-    """What is quoted: "Female / Male" (ratio), "Male − Female" (difference), "Female", "all rows"."""
+    """What is quoted: "Female / Male" (ratio), "Male − Female" (difference), "Female", "all rows".
+
+    A fact about an attribute as a whole, such as its smallest group, is about all rows.
+    """
     label = group_label(measure.slice, measure.over) if measure.slice else ""
     against = other_side(measure)
     if against is not None:
         label = f"{label} {'/' if measure.unit == 'ratio' else '−'} {against}"
-    elif not label:
-        name = attributes(measure)
-        label = "all rows" if name is None else name
+    label = label or "all rows"
     setting = ", ".join(f"{key} {value}" for key, value in at_without_pair(measure))
     return f"{label} ({setting})" if setting else label
 
@@ -159,6 +160,8 @@ def _quote(spec: MeasureSpec, item: Item, limit: Bounds) -> str:
     edges = [edge for edge in limit if math.isfinite(edge)]
     pair = other_side(measure) is not None
     subject = subject_of(measure)
+    if not measure.slice and attributes(measure) is not None:
+        subject = f"{attributes(measure)}"
     lead = f"{subject}:" if pair else spec.title if subject == "all rows" else f"{spec.title}, {subject}:"
     value = number(measure.value, spec.unit, edges)
     if is_exact(measure):

@@ -11,7 +11,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from assay.report.certificates import ForgedCertificate, Pair, check_pair, signed_by
+from assay.report.certificates import ForgedCertificate, Pair, check_pair, public_key, signed_by
 from assay.report.seal_message import compose, signed_attributes, take_apart
 
 __all__ = ["AlteredSeal", "NoSeal", "Seal", "read_seal"]
@@ -77,7 +77,7 @@ def read_seal(data: bytes) -> Seal:
         pair = check_pair(root, seal)
     except ForgedCertificate as error:
         raise AlteredSeal(str(error)) from error
-    if not signed_by(pair.seal, signature, signed_attributes(document_digest, seal)):
+    if not signed_by(public_key(seal), signature, signed_attributes(document_digest, seal)):
         raise AlteredSeal("The seal's signature does not fit the document.")
     return Seal(pair, root, seal, (start, stop), message)
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import BadInput
-from assay.stats.intervals import normal_interval
+from assay.stats.intervals import clopper_pearson_interval, normal_interval
 from assay.stats.melded import melded_difference, melded_ratio
 from assay.stats.multiplicity import bonferroni_level
 
@@ -21,6 +21,9 @@ __all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+# melding takes some 0.1 ms a pair: minutes for the nine rates of 1,000 groups
+_MOST_MELDED = 20_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,9 @@ def pairwise_differences(
     """Simultaneous intervals for the differences of all pairs of rates.
 
     Each is the `melded_difference` at level 1 - (1 - level)/family, so that all hold together with at
-    least `level` (Bonferroni).
+    least `level` (Bonferroni). Of more than 20,000 pairs each is the difference of the Clopper-Pearson
+    limits of both rates at half that error: it needs no search, holds as surely, and is up to
+    half as wide again.
 
     Args:
         successes: shape (..., groups); leading axes are independent repetitions (simulations).
@@ -73,9 +78,12 @@ def pairwise_differences(
     rates = x / np.where(n == 0, 1, n)
     first, second = _orient(rates, left, right, higher_first=True)
     p1, p2 = _take(rates, first), _take(rates, second)
-    low, high = melded_difference(
-        _take(x, first), n[first], _take(x, second), n[second], bonferroni_level(level, size)
-    )
+    each = bonferroni_level(level, size)
+    if len(left) > _MOST_MELDED:
+        (l1, u1), (l2, u2) = _limits_at_half_the_error(x, n, first, second, each)
+        low, high = l1 - u2, u1 - l2
+    else:
+        low, high = melded_difference(_take(x, first), n[first], _take(x, second), n[second], each)
     return PairTable(first, second, p1 - p2, low, high, n[first] + n[second], size)
 
 
@@ -95,9 +103,12 @@ def pairwise_ratios(
     rates = x / np.where(n == 0, 1, n)
     first, second = _orient(rates, left, right, higher_first=False)
     p1, p2 = _take(rates, first), _take(rates, second)
-    low, high = melded_ratio(
-        _take(x, first), n[first], _take(x, second), n[second], bonferroni_level(level, size)
-    )
+    each = bonferroni_level(level, size)
+    if len(left) > _MOST_MELDED:
+        (l1, u1), (l2, u2) = _limits_at_half_the_error(x, n, first, second, each)
+        low, high = l1 / u2, _over(u1, l2)
+    else:
+        low, high = melded_ratio(_take(x, first), n[first], _take(x, second), n[second], each)
     return PairTable(first, second, _ratio(p1, p2), low, high, n[first] + n[second], size)
 
 
@@ -212,6 +223,20 @@ def _pairs(comparable: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
 
 def _family(left: IntArray, family: int | None) -> int:
     return max(len(left), 1) if family is None else family
+
+
+def _limits_at_half_the_error(
+    x: npt.NDArray[Any], n: npt.NDArray[Any], first: IntArray, second: IntArray, level: float
+) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
+    """Exact limits of both rates of each pair that hold together at `level`; made once a group."""
+    low, high = clopper_pearson_interval(x, np.broadcast_to(n, x.shape), (1 + level) / 2)
+    return (_take(low, first), _take(high, first)), (_take(low, second), _take(high, second))
+
+
+def _over(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    quotient = np.full(numerator.shape, np.inf)
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
 
 
 def _orient(

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from assay.stats.intervals import Interval, wilson_interval
+from assay.stats.intervals import Interval, clopper_pearson_interval
 from assay.stats.melded import melded_difference, melded_ratio
 from assay.stats.multiplicity import bonferroni_level
 
@@ -79,15 +79,16 @@ def rows_to_settle_ratio(
 def rows_to_settle_rate(
     x: float, n: float, minimum: float | None, maximum: float | None, level: float = 0.95
 ) -> int | None:
-    """More rows that would decide whether a rate lies in [minimum, maximum] by its Wilson interval.
+    """More rows that would decide whether a rate lies in [minimum, maximum].
 
-    None as a bound leaves that side open. Returns and errors as `rows_to_settle_difference`.
+    Uses the Clopper-Pearson interval, by which rates are judged. None as a bound leaves that side
+    open. Returns and errors as `rows_to_settle_difference`.
     """
     low_limit, high_limit = _bounds(minimum, maximum)
 
     def interval(extra: Array) -> Interval[Any]:
         rows = n + extra
-        return wilson_interval(_scaled(x, n, rows), rows, level)
+        return clopper_pearson_interval(_scaled(x, n, rows), rows, level)
 
     return _smallest(interval, low_limit, high_limit) if n > 0 else None
 

@@ -16,7 +16,7 @@ from assay.contracts import DataRequest, FileRequest
 from assay.errors import BadInput
 from assay.intake.table import take_in
 
-_SETTINGS = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+_SETTINGS = settings(deadline=None, max_examples=75, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _answer(content: bytes, **request: Any) -> None:

@@ -40,7 +40,7 @@ def test_few_rows_or_few_scores_are_kept_exactly():
 
 def test_many_scores_fall_into_a_grid_that_fits_in_memory():
     assert grid_for(1_000_001, column(None), 2) == Grid(65_536, 0.0, 1.0)
-    assert grid_for(10_000_000, column(None), 1_000).bins == 4_096
+    assert grid_for(10_000_000, column(None), 36).bins == 8_192
     assert grid_for(10_000_000, column(None), 10**9).bins == 1_024
 
 

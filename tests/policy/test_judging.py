@@ -91,3 +91,10 @@ def _verdict(outcome: str, required: bool = True) -> Verdict:
 )
 def test_exit_codes_of_an_audit(outcomes: list[tuple[str, bool]], failed_shards: int, code: int) -> None:
     assert exit_code([_verdict(*o) for o in outcomes], failed_shards) == code
+
+
+def test_a_fact_about_a_whole_attribute_is_about_all_rows() -> None:
+    smallest = fact("data_quality.smallest_group_rows", 207, over="sex", n=442)
+    found = verdict([smallest], 'measure = "data_quality.smallest_group_rows"\nminimum = 30\nover = "*"')
+    assert (found.over, found.subject) == ("sex", "all rows")
+    assert found.sentence == "Smallest group rows, sex: 207 (exact) lies inside the limit ≥ 30."

@@ -161,3 +161,9 @@ def test_judging_refuses_what_loading_would() -> None:
 
     with pytest.raises(BadPolicy, match="no method measures"):
         judge(policy('measure = "fairness.nothing"\nminimum = 0.1'), [], METHODS)
+
+
+def test_the_example_of_the_documentation_is_a_policy() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text("utf-8")
+    example = page.split("```toml\n")[1].split("```")[0]
+    check_policy(parse_policy(example.encode()), METHODS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -219,3 +220,12 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_a_clock_outside_the_certificate_s_life_is_named() -> None:
     with pytest.raises(AssayError, match="Check this machine's clock"):
         seal(plain_report(), authority(), when=NOW - timedelta(days=2))
+
+
+def test_importing_the_sealing_code_loads_no_heavy_library() -> None:
+    script = (
+        "import sys, assay.report.authority, assay.report.seal, assay.report.verify\n"
+        "print(*{'pyhanko', 'pikepdf', 'cryptography', 'pydantic', 'numpy'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == ""

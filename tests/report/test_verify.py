@@ -116,21 +116,18 @@ def test_no_single_bit_of_the_seal_itself_can_change() -> None:
     sealed = sealed_report()
     start, stop = read_seal(sealed).gap
     damaged = bytearray(sealed)
-    seen: dict[str, int] = {}
     for place in range(start, stop):
         for bit in range(8):
             damaged[place] ^= 1 << bit
-            found = outcome(bytes(damaged))
-            seen[found] = seen.get(found, 0) + 1
+            assert outcome(bytes(damaged)) == "altered", (place, bit)
             damaged[place] = sealed[place]
-    assert seen == {"altered": 8 * (stop - start)}
 
 
 def test_no_sampled_bit_elsewhere_can_change() -> None:
     sealed = sealed_report()
     start, stop = read_seal(sealed).gap
     choice = random.Random(20261122)
-    places = [p for p in choice.sample(range(len(sealed)), 6_000) if not start <= p < stop]
+    places = [p for p in choice.sample(range(len(sealed)), 4_000) if not start <= p < stop]
     # Every byte around the seal and at both ends, where the structure that locates it stands.
     places += [*range(start - 300, start), *range(stop, len(sealed)), *range(100)]
     damaged = bytearray(sealed)
@@ -168,7 +165,7 @@ def _edited(data: bytes, edits: list[tuple[str, int, int, bytes]]) -> bytes:
     return data
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(_EDITS)
 def test_no_random_edit_verifies(edits: list[tuple[str, int, int, bytes]]) -> None:
     changed = _edited(sealed_report(), edits)

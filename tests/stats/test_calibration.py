@@ -125,7 +125,7 @@ def test_a_calibrated_model_keeps_0_in_the_interval_of_its_calibration_error():
         missed += interval.low > 0
         naive_missed += np.quantile(np.abs(resampled).sum(axis=1) / 600, 0.025) > 0
         assert interval.low <= calibration.calibration_error(bins) <= interval.high
-    # 5 % of 200 is 10; 22 has probability 0.0005. The percentile interval always misses 0.
+    # 5 % of 200 is 10; more than 22 has probability 0.0003. The percentile interval always misses 0.
     assert missed <= 22
     assert naive_missed == 200
 

@@ -44,6 +44,22 @@ def test_each_pair_is_the_two_group_interval_at_the_shared_level():
             assert table.n[k] == TRIALS[i] + TRIALS[j]
 
 
+def test_very_many_pairs_get_wider_limits_that_hold_as_surely():
+    rng = np.random.default_rng(6)
+    trials = rng.integers(1, 400, 210)
+    successes = rng.binomial(trials, 0.3)
+    some = rng.choice(210 * 209 // 2, 300, replace=False)
+    for pairwise, melded in ((pairwise_differences, melded_difference), (pairwise_ratios, melded_ratio)):
+        table = pairwise(successes, trials)
+        a, b = table.first[some], table.second[some]
+        inner = melded(successes[a], trials[a], successes[b], trials[b], 1 - 0.05 / len(table))
+        assert np.all(table.low[some] <= inner.low + 1e-9)
+        assert np.all(table.high[some] >= inner.high * (1 - 1e-9))
+        held = ~np.isnan(table.value)
+        assert np.all((table.low <= table.value)[held])
+        assert np.all((table.value <= table.high)[held])
+
+
 def test_a_larger_family_widens_every_interval():
     narrow, wide = pairwise_differences(SUCCESSES, TRIALS), pairwise_differences(SUCCESSES, TRIALS, family=60)
     assert np.all(wide.low < narrow.low)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks.simulations import run
+from benchmarks.simulations import Population, fails, run
+from tests.policy.builders import difference_rule, groups, ratio_rule, verdict
 
 REPLICATES = 120
 
@@ -44,3 +46,23 @@ def test_the_naive_rules_break_the_same_test(answers):
 def test_the_same_seed_gives_the_same_figures():
     assert run(5, seed=3) == run(5, seed=3)
     assert run(5, seed=3) != run(5, seed=4)
+
+
+@pytest.mark.parametrize(
+    ("population", "replicates"),
+    [
+        (Population("at the limit", "ratio", 0.8, (0.5, 0.5, 0.4, 0.4), (60,) * 4), 20),
+        (Population("planted", "difference", 0.1, (0.2, 0.5, 0.5, 0.5), (300,) * 4), 20),
+    ],
+)
+def test_the_judge_fails_exactly_the_replicates_that_the_simulations_count(population, replicates):
+    rule = ratio_rule(0.8) if population.kind == "ratio" else difference_rule(0.1)
+    drawn = population.draw(replicates, np.random.default_rng(8))
+    expected = fails(population.pairs(drawn), population.kind, population.limit).any(axis=-1)
+    for successes, failed in zip(drawn.tolist(), expected.tolist(), strict=True):
+        counts = {f"g{k}": (x, n) for k, (x, n) in enumerate(zip(successes, population.trials, strict=True))}
+        assert (verdict(groups(counts, population.kind), rule).outcome == "fail") == failed
+    if population.title == "planted":
+        assert expected.mean() >= 0.9
+    else:
+        assert expected.mean() <= 0.1

@@ -203,8 +203,11 @@ def _repeated(
             continue
         own = features if columns == content(profile) else _joined(parts["test"], role)
         own = own[own <= np.uint64(limit)]
-        if len(columns) < len(content(profile)):
-            notes.append(f"Leakage from {role} data is judged by the {len(columns)} columns in both files.")
+        of = len(content(profile))
+        if len(columns) < of:
+            notes.append(
+                f"Leakage from {role} data is judged by columns in both files only: {len(columns)} of {of}."
+            )
         if shared < 1:
             notes.append(f"Leakage from {role} data is estimated from {len(own):,} test rows.")
         if len(own):

@@ -183,10 +183,10 @@ def repeat_measures(
         )
 
     columns = len(profile.roles.features) + len(profile.roles.sensitive)
-    compared = f"rows compared by {columns} columns{' and the label' if profile.roles.label else ''}"
+    compared = f"columns compared: {columns}{' and the label' if profile.roles.label else ''}"
     yield share("duplicate_share", found.duplicates, compared)
     if found.conflicts is not None and labelled:
-        yield share("label_conflict_share", found.conflicts, f"rows compared by {columns} columns")
+        yield share("label_conflict_share", found.conflicts, f"columns compared: {columns}")
     else:
         why = "there is no label" if profile.roles.label is None else "the label is a number"
         yield _measure(

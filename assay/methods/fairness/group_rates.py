@@ -46,8 +46,6 @@ __all__ = ["METHOD", "GroupRates"]
 
 _PREDICTION = "\0predicted"
 """Names the predicted class among the counted columns; no column of a file can be called so."""
-_CLUSTERED_GROUPS = 200
-"""Most groups of one grouping whose bootstrap of clusters is kept in memory (10,000 x 200 x 9 numbers)."""
 
 
 class GroupRatesParams(Params):
@@ -176,16 +174,14 @@ class GroupRates:
         outcome = outcome_of(label, cells.codes[:, cells.columns.index(_PREDICTION)], favourable)
         notes = _notes(profile, setting)
         measures: list[Measure] = []
-        limit = (
-            params.max_groups if profile.roles.cluster is None else min(params.max_groups, _CLUSTERED_GROUPS)
-        )
         for attributes in subsets(profile.roles.sensitive, _largest(profile, params)):
             categories = [profile.test.column(name).categories for name in attributes]
-            grouping = group_cells(cells, outcome, attributes, categories, limit, profile.roles.cluster)
+            grouping = group_cells(
+                cells, outcome, attributes, categories, params.max_groups, profile.roles.cluster
+            )
             if grouping is None:
-                notes.append(
-                    f"{' × '.join(attributes)} has more than {limit:,} groups with rows and was left out."
-                )
+                over = " × ".join(attributes)
+                notes.append(f"{over} was left out: more than {params.max_groups:,} groups have rows.")
                 continue
             measures += _measure(grouping, setting, params, notes)
         return MethodResult(measures=tuple(measures), notes=tuple(notes))

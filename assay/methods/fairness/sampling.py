@@ -31,6 +31,8 @@ MINIMUM_CLUSTERS = 20
 _MOST_CLUSTERS = 2_000
 """More clusters than this are first added up to so many at random: drawing those costs the same whatever
 the number of clusters, and their spread is that of the clusters (random groups, Wolter 2007, chapter 2)."""
+_KEPT = 20_000_000
+"""Replicated rates kept at once (160 MB): with very many groups clusters are drawn fewer times."""
 _BLOCK = 4_000_000
 """Numbers drawn at a time: bounds the memory of a bootstrap (32 MiB), whatever the number of cells."""
 
@@ -114,7 +116,7 @@ class Independent:
     """Rows drawn independently: score intervals, Bonferroni pairs, multinomial-cell bootstrap of ranges."""
 
     rate_method = "wilson"
-    pair_method = "mover of clopper-pearson, bonferroni"
+    pair_method = "melded, bonferroni"
     impact_method = "koopman score"
 
     def __init__(
@@ -155,7 +157,7 @@ class Independent:
         # Groups without rows draw none: leaving them out changes nothing but the cost.
         cells = self._grouping.outcomes
         present = np.flatnonzero(cells.sum(axis=1) > 0)
-        usable = self.usable[np.ix_(present, rates)]
+        usable = self.usable[present][:, rates]
         chosen = tuple(self._rates[r] for r in rates)
         ranges = []
         for block in _blocks(cells[present].ravel(), self._replicates, self._rng):
@@ -182,7 +184,7 @@ class Clustered:
         rng: np.random.Generator,
     ) -> None:
         self._level = level
-        self._replicates = replicates
+        replicates = min(replicates, max(1_000, _KEPT // (len(grouping.groups) * len(rates))))
         self.above, self.below = numerators_and_denominators(grouping.outcomes, rates)
         _, below = numerators_and_denominators(clusters.outcomes, rates)
         self.clusters = np.zeros(self.below.shape, dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.methods.score_cells import ScoreCells
+from assay.methods.score_resampling import calibration_error_estimate, resample
 from assay.methods.score_sample import Estimated, ScoreSample, sample_of
 from assay.stats.calibration import Bins
 from assay.stats.ranking import area_influence
@@ -118,8 +119,8 @@ def calibration_estimates(
 ) -> tuple[Estimated, Estimated, Bins]:
     """Calibration error with intervals at two levels (its own, and that of the pairs), and its bins."""
     table, placed = sample.bins(bins)
-    resampled = sample.resample(placed, replicates, rng, resolution=4 * bins, ranks=False)
-    single, paired = (sample.calibration_error(table, resampled, level) for level in levels)
+    resampled = resample(sample, placed, replicates, rng, resolution=4 * bins, ranks=False)
+    single, paired = (calibration_error_estimate(sample, table, resampled, level) for level in levels)
     return single, paired, table
 
 

@@ -10,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import Series, SeriesColumn
+from assay.methods.score_resampling import (
+    average_precision_estimate,
+    calibration_error_estimate,
+    resample,
+)
 from assay.methods.score_sample import Estimated, ScoreSample
 from assay.stats.calibration import Bins
 from assay.stats.intervals import normal_quantile, wilson_interval
@@ -37,14 +42,14 @@ def score_estimates(
     if min(sample.class_rows) == 0:
         yield "performance.average_precision", Estimated(None, note="The label has one class only.")
     table, placed = sample.bins(bins)
-    resampled = sample.resample(placed, replicates, rng, resolution=_RESOLUTION)
+    resampled = resample(sample, placed, replicates, rng, resolution=_RESOLUTION)
     if min(sample.class_rows) > 0:
-        yield "performance.average_precision", sample.average_precision_interval(resampled, level)
+        yield "performance.average_precision", average_precision_estimate(sample, resampled, level)
     if not probability:
         return
     yield "performance.brier_score", sample.mean("brier", level)
     yield "performance.log_loss", sample.mean("log_loss", level)
-    error = sample.calibration_error(table, resampled, level)
+    error = calibration_error_estimate(sample, table, resampled, level)
     yield (
         "performance.calibration_error",
         error._replace(

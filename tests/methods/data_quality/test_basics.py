@@ -175,7 +175,7 @@ def test_leakage_is_judged_by_the_columns_in_both_files(tmp_path: Path) -> None:
     del training["region"]
     result = run_method(METHOD, table_subject(tmp_path, test, training=training, **ROLES))
     assert _one(result, "leaked_share", dataset="training").numerator == 400
-    assert any("2 columns in both files" in note for note in result.notes)
+    assert any("columns in both files only: 2 of 3" in note for note in result.notes)
 
 
 def test_groups_are_counted_and_the_smallest_named(tmp_path: Path) -> None:
@@ -218,3 +218,12 @@ def test_bad_parameters_are_refused_by_name(tmp_path: Path, params: dict[str, An
     subject = table_subject(tmp_path, _clean(50, 0), **ROLES)
     with pytest.raises(BadParams, match=f"data_quality.basics: {next(iter(params))}"):
         run_method(METHOD, subject, params)
+
+
+def test_columns_are_screened_on_evenly_spaced_rows_of_all_batches(tmp_path: Path) -> None:
+    rows = 70_000  # more than one batch of 65,536, which 7 does not divide
+    columns = {"y": [0, 1] * 35_000, "p": [0, 1] * 35_000, "fee": [0.5, 7.0] * 35_000}
+    subject = table_subject(tmp_path, columns, label="y", predictions="p", favourable="1")
+    result = run_method(METHOD, subject, {"screen_rows": rows // 7})
+    telling = next(s for s in result.series if s.id == "data_quality.suspicious_features")
+    assert telling.columns[3].values == (10_000,)

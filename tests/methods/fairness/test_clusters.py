@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from assay.engine import run_method
+from assay.methods.fairness import sampling
 from assay.methods.fairness.group_rates import METHOD
 from tests.methods.fairness.measured import all_of, one
 from tests.support import table_subject
@@ -104,3 +105,28 @@ def test_tests_that_shuffle_rows_are_not_applied_to_clusters(tmp_path: Path) -> 
     assert (one(result, "impact_ratio", {"group": "a"}).interval_method or "").startswith(
         ("cluster", "exact")
     )
+
+
+def test_with_very_many_groups_clusters_are_drawn_fewer_times_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "_KEPT", 1_500 * 12 * 9)  # room for 1,500 replicates of 12 groups
+    rng = np.random.default_rng(0)
+    columns = {
+        "person": list(range(600)) * 2,
+        "group": [f"g{i}" for i in rng.integers(0, 12, 1_200)],
+        "p": rng.integers(0, 2, 1_200).tolist(),
+        "y": rng.integers(0, 2, 1_200).tolist(),
+    }
+    subject = table_subject(
+        tmp_path,
+        columns,
+        label="y",
+        predictions="p",
+        favourable="1",
+        sensitive=("group",),
+        cluster="person",
+    )
+    result = run_method(METHOD, subject, PARAMS)
+    rate = one(result, "selection_rate", {"group": "g0"})
+    assert rate.interval_method == "cluster bootstrap 1,500"

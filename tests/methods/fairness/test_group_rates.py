@@ -247,4 +247,4 @@ def test_an_intersection_of_too_many_groups_is_left_out_with_a_note(tmp_path: Pa
     }
     result = run_method(METHOD, _subject(tmp_path, columns, "a", "b"), {**FAST, "max_groups": 10})
     assert {m.over for m in result.measures if m.over} == {"a", "b"}
-    assert any("more than 10 groups" in note for note in result.notes)
+    assert any("a × b was left out: more than 10 groups" in note for note in result.notes)

@@ -70,6 +70,6 @@ def test_a_small_group_beside_a_large_one_is_covered_where_a_normal_interval_mis
         error = float(np.hypot(*(i.standard_error for _, i in found)))
         low, high = normal_interval(float(table.value[0]), error, level)
         normal_misses += not low <= 0 <= high
-    # equal AUCs: 1 % of 1,000 is 10; 22 has probability 0.001
+    # equal AUCs: 1 % of 1,000 is 10; more than 22 has probability 0.0003
     assert misses <= 22
     assert normal_misses > 30

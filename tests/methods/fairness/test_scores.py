@@ -123,8 +123,8 @@ def test_equal_groups_raise_no_alarm_more_often_than_the_level_allows(tmp_path):
         found = [*pairs(result, "auc", "race"), *pairs(result, "calibration_error", "race")]
         alarms += any(pair.low > 0 for pair in found)
         alarms += any(m.low > 0.02 for m in groups(result, "calibration_error").values())
-    # at 5 % a family at most 4 to 6 of these 80 are expected; 3 were seen
-    assert alarms <= 9
+    # 5 % for each of two families and for the groups: at most 6 expected, more than 12 has probability 0.01
+    assert alarms <= 12
 
 
 def test_small_groups_are_insufficient_and_so_are_their_pairs(tmp_path):

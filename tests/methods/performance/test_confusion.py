@@ -92,7 +92,7 @@ def test_f1_and_balanced_accuracy_intervals_cover():
         found = measured(drawn.reshape(2, 2), replicates=1_000)
         for name, value in truth.items():
             missed[name] += not found[(name,)].low <= value <= found[(name,)].high
-    # 5 % of 500 is 25; 43 has probability 0.0005
+    # 5 % of 500 is 25; more than 43 has probability 0.0003
     assert all(m <= 43 for m in missed.values())
 
 

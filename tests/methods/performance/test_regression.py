@@ -68,7 +68,7 @@ def test_intervals_cover_the_true_values():
         moments = Moments.of(error_columns(*rows(count, seed, noise=noise), 50.0))
         for name, _, low, high in error_estimates(moments, moments.covariance_of_mean, 1.98):
             missed[name] += not low <= truth[name] <= high
-    # 5 % of 500 is 25; 43 has probability 0.0005, 8 as well
+    # 5 % of 500 is 25; more than 43 has probability 0.0003, fewer than 8 less than 0.0001
     assert all(8 <= m <= 43 for m in missed.values()), missed
 
 
