@@ -135,7 +135,11 @@ def _limits(book: Book, most: int = 8) -> Table:
 def _quoted(verdict: Verdict) -> str:
     if verdict.judged <= 1:
         return verdict.subject
-    return f"{verdict.subject}, worst of {fmt.plural(verdict.judged, 'pair')}; {verdict.failed} failed"
+    if verdict.outcome == "fail":
+        return f"{verdict.subject}, worst of {verdict.judged}; {verdict.failed} failed"
+    if verdict.outcome == "insufficient":
+        return f"{verdict.subject}, most doubtful of {verdict.judged}; {len(verdict.undecided)} undecided"
+    return f"{verdict.subject}, nearest to the limit of {verdict.judged}"
 
 
 def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) -> list[str]:
