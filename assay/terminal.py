@@ -125,7 +125,7 @@ class Terminal:
         sign, style = outcome
         width = max(self._console.width - len(numbers) - 6, 24)
         first, *rest = textwrap.wrap(title, width) or [""]
-        self.line(Text.assemble("  ", (sign, style), f" {first:<{width}}  ", numbers))
+        self.line(Text.assemble("  ", (sign, style), f" {first:<{width}}  ", numbers.rstrip()))
         for line in rest:
             self.line(f"    {line}")
 
