@@ -35,8 +35,25 @@ SIGNS: dict[Outcome, tuple[str, str, str]] = {
     "pass": ("✓", "passed", "#4a9ad4"),
 }
 _SOFT = "dim"
-_HEADLINES = 8
+_HEADLINES = 10
 """Measures of one pillar that are printed when there is no policy to say which matter."""
+_FIRST = (
+    "performance.accuracy",
+    "performance.auc",
+    "performance.precision",
+    "performance.recall",
+    "performance.mean_absolute_error",
+    "performance.r_squared",
+    "fairness.selection_rate",
+    "fairness.selection_rate_ratio",
+    "fairness.true_positive_rate_difference",
+    "fairness.auc",
+    "data_quality.rows",
+    "data_quality.smallest_group_rows",
+    "data_quality.duplicate_share",
+    "data_quality.leaked_share",
+)
+"""What is printed first of each pillar then."""
 
 
 def plain(text: str, limit: int = 120) -> str:
@@ -149,11 +166,10 @@ class Terminal:
         pillar_of = {spec.id: method.pillar for method in evidence.methods for spec in method.measures}
         titles = {spec.id: spec.title for method in evidence.methods for spec in method.measures}
         for pillar in PILLARS:
-            mine = [
-                m
-                for m in evidence.measures
-                if pillar_of.get(m.id) == pillar and m.value is not None and _is_headline(m)
-            ]
+            mine = sorted(
+                (m for m in evidence.measures if pillar_of.get(m.id) == pillar and _is_headline(m)),
+                key=_prominence,
+            )
             if not mine:
                 continue
             self.line(Text(_title(pillar), style="bold"))
@@ -162,7 +178,7 @@ class Terminal:
                     (
                         f"{titles[m.id]}{_where(m)}",
                         formatting.value(m.value, m.unit),
-                        _interval(m.low, m.high, m.unit),
+                        "" if m.interval_method == "exact" else _interval(m.low, m.high, m.unit),
                         f"n {formatting.count(m.n)}",
                     )
                     for m in mine[:_HEADLINES]
@@ -226,8 +242,13 @@ def _interval(low: float | None, high: float | None, unit: str) -> str:
 
 
 def _is_headline(measure: Measure) -> bool:
-    """Whole-table measures, and the rates and pairs of single attributes."""
-    return not measure.slice or (len(measure.slice) == 1 and "p-value" not in measure.unit)
+    """Measured, and of all rows or of a single attribute."""
+    return measure.value is not None and len(measure.slice) <= 1 and measure.unit != "p-value"
+
+
+def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...]]:
+    rank = _FIRST.index(measure.id) if measure.id in _FIRST else len(_FIRST)
+    return rank, measure.id, "".join(measure.slice), tuple(measure.slice.values())
 
 
 def _where(measure: Measure) -> str:
