@@ -112,8 +112,12 @@ def _adult_from_file(file: Path) -> list[list[str]]:
     try:
         content = file.read_bytes()
         text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file} cannot be read as the UCI Adult file: {error}.") from error
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror or error}.") from error
+    except (EOFError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"{file} is not the UCI Adult file: give adult.data as UCI has it, plain or gzipped CSV."
+        ) from error
     rows = [[word.strip() for word in row] for row in csv.reader(io.StringIO(text)) if row]
     if rows and rows[0][0] == "age":
         rows = rows[1:]
@@ -208,7 +212,7 @@ def _options(dataset: str, table: Path, out: Path) -> AuditOptions:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Build the table, audit it, and say what to do next. Ends with the audit's own exit code 0."""
+    """Build the table, audit it, and say what to do next. Ends with 0 unless the audit itself failed."""
     parser = argparse.ArgumentParser(prog="./run demo", description="Audit bundled real data.")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the report [out/demo]")
     parser.add_argument("--dataset", choices=("diabetes", "adult"), default="diabetes")
@@ -227,6 +231,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except AssayError as error:
         print(error.message, file=sys.stderr)
         sys.exit(error.exit_code)
+    print(f"\nNext: .venv/bin/assay verify {chosen.out / 'report.pdf'}")
+    # A verdict on the bundled data is an answer, not a failure of the demo.
     sys.exit(0 if code in (0, 1, 3) else code)
 
 

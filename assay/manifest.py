@@ -17,8 +17,6 @@ _PACKAGES = (
     "pyarrow",
     "pydantic",
     "rfc8785",
-    "altair",
-    "vl-convert-python",
     "typst",
     "pyHanko",
     "pikepdf",

@@ -125,7 +125,7 @@ class Terminal:
         sign, style = outcome
         width = max(self._console.width - len(numbers) - 6, 24)
         first, *rest = textwrap.wrap(title, width) or [""]
-        self.line(Text.assemble("  ", (sign, style), f" {first:<{width}}  ", numbers))
+        self.line(Text.assemble("  ", (sign, style), f" {first:<{width}}  ", numbers.rstrip()))
         for line in rest:
             self.line(f"    {line}")
 
@@ -231,8 +231,10 @@ def _is_headline(measure: Measure) -> bool:
 
 
 def _where(measure: Measure) -> str:
-    setting = formatting.setting(measure)
-    return "" if setting == "all rows" else f", {plain(setting)}"
+    against = f" / {measure.at['against']}" if "against" in measure.at else ""
+    rows = formatting.group(measure.slice) + against
+    over = f" over {measure.over}" if measure.over and not measure.slice else ""
+    return f", {plain(rows)}" if measure.slice else plain(over)
 
 
 def _ending(evidence: Evidence, code: int) -> Text:

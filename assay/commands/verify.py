@@ -28,8 +28,6 @@ def run_verify(report: Path, trust: tuple[Path, ...]) -> int:
     terminal.line(f"{_SIGNS[result.outcome]}: {report.name}")
     for sentence in result.details:
         terminal.line(f"  {plain(sentence, 1_000)}")
-    if result.snapshot_digest is not None:
-        terminal.line(f"  snapshot {result.snapshot_digest}")
     terminal.line(f"exit {result.exit_code}")
     return result.exit_code
 

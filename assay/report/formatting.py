@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from assay.contracts import Measure, Pillar
+from assay.policy.wording import subject_of
 
 __all__ = [
     "PILLAR_TITLES",
@@ -21,6 +22,7 @@ __all__ = [
     "interval",
     "measured_interval",
     "plural",
+    "setting",
     "short",
     "timestamp",
     "value",
@@ -98,6 +100,13 @@ def plural(number: int, word: str, many: str | None = None) -> str:
 def group(slice_: Mapping[str, str]) -> str:
     """The rows that a measure stands for: "Black, Female", or "all rows"."""
     return ", ".join(slice_.values()) if slice_ else "all rows"
+
+
+def setting(measure: Measure) -> str:
+    """Group, comparison and setting of a measure in one line: "Female / Male", "over sex"."""
+    if measure.over is not None and not measure.slice:
+        return ", ".join([f"over {measure.over}", *(f"{key} {text}" for key, text in measure.at.items())])
+    return subject_of(measure)
 
 
 def measured_interval(measure: Measure) -> str:

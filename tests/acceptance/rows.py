@@ -41,4 +41,95 @@ class Row:
         return f"./run test {' '.join(f'tests/{t}' for t in (self.golden, self.planted, self.null))}"
 
 
-ROWS: tuple[Row, ...] = ()
+ROWS: tuple[Row, ...] = (
+    Row(
+        method="performance.classification",
+        golden="stats/test_ranking.py::test_procs_published_area_and_variance_of_the_asah_patients",
+        golden_source="pROC's published AUC and DeLong variance of its aSAH patients; every measure besides "
+        "equals scikit-learn (methods/performance/test_classification.py)",
+        golden_threshold="to the digits printed there",
+        planted="methods/performance/test_classification.py::test_squared_probabilities_are_found_miscalibrated",
+        planted_threshold="calibration slope wholly below 0.9, calibration error wholly above 0.1",
+        null="methods/performance/test_classification.py::test_calibrated_probabilities_raise_no_alarm",
+        null_threshold="slope interval holds 1, intercept interval holds 0",
+        mutant=Mutant(
+            file="assay/stats/ranking.py",
+            old="    below_twice = 2 * np.cumsum(negatives) - negatives",
+            new="    below_twice = 2 * np.cumsum(negatives)",
+            caught_by="stats/test_ranking.py::test_procs_published_area_and_variance_of_the_asah_patients",
+        ),
+    ),
+    Row(
+        method="performance.regression",
+        golden="methods/performance/test_regression.py::test_the_mean_error_has_students_interval",
+        golden_source="Student's t, closed form with the tabled quantile 2.262157; values besides equal "
+        "scikit-learn (test_values_equal_scikit_learn)",
+        golden_threshold="1e-6 relative",
+        planted="methods/performance/test_regression.py::test_a_biased_model_is_found",
+        planted_threshold="a bias of 0.5: mean error wholly above 0.3",
+        null="methods/performance/test_regression.py::test_an_unbiased_model_raises_no_alarm",
+        null_threshold="mean error's interval holds 0",
+        mutant=Mutant(
+            file="assay/methods/performance/regression_errors.py",
+            old="    half = quantile * error([1, 0, 0, 0, 0])",
+            new="    half = error([1, 0, 0, 0, 0])",
+            caught_by="methods/performance/test_regression.py::test_the_mean_error_has_students_interval",
+        ),
+    ),
+    Row(
+        method="fairness.group_rates",
+        golden="methods/fairness/test_group_rates_published.py::test_the_example_of_fairlearns_user_guide",
+        golden_source="fairlearn's user guide, fairness assessment (n = 18): differences .20, 1.00, .25, "
+        "ratio .6667; besides UCI Adult's published rates 6662/21790 and 1179/10771 and the example of "
+        "Local Law 144",
+        golden_threshold="1e-6",
+        planted="methods/fairness/test_group_rates.py::test_a_planted_gap_is_found_pair_by_pair",
+        planted_threshold="12 groups of 200 rows, one at .20 against .50, limit .10: exactly its 11 pairs",
+        null="methods/fairness/test_group_rates.py::test_equal_groups_stay_silent_though_their_range_is_wide",
+        null_threshold="20 draws of 12 equal groups of 60 rows: no pair beyond .10",
+        mutant=Mutant(
+            file="assay/methods/fairness/groupings.py",
+            old="    selected, positive = prediction == favourable, label == favourable",
+            new="    selected, positive = prediction == favourable, prediction == favourable",
+            caught_by="methods/fairness/test_group_rates_published.py::"
+            "test_the_example_of_fairlearns_user_guide",
+        ),
+    ),
+    Row(
+        method="fairness.scores",
+        golden="methods/fairness/test_scores.py::test_each_group_equals_scikit_learn_on_its_rows",
+        golden_source="scikit-learn's roc_auc_score and brier_score_loss on each group's rows; DeLong's "
+        "normal interval of one pair (test_one_pair_of_large_groups_has_delongs_normal_interval)",
+        golden_threshold="1e-11 relative",
+        planted="methods/fairness/test_scores.py::test_a_group_ranked_worse_is_found",
+        planted_threshold="one group's scores shuffled: every pair with it wholly above 0.1",
+        null="methods/fairness/test_scores.py::"
+        "test_equal_groups_raise_no_alarm_more_often_than_the_level_allows",
+        null_threshold="at most 12 alarms in 40 runs of three families at 5 %",
+        mutant=Mutant(
+            file="assay/stats/ranking.py",
+            old="    return float((positives * below_twice).sum() / (2 * n_negative * n_positive))",
+            new="    return float((positives * below_twice).sum() / (2 * n_negative * n_negative))",
+            caught_by="methods/fairness/test_scores.py::test_each_group_equals_scikit_learn_on_its_rows",
+        ),
+    ),
+    Row(
+        method="data_quality.basics",
+        golden="methods/data_quality/test_basics.py::test_the_published_counts_of_adult",
+        golden_source="UCI Adult's training rows: 32,561 rows, 24 repeated, 1,836 / 1,843 / 583 missing "
+        "(needs ASSAY_REAL_DATA)",
+        golden_threshold="exact",
+        planted="methods/data_quality/test_basics.py::"
+        "test_planted_repeats_conflicts_and_leaks_are_counted_exactly",
+        planted_threshold="exactly 10 repeated, 20 contradicting, 200 of 1,000 leaked",
+        null="methods/data_quality/test_basics.py::test_a_clean_file_raises_no_alarm",
+        null_threshold="all shares 0, no note",
+        mutant=Mutant(
+            file="assay/methods/data_quality/repeats.py",
+            old="    duplicates = _share(rows - distinct, rows, kept_share, level)",
+            new="    duplicates = _share(rows - 1, rows, kept_share, level)",
+            caught_by="methods/data_quality/test_basics.py::"
+            "test_planted_repeats_conflicts_and_leaks_are_counted_exactly",
+        ),
+    ),
+)

@@ -101,6 +101,7 @@ def test_capabilities_follow_from_the_columns(tmp_path: Path) -> None:
         "labels",
         "sensitive",
         "predictions",
+        "scores",
         "probabilities",
     }
     training = table_subject(tmp_path, COLUMNS, training=COLUMNS, label="approved", predictions="approved")

@@ -80,7 +80,7 @@ def judge(
         slice=measure.slice, outcome=outcome, value=measure.value, low=measure.low, high=measure.high,  # type: ignore[arg-type]
         n=measure.n, decisive=measure_key(measure), subject=subject, limit=text, limits=limits,
         unit=measure.unit, level=0.95, judged=len(rows), failed=sides.count("beyond"), undecided=undecided,
-        shown_only=("Other, Female",) if len(rows) > 20 else (),
+        shown_only=("Female, Other",) if len(rows) > 20 else (),
         sentence=f"{rule.title}: {subject} {words.get(outcome, 'cannot be decided against')} {text}.",
         severity=rule.severity, required=rule.required, source=rule.source,
     )  # fmt: skip
@@ -106,7 +106,7 @@ def evidence(
     by: dict[str, dict[str, tuple[int, int]]] = {
         sex: {s: total(v for (r, t), v in cells.items() if t == s) for s in sexes},
         race: {r: total(v for (q, t), v in cells.items() if q == r) for r in races},
-        f"{race} × {sex}": {f"{r}, {s}": v for (r, s), v in cells.items()},
+        f"{sex} × {race}": {f"{s}, {r}": v for (r, s), v in cells.items()},
     }
     for number in range(1, further + 1):
         by[f"region {number}"] = {f"Region {i + 1}": (30 + i, 300 + 7 * i + number) for i in range(12)}

@@ -136,7 +136,7 @@ WILD = st.text(max_size=80) | st.sampled_from(NASTY)
 @example(NASTY[:9], NASTY[1], NASTY[5])
 @example(NASTY[:0:-1], NASTY[5], NASTY[7])
 def test_no_text_breaks_the_pdf(names: list[str], title: str, note: str) -> None:
-    data = evidence(title=title, sexes=names[:2], races=names[2:7], columns=names[7:], note=note)
+    data = evidence(title, names[:2], names[2:7], names[7:], note, with_scores=False)
     pdf = build_pdf(data)
     with pikepdf.open(io.BytesIO(pdf)) as opened:
         assert opened.attachments["evidence.json"].get_file().read_bytes() == evidence_module.dump(data)

@@ -49,7 +49,11 @@ def interval_chart(chart: Chart) -> str:
             stands at the right.
     """
     rows = chart["rows"]
-    left, texts, words = gutter([row["label"] for row in rows]), 96.0, 52.0 if chart["words"] else 0.0
+    left, texts, words = (
+        min(200.0, gutter([row["label"] for row in rows])),
+        96.0,
+        52.0 if chart["words"] else 0.0,
+    )
     top, right = (20.0 if chart["lines"] else 6.0), FULL - texts - words - 6
     labels = [wrap(row["label"], left - 12) for row in rows]
     step = TALL if any(len(lines) > 1 for lines in labels) else ROW

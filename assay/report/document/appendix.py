@@ -69,12 +69,17 @@ def manifest_section(book: Book) -> Section:
         ("Code", manifest.code_sha256),
         *data,
     ]
-    layers = [f"{name}: {'active' if on else 'not active'}" for name, on in manifest.sandbox.layers.items()]
+    layers = [
+        f"{name}: {'active' if on else 'not active'}" for name, on in sorted(manifest.sandbox.layers.items())
+    ]
     run = [
         ("Command", " ".join(manifest.command)),
         ("Started", fmt.instant(manifest.started_at)),
         ("Finished", fmt.instant(manifest.finished_at)),
-        ("Steps", ", ".join(f"{name} {fmt.duration(s)}" for name, s in manifest.seconds.items()) or "none"),
+        (
+            "Steps",
+            ", ".join(f"{name} {fmt.duration(s)}" for name, s in sorted(manifest.seconds.items())) or "none",
+        ),
         ("Work", f"{fmt.plural(manifest.shards, 'shard')}, {manifest.failed_shards} failed"),
         ("Seed and tier", f"{plan.seed}, {plan.tier}"),
     ]
@@ -83,7 +88,7 @@ def manifest_section(book: Book) -> Section:
         ("Python", manifest.python),
         ("Platform", manifest.platform),
     ]
-    versions += [(name, str(version)) for name, version in manifest.packages.items()]
+    versions += [(name, str(version)) for name, version in sorted(manifest.packages.items())]
     blocks: list[Block] = [
         heading("Digests (SHA-256)"),
         facts(digests, mono=[term for term, _ in digests]),
@@ -95,7 +100,8 @@ def manifest_section(book: Book) -> Section:
         facts(versions),
         heading("Hardware"),
         facts(
-            [(name, str(what)) for name, what in manifest.hardware.items()] or [("Hardware", "not recorded")]
+            [(name, str(what)) for name, what in sorted(manifest.hardware.items())]
+            or [("Hardware", "not recorded")]
         ),
     ]
     return section("manifest", "Manifest", blocks)

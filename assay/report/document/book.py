@@ -9,7 +9,6 @@ from typing import Any
 from assay.contracts import Evidence, Measure, MeasureSpec, MethodSpec, Verdict
 from assay.evidence import measure_key
 from assay.policy.groups import group_label
-from assay.policy.wording import subject_of
 from assay.report import formatting as fmt
 from assay.report.document.model import Cell, Column, Figure, Table
 
@@ -86,12 +85,9 @@ class Book:
         return tuple(_place(columns.get(n, ()), measure.slice[n])[0] for n in self.names(measure.slice))
 
     def setting(self, measure: Measure) -> str:
-        """Group, comparison and setting of a measure in one line: "Female / Male"."""
-        if measure.over is not None and not measure.slice:
-            rest = [f"{key} {text}" for key, text in measure.at.items()]
-            return ", ".join([f"over {measure.over}", *rest])
+        """`formatting.setting` with the attributes in the order in which the audit named them."""
         named = {name: measure.slice[name] for name in self.names(measure.slice)}
-        return subject_of(measure.model_copy(update={"slice": named}))
+        return fmt.setting(measure.model_copy(update={"slice": named}))
 
     def of(self, method: MethodSpec) -> list[Measure]:
         """Measures of one method, as its spec lists them; groups as their columns list them."""

@@ -47,7 +47,7 @@ def _overall(measure: Measure) -> bool:
 def _definition(book: Book, method: MethodSpec, measures: list[Measure]) -> list[Block]:
     seen = dict.fromkeys(m.id for m in measures)
     planned = next((p for p in book.evidence.plan.methods if p.id == method.id), None)
-    settings = [(name, str(value)) for name, value in (planned.params if planned else {}).items()]
+    settings = [(name, str(value)) for name, value in sorted((planned.params if planned else {}).items())]
     blocks: list[Block] = [heading("How it is computed")]
     rows = [[book.title(id_), book.specs[id_].description, book.specs[id_].unit] for id_ in seen]
     if rows:

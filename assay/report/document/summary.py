@@ -92,19 +92,9 @@ def _tile(evidence: Evidence, pillar: str, title: str) -> Tile:
     outcome, word = next((key, word) for key, word in words if tally[key])
     names = {"insufficient": "undecided", "not_tested": "not tested", "warn": "close", "pass": "passed"}
     rest = [f"{tally[key]} {name}" for key, name in names.items() if tally[key] and key != outcome]
-    if outcome == "pass":
-        return {
-            "title": title,
-            "outcome": outcome,
-            "word": word,
-            "detail": f"{total} of {fmt.plural(total, 'verdict')}",
-        }
-    return {
-        "title": title,
-        "outcome": outcome,
-        "word": word,
-        "detail": " · ".join([f"of {fmt.plural(total, 'verdict')}", *rest]),
-    }
+    among = f"of {fmt.plural(total, 'verdict')}" if len(rest) < 2 else f"of {total}"
+    detail = f"{total} {among}" if outcome == "pass" else " · ".join([among, *rest])
+    return {"title": title, "outcome": outcome, "word": word, "detail": detail}
 
 
 def rule_label(verdict: Verdict) -> str:
@@ -145,7 +135,11 @@ def _limits(book: Book, most: int = 8) -> Table:
 def _quoted(verdict: Verdict) -> str:
     if verdict.judged <= 1:
         return verdict.subject
-    return f"{verdict.subject}, worst of {fmt.plural(verdict.judged, 'pair')}; {verdict.failed} failed"
+    if verdict.outcome == "fail":
+        return f"{verdict.subject}, worst of {verdict.judged}; {verdict.failed} failed"
+    if verdict.outcome == "insufficient":
+        return f"{verdict.subject}, most doubtful of {verdict.judged}; {len(verdict.undecided)} undecided"
+    return f"{verdict.subject}, nearest to the limit of {verdict.judged}"
 
 
 def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) -> list[str]:
