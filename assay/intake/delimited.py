@@ -27,7 +27,11 @@ _DELIMITERS = (",", ";", "\t", "|")
 _DELIMITER_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SAMPLE = 256 * 1024
 _SAMPLE_LINES = 50
-_BLOCK = 2 * MAX_LINE
+_BLOCK = MAX_LINE
+"""Bytes parsed at once. The parser reads up to 32 blocks ahead, and a row may span two."""
+_WIDE = 500
+_WIDE_BLOCK = 4 * MAX_LINE
+"""For files of more than 500 columns, where small blocks would hold a few rows only."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -82,7 +86,7 @@ class DelimitedSource:
                     pa.PythonFile(stream, mode="r"),
                     read_options=pa.csv.ReadOptions(
                         column_names=names,
-                        block_size=_BLOCK,
+                        block_size=_BLOCK if len(names) <= _WIDE else _WIDE_BLOCK,
                         # One thread, so that an invalid row knows its number; parsing is not what takes long.
                         use_threads=False,
                         skip_rows_after_names=0 if self._headerless else 1,
@@ -134,7 +138,7 @@ class DelimitedSource:
             return error
         if "straddling" in str(error):
             return BadInput(
-                f"{self.name} has a row that goes on for more than {_BLOCK // 2**20} MB; "
+                f"{self.name} has a row that goes on for more than {MAX_LINE // 2**20} MB; "
                 "perhaps a quote is never closed."
             )
         return BadInput(f"{self.name} cannot be read as a table: {str(error).splitlines()[0][:200]}.")

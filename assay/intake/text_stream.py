@@ -13,7 +13,7 @@ from assay.errors import BadInput
 
 __all__ = ["MAX_LINE", "TextStream"]
 
-MAX_LINE = 4 * 2**20
+MAX_LINE = 2 * 2**20
 """Bytes of one line; a longer one is a broken file or an attack, and would have to be held in memory."""
 MAX_UNPACKED = 32 * 2**30
 MAX_RATIO = 200
@@ -24,7 +24,7 @@ _RAW_CHUNK = 2**18
 class TextStream:
     """File-like reader of UTF-8 text that unpacks gzip and refuses what cannot be a table.
 
-    `read` raises BadInput for bytes that are no UTF-8, NUL bytes, lines over 4 MB and gzip bombs (more than
+    `read` raises BadInput for bytes that are no UTF-8, NUL bytes, lines over 2 MB and gzip bombs (more than
     32 GB, or more than 200 times the packed size once past 256 MB). The byte-order mark and leading blank
     lines are dropped, and the last line always ends. After the end, `digest` is the SHA-256 of the file as
     it came.

@@ -173,10 +173,12 @@ def test_a_quote_that_is_never_closed_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_line_of_ten_megabytes_is_refused(tmp_path: Path) -> None:
-    assert "line 2 is longer than 4 MB" in _refused(tmp_path, b"y,x\n1," + b"a" * 10_000_000 + b"\n0,b\n")
-    assert "line 1 is longer than 4 MB" in _refused(tmp_path, b"a" * 10_000_000)
+    assert "line 2 is longer than 2 MB" in _refused(tmp_path, b"y,x\n1," + b"a" * 10_000_000 + b"\n0,b\n")
+    assert "line 1 is longer than 2 MB" in _refused(tmp_path, b"a" * 10_000_000)
+    allowed = (b"1," + b"a" * (2**21 - 2) + b"\n0,b\n") * 4
+    assert _take(tmp_path, b"y,x\n" + allowed).profile.test.rows == 8
     quoted = b'y,x\n1,"' + b"a\n" * 10_000_000 + b'"\n0,b\n'
-    assert "row that goes on for more than 8 MB" in _refused(tmp_path, quoted)
+    assert "row that goes on for more than 2 MB" in _refused(tmp_path, quoted)
 
 
 def test_a_hundred_thousand_columns_are_refused_and_two_thousand_read(tmp_path: Path) -> None:
