@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 __all__ = ["run"]
 
-ROWS = (1_000_000, 10_000_000)
+ROWS = (2_000_000, 10_000_000)
 _BLOCK = 500_000
 
 
