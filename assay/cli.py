@@ -31,6 +31,7 @@ app = typer.Typer(
 _DATA = "Data"
 _JUDGE = "Judging"
 _RUN = "Running"
+_RUN_NAMES = "evidence.json, its folder, or the first digits of a snapshot"
 
 
 def _version(asked: bool) -> None:
@@ -238,8 +239,8 @@ def audit(
 
 @app.command(rich_help_panel="Audit")
 def compare(
-    before: Annotated[Path, typer.Argument(help="evidence.json of the first run.")],
-    after: Annotated[Path, typer.Argument(help="evidence.json of the second run.")],
+    before: Annotated[str, typer.Argument(metavar="A", help=f"The first run: {_RUN_NAMES}.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The second run, likewise.")],
 ) -> None:
     """Say what became better, worse or stayed between two runs, with intervals."""
     from assay.commands.compare import run_compare
@@ -249,8 +250,10 @@ def compare(
 
 @app.command(rich_help_panel="Audit")
 def gate(
-    candidate: Annotated[Path, typer.Argument(help="evidence.json of the run to be let through.")],
-    baseline: Annotated[Path, typer.Option(help="evidence.json of the run it must not fall behind.")],
+    candidate: Annotated[str, typer.Argument(metavar="B", help=f"The run to be let through: {_RUN_NAMES}.")],
+    baseline: Annotated[
+        str, typer.Option(metavar="A", help="The run that it must not fall behind, likewise.")
+    ],
 ) -> None:
     """Let a run through only if nothing became worse than in the baseline.
 

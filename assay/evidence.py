@@ -23,11 +23,13 @@ __all__ = [
     "canonical",
     "digest",
     "dump",
+    "from_snapshot",
     "json_schema",
     "load",
     "loads",
     "measure_key",
     "result_digest",
+    "snapshot",
     "snapshot_digest",
 ]
 
@@ -67,13 +69,28 @@ def result_digest(measures: Iterable[Measure], methods: Sequence[MethodSpec]) ->
     return digest([m.model_dump(mode="json") for m in sorted(rows, key=lambda m: (m.id, measure_key(m)))])
 
 
-def snapshot_digest(evidence: Mapping[str, Any] | Evidence) -> str:
-    """Digest of a whole evidence document without its own `snapshot_digest` field."""
+def snapshot(evidence: Mapping[str, Any] | Evidence) -> bytes:
+    """The bytes that the snapshot digest is taken of: everything but the digest's own field."""
     body = (
         evidence.model_dump(mode="json", by_alias=True) if isinstance(evidence, Evidence) else dict(evidence)
     )
     body.pop("snapshot_digest", None)
-    return digest(body)
+    return canonical(body)
+
+
+def snapshot_digest(evidence: Mapping[str, Any] | Evidence) -> str:
+    """SHA-256 of `snapshot(evidence)`, hex."""
+    return hashlib.sha256(snapshot(evidence)).hexdigest()
+
+
+def from_snapshot(content: bytes) -> Evidence:
+    """The evidence whose `snapshot` is `content`; see `loads` for what is checked."""
+    try:
+        body = json.loads(content)
+        body["snapshot_digest"] = hashlib.sha256(content).hexdigest()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise NotAReport("What is stored under that digest is no evidence of Assay.") from error
+    return loads(canonical(body), "the stored evidence")
 
 
 def dump(evidence: Evidence) -> bytes:

@@ -209,6 +209,10 @@ class Terminal:
                 ("report", f"{folder / 'report.pdf'}   (sealed; no reviewer has signed)"),
                 ("", f"{folder / 'report.html'}"),
                 ("evidence", f"{folder / 'evidence.json'}   result {evidence.result_digest[:12]}…"),
+                (
+                    "snapshot",
+                    f"{evidence.snapshot_digest[:12]}   (kept; assay compare and gate find it by that)",
+                ),
             ],
             indent=0,
         )

@@ -154,6 +154,10 @@ def test_a_run_can_be_compared_and_gated(
     assert "better" in compared.out
     assert assay(home, "gate", "--baseline", tmp_path, unfair).code == 1
     assert assay(home, "gate", "--baseline", unfair, unfair).code == 0
+    kept = evidence.load(unfair).snapshot_digest[:10]
+    assert assay(home, "gate", "--baseline", kept, unfair).code == 0, "a run is kept by its snapshot"
+    unknown = assay(home, "compare", "abcdef12", unfair)
+    assert_one_sentence(unknown, "abcdef12 is no file")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from assay.commands.kept import kept_evidence
 from assay.contracts import DataRequest, Evidence, FileRequest, Policy
 from assay.errors import AssayError, BadInput, Cancelled
 
@@ -105,8 +106,10 @@ def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
     except AssayError as error:
         error.message = f"{error.message} Nothing was written."
         raise
+    from assay.evidence import snapshot
     from assay.terminal import Terminal
 
+    kept_evidence().put(snapshot(evidence))
     Terminal().audit(evidence, options.out, code)
     return code
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.text import Text
 
-from assay import evidence
+from assay.commands.kept import find_evidence
 from assay.compare import GateReport, VerdictChange, compare, gate
 from assay.contracts import Comparison
 from assay.report import formatting
@@ -27,9 +26,9 @@ _SHOWN = 20
 """Comparisons of one reading that are printed."""
 
 
-def run_compare(before: Path, after: Path) -> int:
+def run_compare(before: str, after: str) -> int:
     """Print what changed between two runs; 0 whatever the answer is."""
-    report = compare(evidence.load(before), evidence.load(after))
+    report = compare(find_evidence(before), find_evidence(after))
     terminal = Terminal()
     counts = " · ".join(f"{report.counts.get(name, 0)} {name}" for name in _READINGS)
     terminal.line(Text(counts, style="bold"))
@@ -46,9 +45,9 @@ def run_compare(before: Path, after: Path) -> int:
     return 0
 
 
-def run_gate(baseline: Path, candidate: Path) -> int:
+def run_gate(baseline: str, candidate: str) -> int:
     """Print whether the candidate goes through, and what keeps it back; returns 0, 1, 2 or 3."""
-    report: GateReport = gate(evidence.load(baseline), evidence.load(candidate))
+    report: GateReport = gate(find_evidence(baseline), find_evidence(candidate))
     terminal = Terminal()
     style = {0: SIGNS["pass"], 1: SIGNS["fail"]}.get(report.exit_code, SIGNS["insufficient"])[2]
     terminal.line(Text(plain(report.sentence, 500), style=f"bold {style}"))
