@@ -256,10 +256,12 @@ def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...]]:
 
 
 def _where(measure: Measure) -> str:
+    """Rows, comparison and setting of a measure, behind its title."""
     against = f" / {measure.at['against']}" if "against" in measure.at else ""
-    rows = formatting.group(measure.slice) + against
-    over = f" over {measure.over}" if measure.over and not measure.slice else ""
-    return f", {plain(rows)}" if measure.slice else plain(over)
+    rows = [formatting.group(measure.slice) + against] if measure.slice else []
+    over = [f"over {measure.over}"] if measure.over and not measure.slice else []
+    settings = [f"{name} {value}" for name, value in measure.at.items() if name != "against"]
+    return "".join(f", {plain(part)}" for part in (*rows, *over, *settings))
 
 
 def _ending(evidence: Evidence, code: int) -> Text:
