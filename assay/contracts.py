@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PILLARS",
+    "PILLAR_TITLES",
     "AuditMethod",
     "AuditPlan",
     "Capability",
@@ -79,6 +80,15 @@ PILLARS: tuple[Pillar, ...] = (
     "data_quality",
     "cost",
 )
+PILLAR_TITLES: Mapping[Pillar, str] = {
+    "performance": "Performance",
+    "fairness": "Fairness",
+    "explainability": "Explainability",
+    "robustness": "Robustness",
+    "privacy": "Privacy",
+    "data_quality": "Data quality",
+    "cost": "Cost",
+}
 Capability = Literal[
     # of the model
     "query",

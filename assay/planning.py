@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assay.contracts import (
+    PILLAR_TITLES,
     PILLARS,
     AuditMethod,
     AuditPlan,
@@ -20,21 +21,11 @@ from assay.contracts import (
 )
 from assay.evidence import digest
 
-__all__ = ["PILLAR_TITLES", "make_params", "make_plan", "needs_in_words", "timestamp", "why_not"]
+__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_not"]
 
 from pydantic import ValidationError
 
 from assay.errors import BadInput, BadParams
-
-PILLAR_TITLES: dict[Pillar, str] = {
-    "performance": "Performance",
-    "fairness": "Fairness",
-    "explainability": "Explainability",
-    "robustness": "Robustness",
-    "privacy": "Privacy",
-    "data_quality": "Data quality",
-    "cost": "Cost",
-}
 
 _NEEDS: dict[Capability, str] = {
     "query": "a model that can be asked about new inputs",

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from assay.contracts import PILLARS, AuditPlan, Evidence, Measure, Outcome, Pillar, Profile, Verdict
+from assay.contracts import (
+    PILLAR_TITLES,
+    PILLARS,
+    AuditPlan,
+    Evidence,
+    Measure,
+    Outcome,
+    Pillar,
+    Profile,
+    Verdict,
+)
 from assay.policy.wording import settle_clause
 from assay.report import formatting
 
@@ -219,7 +229,7 @@ class Terminal:
 
 
 def _title(pillar: Pillar) -> str:
-    return formatting.PILLAR_TITLES[pillar]
+    return PILLAR_TITLES[pillar]
 
 
 def _counts(verdicts: Sequence[Verdict]) -> Text:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from assay.contracts import Measure, Pillar
+from assay.contracts import Measure
 from assay.policy.wording import subject_of
 
 __all__ = [
-    "PILLAR_TITLES",
     "about",
     "count",
     "duration",
@@ -27,16 +26,6 @@ __all__ = [
     "timestamp",
     "value",
 ]
-
-PILLAR_TITLES: Mapping[Pillar, str] = {
-    "performance": "Performance",
-    "fairness": "Fairness",
-    "explainability": "Explainability",
-    "robustness": "Robustness",
-    "privacy": "Privacy",
-    "data_quality": "Data quality",
-    "cost": "Cost",
-}
 
 _DECIMALS = {"ratio": 2, "share": 3, "difference": 3, "score": 3, "p-value": 3, "probability": 3}
 _COUNTS = {"count", "rows", "persons", "groups"}

@@ -9,6 +9,7 @@ import pytest
 
 from assay.contracts import DataRequest, FileRequest
 from assay.datasets.table import TableSubject
+from assay.demo import ADULT_COLUMNS
 from assay.intake.table import take_in
 
 _FOLDER = os.environ.get("ASSAY_REAL_DATA", "")
@@ -16,29 +17,11 @@ pytestmark = pytest.mark.skipif(
     not _FOLDER, reason="UCI Adult: ASSAY_REAL_DATA does not name a folder of real data"
 )
 
-HEADER = (
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education-num",
-    "marital-status",
-    "occupation",
-    "relationship",
-    "race",
-    "sex",
-    "capital-gain",
-    "capital-loss",
-    "hours-per-week",
-    "native-country",
-    "income",
-)
-
 
 @pytest.fixture(scope="module")
 def adult(tmp_path_factory: pytest.TempPathFactory) -> TableSubject:
     request = DataRequest(
-        test=FileRequest(path=str(Path(_FOLDER) / "adult" / "adult.data.gz"), header=HEADER),
+        test=FileRequest(path=str(Path(_FOLDER) / "adult" / "adult.data.gz"), header=ADULT_COLUMNS),
         label="income",
         predictions="income",
         sensitive=("sex", "race", "native-country", "age"),
@@ -87,7 +70,7 @@ def test_the_parquet_edition_has_the_same_rows(tmp_path: Path, adult: TableSubje
     )
     both = take_in(request, tmp_path)
     assert both.profile.test.rows == 48_842
-    names = [name for name in HEADER if name not in ("income", "age")]
+    names = [name for name in ADULT_COLUMNS if name not in ("income", "age")]
     training = np.concatenate([b.row_hashes(names) for b in adult.dataset("test").batches(names)])
     everything = np.concatenate([b.row_hashes(names) for b in both.dataset("test").batches(names)])
     assert np.isin(training, everything).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.contracts import PILLARS, Limits, Rule
+from assay.contracts import PILLAR_TITLES, PILLARS, Limits, Rule
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.model import Block, Cell, Section, bullets, facts, heading, section, text
@@ -101,10 +101,10 @@ def limits_section(book: Book) -> Section:
     evidence = book.evidence
     profile = evidence.subject
     ran = {m.pillar for m in evidence.methods}
-    rows = [[fmt.PILLAR_TITLES[e.pillar], e.title, e.reason] for e in evidence.not_tested]
+    rows = [[PILLAR_TITLES[e.pillar], e.title, e.reason] for e in evidence.not_tested]
     named = {e.pillar for e in evidence.not_tested}
     rows += [
-        [fmt.PILLAR_TITLES[p], fmt.PILLAR_TITLES[p], "no method of this area was part of the plan"]
+        [PILLAR_TITLES[p], PILLAR_TITLES[p], "no method of this area was part of the plan"]
         for p in PILLARS
         if p not in ran | named
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from assay.contracts import PILLARS, Evidence, Verdict
+from assay.contracts import PILLAR_TITLES, PILLARS, Evidence, Verdict
 from assay.policy.wording import settle_clause
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
@@ -48,7 +48,7 @@ def opinion(evidence: Evidence) -> str:
 
 
 def _scope(evidence: Evidence) -> str:
-    untested = [fmt.PILLAR_TITLES[p].lower() for p in PILLARS if _untested(evidence, p)]
+    untested = [PILLAR_TITLES[p].lower() for p in PILLARS if _untested(evidence, p)]
     grade = {
         "supplied": "Predictions were supplied as a file; that they come from the model was not verified.",
         "endpoint": "The model was asked through its endpoint; its inside was not seen.",
@@ -166,7 +166,7 @@ def summary(book: Book, draft: bool) -> Summary:
     reasons: dict[str, list[str]] = {}
     for entry in evidence.not_tested:
         reasons.setdefault(entry.reason, []).append(entry.title)
-    tiles = [_tile(evidence, pillar, fmt.PILLAR_TITLES[pillar]) for pillar in PILLARS]
+    tiles = [_tile(evidence, pillar, PILLAR_TITLES[pillar]) for pillar in PILLARS]
     if draft:
         word, detail = "Unsigned", "nobody has signed"
         tiles.append({"title": "Reviewer", "outcome": "not_tested", "word": word, "detail": detail})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.contracts import Limits, Measure, Verdict
+from assay.contracts import PILLAR_TITLES, Limits, Measure, Verdict
 from assay.policy.groups import group_label, other_side
 from assay.policy.wording import TOGETHER
 from assay.report import formatting as fmt
@@ -29,7 +29,7 @@ def findings_section(book: Book) -> Section:
                 "id": finding.id,
                 "title": finding.title,
                 "severity": finding.severity,
-                "pillar": fmt.PILLAR_TITLES[finding.pillar],
+                "pillar": PILLAR_TITLES[finding.pillar],
                 "rows": [
                     {"term": term, "text": body, "mono": term == "Evidence"}
                     for term, body in (
