@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 from pydantic import BaseModel, ValidationError
 
+from assay.canonical import NotCanonical, canonical_json
 from assay.contracts import Evidence, Measure, MethodSpec
 from assay.errors import BadInput, Internal, NotAReport
 
@@ -42,8 +43,8 @@ def canonical(value: Any) -> bytes:
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", by_alias=True)
     try:
-        return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as error:
+        return canonical_json(value)
+    except NotCanonical as error:
         raise Internal(f"A value cannot be written as canonical JSON: {error}.") from error
 
 
@@ -54,9 +55,18 @@ def digest(value: Any) -> str:
 
 def measure_key(measure: Measure) -> str:
     """The identity of a measure: SHA-256 over its id, slice, over and at."""
-    return digest(
-        {"id": measure.id, "slice": dict(measure.slice), "over": measure.over, "at": dict(measure.at)}
-    )
+    return _key(measure.id, tuple(measure.slice.items()), measure.over, tuple(measure.at.items()))
+
+
+@lru_cache(maxsize=200_000)
+def _key(
+    measure: str,
+    rows: tuple[tuple[str, str], ...],
+    over: str | None,
+    at: tuple[tuple[str, str | int | float], ...],
+) -> str:
+    # Kept, since planning, judging and reporting ask for the keys of the same measures again and again.
+    return digest({"id": measure, "slice": dict(rows), "over": over, "at": dict(at)})
 
 
 def result_digest(measures: Iterable[Measure], methods: Sequence[MethodSpec]) -> str:

@@ -16,7 +16,6 @@ _PACKAGES = (
     "scipy",
     "pyarrow",
     "pydantic",
-    "rfc8785",
     "typst",
     "pyHanko",
     "pikepdf",

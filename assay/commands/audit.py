@@ -146,16 +146,18 @@ def sealed_files(evidence: Evidence) -> dict[str, bytes]:
     """report.pdf (sealed by the local authority), report.html and evidence.json of one snapshot."""
     from assay.evidence import dump
     from assay.report.authority import open_authority
+    from assay.report.document import build_document
     from assay.report.html import build_html
     from assay.report.pdf import build_pdf
     from assay.report.seal import seal
 
     moment = datetime.now(UTC)
-    sealed = seal(build_pdf(evidence), open_authority(now=moment), when=moment)
+    document, content = build_document(evidence), dump(evidence)
+    pdf = build_pdf(evidence, document=document, attached=content)
     return {
-        "report.pdf": sealed,
-        "report.html": build_html(evidence).encode(),
-        "evidence.json": dump(evidence),
+        "report.pdf": seal(pdf, open_authority(now=moment), when=moment),
+        "report.html": build_html(evidence, document=document).encode(),
+        "evidence.json": content,
     }
 
 

@@ -30,8 +30,18 @@ SECONDS = 120.0
 """A report that takes longer to typeset is given up."""
 
 
-def build_pdf(evidence: Evidence, *, draft: bool = True, seconds: float = SECONDS) -> bytes:
+def build_pdf(
+    evidence: Evidence,
+    *,
+    draft: bool = True,
+    document: Document | None = None,
+    attached: bytes | None = None,
+    seconds: float = SECONDS,
+) -> bytes:
     """The report as a tagged PDF; the same evidence gives the same bytes.
+
+    `document` and `attached` are `build_document(evidence)` and `dump(evidence)` where the caller has
+    them already.
 
     Text in any script, markup or length is shown literally; what no font covers is written out as
     ‹U+4E2D›, and the attached evidence.json keeps it exactly. Further fonts come from the folder
@@ -40,8 +50,8 @@ def build_pdf(evidence: Evidence, *, draft: bool = True, seconds: float = SECOND
     Raises:
         Internal: typesetting failed or took longer than `seconds`.
     """
-    document = build_document(evidence, draft=draft)
-    attached = dump(evidence)
+    document = document or build_document(evidence, draft=draft)
+    attached = attached or dump(evidence)
     try:
         return typeset(_with(document, families(), chart_families()), attached, seconds=seconds)
     except _NotTypeset:
