@@ -99,7 +99,7 @@ class GroupRates:
             Citation(text="Chouldechova 2017, Fair prediction with disparate impact"),
             Citation(text="Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4(D)"),
             Citation(text="New York City, 6 RCNY 5-300 to 5-304 (Local Law 144 of 2021)"),
-            Citation(text="Wilson 1927; Koopman 1984; Zou & Donner 2008 (intervals)"),
+            Citation(text="Wilson 1927; Fay, Proschan & Brittain 2015; Koopman 1984 (intervals)"),
             Citation(text="Holm 1979; Davison & Hinkley 1997 (multiplicity, bootstrap)"),
         ),
     )
