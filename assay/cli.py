@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that `assay --help` stays q
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from assay import __version__
-from assay.errors import AssayError
+from assay.errors import AssayError, BadInput
 
 __all__ = ["app", "main"]
 
@@ -79,10 +80,11 @@ def audit(
         ),
     ] = None,
     sensitive: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="COLUMN,...",
-            help="Columns of sensitive attributes, joined by commas.",
+            help="Columns of sensitive attributes, joined by commas; may be repeated. "
+            "A name with a comma stands in double quotes.",
             rich_help_panel=_DATA,
         ),
     ] = None,
@@ -171,10 +173,10 @@ def audit(
         ),
     ] = None,
     methods: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="ID,...",
-            help="Only these methods, joined by commas: see `assay methods`.",
+            help="Only these methods, joined by commas: see `assay methods`; may be repeated.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -183,7 +185,10 @@ def audit(
         typer.Option(help="How many resamples intervals rest on.", rich_help_panel=_RUN),
     ] = "standard",
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Seed of every random step.", rich_help_panel=_RUN)
+        int,
+        typer.Option(
+            metavar="N", min=0, max=2**53 - 1, help="Seed of every random step.", rich_help_panel=_RUN
+        ),
     ] = 0,
     title: Annotated[
         str | None,
@@ -194,7 +199,11 @@ def audit(
     time_limit: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=1.0, help="Seconds that one step may take.", rich_help_panel=_RUN
+            metavar="SECONDS",
+            min=1.0,
+            max=31_536_000.0,
+            help="Seconds that one step may take, a year at most.",
+            rich_help_panel=_RUN,
         ),
     ] = 3600.0,
 ) -> None:
@@ -213,7 +222,7 @@ def audit(
         label=label,
         predictions=predictions,
         scores=scores,
-        sensitive=_split(sensitive),
+        sensitive=_names("sensitive", sensitive) or (),
         favourable=favourable,
         threshold=threshold,
         task=task,
@@ -223,11 +232,11 @@ def audit(
         cluster=cluster,
         identifier=identifier,
         bins=tuple(bins or ()),
-        header=_split(header) if header is not None else None,
+        header=_names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,
         allow_missing=allow_missing,
         policy=policy,
-        methods=_split(methods) if methods is not None else None,
+        methods=_names("methods", methods),
         tier=tier,
         seed=seed,
         title=title,
@@ -319,8 +328,21 @@ def policies(
     list_policies(name)
 
 
-def _split(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+def _names(option: str, texts: list[str] | None) -> tuple[str, ...] | None:
+    """Names joined by commas, in one or more uses of an option; double quotes hold a comma together."""
+    if texts is None:
+        return None
+    try:
+        cells = [cell for text in texts for row in csv.reader([text], skipinitialspace=True) for cell in row]
+    except csv.Error:
+        cells = []
+    names = tuple(name for name in map(str.strip, cells) if name)
+    if not names:
+        raise BadInput(
+            f"--{option} names nothing; write one or more names joined by commas, or leave it out. "
+            "Nothing was written."
+        )
+    return names
 
 
 def main() -> NoReturn:

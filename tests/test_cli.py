@@ -169,6 +169,12 @@ def test_a_run_can_be_compared_and_gated(
         (("--policy", "hirring"), ("hirring", '"hiring"')),
         (("--methods", "fairness.group_rate"), ('"fairness.group_rates"',)),
         (("--bins", "age=old"), ("--bins", "age=25,60")),
+        (("--bins", "age=nan"), ("--bins", "age=25,60")),
+        (("--bins", "age=30", "--bins", "age=50", "--sensitive", "age"), ('twice for "age"',)),
+        (("--threshold", "nan"), ("--threshold nan is no finite number",)),
+        (("--threshold", "inf"), ("--threshold inf is no finite number",)),
+        (("--sensitive", ""), ("--sensitive names nothing",)),
+        (("--methods", ","), ("--methods names nothing",)),
     ],
 )
 def test_a_mistake_is_told_in_one_sentence_with_the_way_out(
@@ -178,6 +184,27 @@ def test_a_mistake_is_told_in_one_sentence_with_the_way_out(
     ran = assay(home, "audit", "--data", table, *COLUMNS, *arguments, "--out", out)
     assert_one_sentence(ran, *parts, "Nothing was written.")
     assert not out.exists() or not any(out.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [("--seed", str(2**53)), ("--time-limit", "inf")])
+def test_a_number_beyond_its_range_is_refused_by_its_option(
+    home: Path, table: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    ran = assay(home, "audit", "--data", table, *COLUMNS, *arguments, "--out", tmp_path / "out")
+    assert_one_sentence(ran, f"Invalid value for '{arguments[0]}'")
+
+
+def test_repeated_and_quoted_names_are_all_audited(home: Path, tmp_path: Path) -> None:
+    columns = loans()
+    columns["region, of birth"] = columns.pop("region")
+    table = write_csv(tmp_path / "loans.csv", columns)
+    named = ("--sensitive", "sex", "--sensitive", '"region, of birth"')
+    only = ("--methods", "data_quality.basics", "--methods", "fairness.group_rates")
+    ran = assay(home, "audit", "--data", table, *COLUMNS, *named, *only, "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    found = evidence.load(tmp_path / "out")
+    assert found.subject.roles.sensitive == ("sex", "region, of birth")
+    assert {method.id for method in found.methods} == {only[1], only[3]}
 
 
 @pytest.mark.parametrize(
@@ -199,6 +226,12 @@ def test_a_file_that_cannot_be_audited_is_refused_in_one_sentence(
     (tmp_path / "loans.csv").write_bytes(content)
     ran = assay(home, "audit", "--data", tmp_path / "loans.csv", *COLUMNS, "--out", tmp_path / "out")
     assert_one_sentence(ran, part)
+
+
+def test_a_pipe_is_refused_as_what_it_is(home: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ran = assay(home, "audit", "--data", tmp_path / "pipe", *COLUMNS, "--out", tmp_path / "out")
+    assert_one_sentence(ran, "pipe is no regular file", "Nothing was written.")
 
 
 def test_duplicated_ids_are_refused(home: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -52,7 +53,13 @@ class AuditOptions:
 
         def file(path: Path) -> FileRequest:
             if not path.is_file():
-                kind = "is a folder" if path.is_dir() else "does not exist"
+                kind = (
+                    "is a folder"
+                    if path.is_dir()
+                    else "is no regular file"
+                    if path.exists()
+                    else "does not exist"
+                )
                 raise BadInput(f"{path} {kind}; give a CSV, TSV or Parquet file.")
             return FileRequest(path=str(path.resolve()), header=self.header)
 
@@ -60,6 +67,8 @@ class AuditOptions:
             raise BadInput(
                 "An audit needs predictions: name their column with --predictions, or --scores for scores."
             )
+        if self.threshold is not None and not isfinite(self.threshold):
+            raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
         return DataRequest(
             test=file(self.data),
             training=file(self.train) if self.train else None,
@@ -74,10 +83,21 @@ class AuditOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
-            bins=dict(_cut_points(text) for text in self.bins),
+            bins=_bins(self.bins),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
+
+
+def _bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+    found: dict[str, tuple[float, ...]] = {}
+    for name, cuts in map(_cut_points, texts):
+        if name in found:
+            raise BadInput(
+                f'--bins is given twice for "{name}"; write all its cuts in one, such as age=25,60.'
+            )
+        found[name] = cuts
+    return found
 
 
 def _cut_points(text: str) -> tuple[str, tuple[float, ...]]:
@@ -86,7 +106,7 @@ def _cut_points(text: str) -> tuple[str, tuple[float, ...]]:
         cuts = tuple(float(point) for point in points.split(","))
     except ValueError:
         cuts = ()
-    if not name or not cuts or list(cuts) != sorted(set(cuts)):
+    if not name or not cuts or not all(map(isfinite, cuts)) or list(cuts) != sorted(set(cuts)):
         raise BadInput(
             f'--bins "{text}" cannot be read; write a column and rising numbers, such as age=25,60.'
         )

@@ -74,6 +74,11 @@ def _groupable(
     stay = []
     for column in sensitive:
         try:
+            if not scans[column].present:
+                raise BadInput(
+                    f'{name} column "{column}" (sensitive) has no value in any row, so it forms no groups. '
+                    "Fill it in, or name another column."
+                )
             plan_sensitive(name, scans[column], request.bins, request.max_groups)
         except BadInput as error:
             if not roles.sensitive_inferred:

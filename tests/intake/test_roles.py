@@ -87,6 +87,20 @@ def test_an_inferred_attribute_that_cannot_be_grouped_is_a_feature(tmp_path: Pat
     assert any("120 different values" in note and "as a feature" in note for note in profile.notes)
 
 
+@pytest.mark.parametrize("bins", [{}, {"sex": (1.0,)}])
+def test_an_attribute_without_any_value_is_refused(tmp_path: Path, bins: dict[str, object]) -> None:
+    columns = {"label": [1, 0, 1, 0], "sex": [None] * 4}
+    message = _refused(tmp_path, columns, label="label", sensitive=("sex",), bins=bins)
+    assert '"sex" (sensitive) has no value in any row' in message
+
+
+def test_an_inferred_attribute_without_any_value_is_a_feature(tmp_path: Path) -> None:
+    columns = {"label": [1, 0, 1, 0], "sex": [None] * 4}
+    profile = table_subject(tmp_path, columns, label="label").profile
+    assert profile.roles.sensitive == ()
+    assert any("no value in any row" in note and "as a feature" in note for note in profile.notes)
+
+
 def test_bins_belong_to_sensitive_columns(tmp_path: Path) -> None:
     assert "no column" in _refused(tmp_path, label="approved", bins={"agee": (30,)})
     assert "not among the sensitive" in _refused(tmp_path, label="approved", bins={"age": (30,)})
