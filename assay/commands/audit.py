@@ -14,6 +14,7 @@ from assay.errors import AssayError, BadInput, Cancelled
 
 if TYPE_CHECKING:
     from assay.engine import Listener
+    from assay.report.authority import Authority
 
 __all__ = ["AuditOptions", "run_audit", "sealed_files"]
 
@@ -139,12 +140,15 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     from assay.manifest import command_without_folders
     from assay.output import check_writable, write_all
     from assay.policy import exit_code
+    from assay.report.authority import open_authority
     from assay.runner.supervisor import Supervisor
     from assay.terminal import progress_bar
 
     data = options.data_request()
     policy, sha256 = _policy(options.policy)
     check_writable(options.out)
+    # Opened before hours of work depend on it.
+    authority = open_authority(now=datetime.now(UTC))
     request = AuditRequest(
         title=options.title or options.data.name,
         command=("assay", *command_without_folders(options.command)),
@@ -158,24 +162,22 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
         evidence = audit(request, supervisor, watching)
         watching.progress("writing the report", 1.0)
-        write_all(options.out, sealed_files(evidence))
+        write_all(options.out, sealed_files(evidence, authority))
     return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards)
 
 
-def sealed_files(evidence: Evidence) -> dict[str, bytes]:
-    """report.pdf (sealed by the local authority), report.html and evidence.json of one snapshot."""
+def sealed_files(evidence: Evidence, authority: Authority) -> dict[str, bytes]:
+    """report.pdf (sealed by `authority`), report.html and evidence.json of one snapshot."""
     from assay.evidence import dump
-    from assay.report.authority import open_authority
     from assay.report.document import build_document
     from assay.report.html import build_html
     from assay.report.pdf import build_pdf
     from assay.report.seal import seal
 
-    moment = datetime.now(UTC)
     document, content = build_document(evidence), dump(evidence)
     pdf = build_pdf(evidence, document=document, attached=content)
     return {
-        "report.pdf": seal(pdf, open_authority(now=moment), when=moment),
+        "report.pdf": seal(pdf, authority, when=datetime.now(UTC)),
         "report.html": build_html(evidence, document=document).encode(),
         "evidence.json": content,
     }

@@ -6,9 +6,20 @@ from collections.abc import Hashable, Mapping
 
 from assay.contracts import Measure
 
-__all__ = ["at_without_pair", "attributes", "group_label", "matches_over", "other_side", "pair_identity"]
+__all__ = [
+    "ANY_ATTRIBUTE",
+    "at_without_pair",
+    "attributes",
+    "group_label",
+    "matches_over",
+    "other_side",
+    "pair_identity",
+]
 
 _TIMES = " × "
+SINGLE, INTERSECTION = "*", "* × *"
+ANY_ATTRIBUTE = frozenset({SINGLE, INTERSECTION})
+"""What a rule's `over` may say instead of the name of an attribute."""
 
 
 def group_label(group: Mapping[str, str], over: str | None = None) -> str:
@@ -36,9 +47,9 @@ def matches_over(wanted: tuple[str, ...] | None, measure: Measure) -> bool:
         return False
     parts = sorted(measure.slice) if measure.slice else sorted(name.split(_TIMES))
     for pattern in wanted:
-        if pattern == "*":
+        if pattern == SINGLE:
             found = len(parts) == 1
-        elif pattern == "* × *":
+        elif pattern == INTERSECTION:
             found = len(parts) > 1
         else:
             found = pattern == name or sorted(pattern.split(_TIMES)) == parts

@@ -26,6 +26,7 @@ from assay.contracts import (
 from assay.evidence import measure_key
 from assay.policy.checking import check_policy, measure_specs, pillar_of
 from assay.policy.families import Family, families, family_items
+from assay.policy.groups import ANY_ATTRIBUTE
 from assay.policy.reading import Bounds, Item, limit_bounds, target_bounds
 from assay.policy.settling import settle
 from assay.policy.wording import decided_sentence, limit_text, subject_of, undecided_sentence
@@ -65,9 +66,8 @@ def judge(
     for rule in policy.rules:
         spec = by_id[rule.measure]
         found = families(rule, spec, every)
-        if not found:
-            judged.append((_not_tested(rule, spec, _why_absent(rule, every, reasons)), None))
         judged.extend(_judge_family(rule, spec, family) for family in found)
+        judged.extend((verdict, None) for verdict in _missing(rule, spec, every, reasons, bool(found)))
     judged.sort(key=lambda pair: PILLARS.index(pair[0].pillar))
     return tuple(v for v, _ in judged), tuple(f for _, f in judged if f is not None)
 
@@ -189,6 +189,22 @@ def _not_tested(rule: Rule, spec: MeasureSpec, reason: str, over: str | None = N
         required=rule.required,
         source=rule.source,
     )
+
+
+def _missing(
+    rule: Rule, spec: MeasureSpec, every: Sequence[Measure], reasons: Mapping[str, str], found: bool
+) -> list[Verdict]:
+    """A verdict "not tested" for each attribute that the rule names and nothing measured; one for the whole
+    rule when it names none. What a policy asks for by name never vanishes without a word."""
+    if rule.over is None or all(wanted in ANY_ATTRIBUTE for wanted in rule.over):
+        return [] if found else [_not_tested(rule, spec, _why_absent(rule, every, reasons))]
+    absent = []
+    for wanted in rule.over:
+        narrowed = rule.model_copy(update={"over": (wanted,)})
+        if wanted not in ANY_ATTRIBUTE and not families(narrowed, spec, every):
+            reason = _why_absent(narrowed, every, reasons)
+            absent.append(_not_tested(rule, spec, reason, over=wanted))
+    return absent
 
 
 def _why_absent(rule: Rule, every: Sequence[Measure], reasons: Mapping[str, str]) -> str:

@@ -63,6 +63,22 @@ def test_a_rule_without_measures_repeats_why_its_method_did_not_run() -> None:
     assert found.sentence == "Accuracy: not measured. No label."
 
 
+def test_an_attribute_that_a_rule_names_never_vanishes_without_a_word() -> None:
+    rule = ratio_rule(0.3, 'over = ["sex", "race × sex"]')
+    tested, missing = verdicts(FAIR, rule)
+    assert (tested.over, tested.outcome) == ("sex", "pass")
+    assert (missing.over, missing.outcome, missing.required) == ("race × sex", "not_tested", True)
+    assert "not over race × sex" in missing.sentence
+    assert exit_code((tested, missing)) == 3
+    both = FAIR + groups({"B, F": (50, 100), "W, M": (50, 100)}, over="sex × race")
+    assert verdicts(both, rule)[0].outcome == "pass"
+    assert len(verdicts(both, rule)) == 2, "an intersection is found whichever attribute is named first"
+
+
+def test_wildcards_ask_for_no_attribute_by_name() -> None:
+    assert [v.over for v in verdicts(FAIR, ratio_rule(0.3, 'over = ["*", "* × *"]'))] == ["sex"]
+
+
 def test_the_same_measures_in_another_order_give_the_same_verdicts() -> None:
     measures = [*groups({"A": (300, 600), "B": (250, 600), "C": (100, 400)}, over="race")]
     backwards = verdict(measures[::-1], ratio_rule())
