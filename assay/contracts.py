@@ -299,6 +299,8 @@ class MeasureSpec(Frozen):
     """What is computed, as one sentence with the formula if short."""
     of: Identifier | None = None
     """For pairs, ranges and bounds: the group measure that they compare."""
+    needs: tuple[Capability, ...] = ()
+    """What this measure needs beyond what its method does."""
 
 
 class Measure(Frozen):

@@ -24,6 +24,7 @@ from assay.contracts import (
     Verdict,
 )
 from assay.evidence import measure_key
+from assay.planning import needs_in_words
 from assay.policy.checking import check_policy, measure_specs, pillar_of
 from assay.policy.families import Family, families, family_items
 from assay.policy.groups import ANY_ATTRIBUTE
@@ -197,17 +198,17 @@ def _missing(
     """A verdict "not tested" for each attribute that the rule names and nothing measured; one for the whole
     rule when it names none. What a policy asks for by name never vanishes without a word."""
     if rule.over is None or all(wanted in ANY_ATTRIBUTE for wanted in rule.over):
-        return [] if found else [_not_tested(rule, spec, _why_absent(rule, every, reasons))]
+        return [] if found else [_not_tested(rule, spec, _why_absent(rule, spec, every, reasons))]
     absent = []
     for wanted in rule.over:
         narrowed = rule.model_copy(update={"over": (wanted,)})
         if wanted not in ANY_ATTRIBUTE and not families(narrowed, spec, every):
-            reason = _why_absent(narrowed, every, reasons)
+            reason = _why_absent(narrowed, spec, every, reasons)
             absent.append(_not_tested(rule, spec, reason, over=wanted))
     return absent
 
 
-def _why_absent(rule: Rule, every: Sequence[Measure], reasons: Mapping[str, str]) -> str:
+def _why_absent(rule: Rule, spec: MeasureSpec, every: Sequence[Measure], reasons: Mapping[str, str]) -> str:
     present = [m for m in every if m.id == rule.measure]
     if present:
         wanted = []
@@ -218,7 +219,11 @@ def _why_absent(rule: Rule, every: Sequence[Measure], reasons: Mapping[str, str]
         if rule.at:
             wanted.append("at " + ", ".join(f"{k} = {v}" for k, v in rule.at.items()))
         return f"it was measured, but not {' '.join(wanted)}"
-    return reasons.get(rule.measure, "no method of this run yields it for these data")
+    if rule.measure in reasons:
+        return reasons[rule.measure]
+    if spec.needs:
+        return f"needs {' and '.join(needs_in_words(spec.needs))}; this audit was given none"
+    return "no method of this run yields it for these data"
 
 
 def _listed(names: Sequence[str]) -> str:

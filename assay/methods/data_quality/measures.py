@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from assay.contracts import (
+    Capability,
     DatasetRole,
     Direction,
     Grade,
@@ -41,7 +42,18 @@ def _spec(name: str, title: str, unit: str, direction: Direction, description: s
         direction=direction,
         judging="single",
         description=description,
+        needs=_NEEDS.get(name, ()),
     )
+
+
+_NEEDS: dict[str, tuple[Capability, ...]] = {
+    "label_conflict_share": ("labels",),
+    "leaked_share": ("training_rows",),
+    "minority_share": ("labels",),
+    "group_share": ("sensitive",),
+    "group_rows": ("sensitive",),
+    "smallest_group_rows": ("sensitive",),
+}
 
 
 MEASURES: tuple[MeasureSpec, ...] = (

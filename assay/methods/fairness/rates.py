@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from assay.contracts import Direction, MeasureSpec
+from assay.contracts import Capability, Direction, MeasureSpec
 
 __all__ = [
     "EQUALIZED_ODDS",
@@ -195,6 +195,7 @@ def group_measure_specs() -> tuple[MeasureSpec, ...]:
     specs: list[MeasureSpec] = []
     for rate in RATES:
         lower = rate.title.lower()
+        needs: tuple[Capability, ...] = () if rate is SELECTION else ("labels",)
         specs.append(
             MeasureSpec(
                 id=rate.id,
@@ -203,6 +204,7 @@ def group_measure_specs() -> tuple[MeasureSpec, ...]:
                 direction=rate.direction,
                 judging="single",
                 description=f"In one group: {rate.formula}; Wilson interval.",
+                needs=needs,
             )
         )
         if rate.differences:
@@ -216,6 +218,7 @@ def group_measure_specs() -> tuple[MeasureSpec, ...]:
                     description=f"{rate.title} of one group minus that of another, higher minus lower, "
                     "for every pair; simultaneous intervals over all pairs of the attribute.",
                     of=rate.id,
+                    needs=needs,
                 )
             )
             specs.append(
@@ -228,6 +231,7 @@ def group_measure_specs() -> tuple[MeasureSpec, ...]:
                     description=f"Highest minus lowest {lower} over the groups; biased upwards with many "
                     "small groups, so shown and never judged.",
                     of=rate.id,
+                    needs=needs,
                 )
             )
         if rate.ratios:
@@ -241,6 +245,7 @@ def group_measure_specs() -> tuple[MeasureSpec, ...]:
                     description=f"{rate.title} of one group over that of another, lower over higher, "
                     "for every pair; simultaneous intervals over all pairs of the attribute.",
                     of=rate.id,
+                    needs=needs,
                 )
             )
     return tuple(specs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.contracts import Citation, Direction, MeasureSpec
+from assay.contracts import Capability, Citation, Direction, MeasureSpec
 
 __all__ = ["CITATIONS", "SPECS"]
 
@@ -15,7 +15,19 @@ def _spec(name: str, title: str, unit: str, direction: Direction, description: s
         direction=direction,
         judging="single",
         description=description,
+        needs=_NEEDS.get(name, ()),
     )
+
+
+_NEEDS: dict[str, tuple[Capability, ...]] = {
+    "auc": ("scores",),
+    "average_precision": ("scores",),
+    "brier_score": ("probabilities",),
+    "log_loss": ("probabilities",),
+    "calibration_error": ("probabilities",),
+    "calibration_slope": ("probabilities",),
+    "calibration_intercept": ("probabilities",),
+}
 
 
 SPECS: tuple[MeasureSpec, ...] = (
