@@ -9,7 +9,9 @@ from rich.text import Text
 
 from assay.commands.kept import find_evidence
 from assay.compare import GateReport, VerdictChange, compare, gate
+from assay.compare.change import CHANGED_SIDES
 from assay.contracts import Comparison
+from assay.policy.groups import group_label
 from assay.report import formatting
 from assay.terminal import SIGNS, Terminal, plain
 
@@ -65,15 +67,19 @@ def _comparisons(terminal: Terminal, comparisons: Sequence[Comparison]) -> None:
         terminal.line()
     for entry in comparisons[:_SHOWN]:
         sign, style = _READINGS[entry.reading]
-        against = f" / {entry.at['against']}" if "against" in entry.at else ""
-        where = f", {plain(formatting.group(entry.slice) + str(against))}" if entry.slice or against else ""
+        # ranged by the attributes, as the other side of a pair is
+        label = group_label(entry.slice, entry.over) if entry.slice else ""
+        if "against" in entry.at:
+            label = f"{label} {'/' if entry.unit == 'ratio' else '−'} {entry.at['against']}"
+        where = f", {plain(label)}" if label else ""
+        turned = " (the groups changed sides)" if CHANGED_SIDES in (entry.note or "") else ""
         before, after, change = (
             formatting.value(number, entry.unit) for number in (entry.before, entry.after, entry.change)
         )
         interval = f"({formatting.interval(entry.low, entry.high, entry.unit)})"
         tolerance = formatting.value(entry.tolerance, entry.unit)
         numbers = f"{before:>7} → {after:<7} {change:>7} {interval:<20} ±{tolerance}"
-        terminal.item((sign, style), f"{entry.reading}  {entry.title}{where}", f"{numbers:<51}")
+        terminal.item((sign, style), f"{entry.reading}  {entry.title}{where}{turned}", f"{numbers:<51}")
     if len(comparisons) > _SHOWN:
         terminal.line(Text(f"  and {len(comparisons) - _SHOWN} more", style="dim"))
 

@@ -16,9 +16,12 @@ from assay.policy.groups import other_side
 from assay.policy.reading import is_exact
 from assay.stats.intervals import mover_difference
 
-__all__ = ["Merit", "change", "default_tolerance", "merit_of", "on_scale", "reading"]
+__all__ = ["CHANGED_SIDES", "Merit", "change", "default_tolerance", "merit_of", "on_scale", "reading"]
 
 Reading = Literal["better", "worse", "unchanged", "insufficient"]
+
+CHANGED_SIDES = "The groups changed sides."
+"""In the note of a gap whose larger group is now the other one."""
 
 _TOLERANCES = {"share": 0.01, "difference": 0.01, "score": 0.01, "ratio": 0.05}
 _RELATIVE_TOLERANCE = 0.05
@@ -172,7 +175,7 @@ def _note(
         turned = before.slice != after.slice
         sides = [(m.value or 0.0) - centre for m in (before, after)]
         if sides[0] * sides[1] * (-1 if turned else 1) < 0:
-            notes.append("The groups changed sides.")
+            notes.append(CHANGED_SIDES)
     if not (math.isfinite(low) and math.isfinite(high)):
         notes.append("One of the runs gives no interval.")
     elif reading(low, high, tolerance, merit.better) == "insufficient":

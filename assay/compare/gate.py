@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from assay.compare.change import Merit, change, merit_of, on_scale
+from assay.compare.change import CHANGED_SIDES, Merit, change, merit_of, on_scale
 from assay.compare.matching import by_identity, identity, same_predictions
 from assay.compare.runs import VerdictChange, statements, verdict_changes
 from assay.contracts import PILLARS, Comparison, Evidence, Frozen, Measure, MeasureSpec, Text
@@ -219,11 +219,12 @@ def _surely_bad(measure: Measure, merit: Merit) -> float:
 
 
 def _moved(comparison: Comparison) -> str:
+    turned = ", the groups changed sides" if CHANGED_SIDES in (comparison.note or "") else ""
     if comparison.low is None or comparison.high is None:
-        return f"{comparison.before:.3g} to {comparison.after:.3g}, without an interval"
+        return f"{comparison.before:.3g} to {comparison.after:.3g}, without an interval{turned}"
     return (
         f"{comparison.before:.3g} to {comparison.after:.3g}, change {comparison.change:+.3g} "
-        f"[{comparison.low:+.3g}, {comparison.high:+.3g}], tolerance {comparison.tolerance:g}"
+        f"[{comparison.low:+.3g}, {comparison.high:+.3g}], tolerance {comparison.tolerance:g}{turned}"
     )
 
 

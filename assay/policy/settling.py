@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from assay.contracts import Measure, MeasureSpec, PairUndecided
+from assay.policy.checking import pillar_of
 from assay.policy.groups import at_without_pair, group_label, other_side
 from assay.policy.reading import Bounds, Item, is_binomial
 from assay.policy.wording import TOGETHER
@@ -31,17 +32,20 @@ class GroupRates:
 
     by_label: dict[str, Measure]
     rows: dict[str, int]
-    """All rows of a group: the largest n of any measure of it. A rate counts only some of them
-    (the true positive rate those with a favourable label)."""
+    """All rows of a group: the largest n of any measure of it in the pillar of `like`. A rate counts only
+    some of them (the true positive rate those with a favourable label)."""
 
     @classmethod
     def among(cls, measures: Iterable[Measure], rate: str | None, like: Measure) -> GroupRates:
         """Measures with the id `rate` of the groups and the setting that `like` is about."""
-        names, at = frozenset(like.slice), at_without_pair(like)
+        names, at, pillar = frozenset(like.slice), at_without_pair(like), pillar_of(like.id)
         by_label: dict[str, Measure] = {}
         rows: dict[str, int] = {}
         for measure in measures:
             if measure.over is not None or frozenset(measure.slice) != names:
+                continue
+            # a group's share of the table is a fact about the table: its n is not the group's
+            if pillar_of(measure.id) != pillar:
                 continue
             label = group_label(measure.slice, like.over)
             rows[label] = max(rows.get(label, 0), measure.n)

@@ -150,3 +150,11 @@ def test_a_new_worst_pair_of_the_candidate_is_seen() -> None:
 
 def test_runs_without_anything_in_common_are_undecided() -> None:
     assert gate(run([]), run([accuracy(0.8)], data="b")).exit_code == 3
+
+
+def test_a_gap_that_turned_round_is_said_to_have_changed_sides() -> None:
+    rules = policy(ratio_rule(0.5))
+    found = gate(run(fair(49_000), rules), run(fair(80_000), rules, data="b"))
+    said = [reason for reason in found.reasons if "F / M: worse" in reason]
+    assert said
+    assert all(reason.endswith("the groups changed sides.") for reason in said)

@@ -15,7 +15,11 @@ from tests.support import table_subject
 
 
 def audited(
-    folder: Path, chances: dict[str, float], rows: int, pack: str
+    folder: Path,
+    chances: dict[str, float],
+    rows: int,
+    pack: str,
+    methods: tuple[str, ...] = ("fairness.group_rates", "performance.classification", "data_quality.basics"),
 ) -> dict[tuple[str, str | None], Verdict]:
     """Verdicts on a table whose groups are rightly selected at the given chances."""
     rng = np.random.default_rng(7)
@@ -34,7 +38,7 @@ def audited(
         folder, columns, label="label", predictions="predicted", sensitive=("sex",), favourable="yes"
     )
     measures = []
-    for name in ("fairness.group_rates", "performance.classification", "data_quality.basics"):
+    for name in methods:
         measures += run_method(METHODS.get(name), subject).measures
     policy, _ = load_policy(pack)
     found, _ = judge(policy, measures, [method.spec for method in METHODS.all()])
@@ -59,6 +63,19 @@ def test_a_fair_tool_passes_and_a_small_sample_is_told_how_many_rows_to_bring(tm
     open_one = small["equal-opportunity", "sex"]
     assert open_one.outcome == "insufficient"
     assert open_one.undecided[0].rows_needed is not None
+
+
+def test_the_rows_that_would_settle_do_not_hang_on_which_other_methods_ran(tmp_path: Path) -> None:
+    # data_quality.group_rows is measured on the whole table, whose rows are not those of the group
+    chances = {"Female": 0.7, "Male": 0.7, "Other": 0.5}
+    needed = []
+    for methods in (("fairness.group_rates",), ("fairness.group_rates", "data_quality.basics")):
+        folder = tmp_path / str(len(methods))
+        folder.mkdir()
+        found = audited(folder, chances, 60, "general", methods)["equal-opportunity", "sex"]
+        needed.append([(entry.group, entry.rows_needed) for entry in found.undecided])
+    assert needed[0] == needed[1]
+    assert any(rows for _, rows in needed[0])
 
 
 def test_rules_of_methods_that_need_scores_say_that_nothing_was_measured(tmp_path: Path) -> None:

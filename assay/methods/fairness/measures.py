@@ -11,7 +11,7 @@ import numpy.typing as npt
 from assay.contracts import Grade, Measure
 from assay.methods.fairness.groupings import Grouping
 from assay.methods.fairness.rates import EQUALIZED_ODDS, SELECTION, Rate
-from assay.methods.fairness.sampling import Independent, Kind, Sampling, basic_interval, range_of
+from assay.methods.fairness.sampling import Independent, Kind, Sampling, range_interval, range_of
 from assay.stats.pairwise import PairTable
 from assay.stats.significance import permutation_range_p
 
@@ -194,7 +194,7 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
     replicates = dict(zip(chosen, sampling.range_replicates(chosen).T, strict=True))
 
     def measured(name: str, value: float, drawn: npt.NDArray[np.float64], n: int) -> Measure:
-        bounds = basic_interval(value, drawn, setting.level)
+        bounds = range_interval(value, drawn, setting.level)
         low, high = (None, None) if bounds is None else bounds
         return Measure(
             id=f"fairness.{name}",

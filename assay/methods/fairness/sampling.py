@@ -21,7 +21,7 @@ from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, perc
 from assay.stats.intervals import koopman_ratio, wilson_interval
 from assay.stats.pairwise import PairTable, pairwise_bootstrap, pairwise_differences, pairwise_ratios
 
-__all__ = ["MINIMUM_CLUSTERS", "Clustered", "Independent", "Sampling", "basic_interval", "range_of"]
+__all__ = ["MINIMUM_CLUSTERS", "Clustered", "Independent", "Sampling", "range_interval", "range_of"]
 
 Kind = Literal["difference", "ratio"]
 Floats = npt.NDArray[np.float64]
@@ -86,11 +86,13 @@ def range_of(rates: Floats, usable: npt.NDArray[np.bool_]) -> Floats:
     return spread
 
 
-def basic_interval(value: float, replicates: Floats, level: float) -> tuple[float, float] | None:
-    """Reflected ("basic") bootstrap interval of a quantity in [0, 1], made to contain the value.
+def range_interval(value: float, replicates: Floats, level: float) -> tuple[float, float] | None:
+    """Bootstrap interval of a range in [0, 1]: reflected ("basic") below, the wider of two ends above.
 
-    [2v - q(1 - a/2), 2v - q(a/2)]: replicates of a range lie above the sample's range, which lies above
-    the population's, and the reflection turns that bias the right way. None where all replicates are
+    [2v - q(1 - a/2), max(2v - q(a/2), q(1 - a/2))], made to contain the value v. Replicates of a range
+    lie above the sample's range, which lies above the population's, and the reflection turns that bias
+    the right way below. Above it fails near 0, where replicates cannot lie far below the value: with two
+    like groups of 450 rows the reflected end misses in 23 % of samples. None where all replicates are
     equal: a bootstrap without spread says nothing about the error.
 
     Source: Davison & Hinkley 1997, section 5.2.
@@ -99,7 +101,8 @@ def basic_interval(value: float, replicates: Floats, level: float) -> tuple[floa
     if not len(finite) or np.ptp(finite) == 0:
         return None
     quantiles = percentile_interval(finite, level)
-    low, high = 2 * value - float(quantiles.high), 2 * value - float(quantiles.low)
+    low = 2 * value - float(quantiles.high)
+    high = max(2 * value - float(quantiles.low), float(quantiles.high))
     return max(0.0, min(low, value)), min(1.0, max(high, value))
 
 
@@ -134,7 +137,7 @@ class Independent:
         self._rng = rng
         self.above, self.below = numerators_and_denominators(grouping.outcomes, rates)
         self.usable = self.below > 0
-        self.range_method = f"multinomial bootstrap {replicates:,}, basic"
+        self.range_method = f"multinomial bootstrap {replicates:,}, basic below"
 
     def shortage(self, group: int, rate: int) -> str | None:
         return None
@@ -192,7 +195,7 @@ class Clustered:
         self.usable = self.clusters >= MINIMUM_CLUSTERS
         self.rate_method = self.impact_method = f"cluster bootstrap {replicates:,}"
         self.pair_method = f"cluster bootstrap {replicates:,}, max-|T|"
-        self.range_method = f"cluster bootstrap {replicates:,}, basic"
+        self.range_method = f"cluster bootstrap {replicates:,}, basic below"
         drawn = _draw_clusters(clusters, len(self.below), replicates, rng)
         # Exact: sums of counts in float64. NaN where a replicate has no rows below the line.
         cells = np.rint(drawn).astype(np.int64)
