@@ -97,7 +97,13 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     if request.policy is not None:
-        verdicts, findings = judge(request.policy, outcome.measures, [m.spec for m in methods], not_tested)
+        verdicts, findings = judge(
+            request.policy,
+            outcome.measures,
+            [m.spec for m in methods],
+            not_tested,
+            profile.capabilities,
+        )
     clock.lap("judge")
     ran = {m.id for m in plan.methods}
     specs = tuple(m.spec for m in methods if m.spec.id in ran)

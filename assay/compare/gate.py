@@ -130,15 +130,17 @@ def not_inferior(comparison: Comparison, merit: Merit) -> bool:
 
 
 def _verdict_reasons(changes: tuple[VerdictChange, ...]) -> tuple[list[str], list[str]]:
-    """Rules that fail now and did not; rules decided before and not now."""
+    """Rules that fail now and did not; rules decided before and not now (failed to undecided is no loss)."""
     losses, gaps = [], []
     for item in changes:
         name = f"{item.title}{f', {item.over}' if item.over else ''}"
         if item.after == "fail":
             before = item.before or "not judged"
             losses.append(f"{name}: fails now, was {before.replace('_', ' ')}.")
-        elif item.before in ("pass", "warn", "fail") and item.after in ("insufficient", "not_tested", None):
-            after = "missing" if item.after is None else item.after.replace("_", " ")
+        elif item.before in ("pass", "warn") and item.after == "insufficient":
+            gaps.append(f"{name}: was {item.before}, now insufficient.")
+        elif item.before in ("pass", "warn", "fail") and item.after in ("not_tested", None):
+            after = "missing" if item.after is None else "not tested"
             gaps.append(f"{name}: was {item.before}, now {after}.")
         elif item.before == "insufficient" and item.after in ("not_tested", None):
             gaps.append(f"{name}: was insufficient, is no longer measured.")

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from assay.contracts import (
     PILLARS,
+    Capability,
     Finding,
     Measure,
     MeasureSpec,
@@ -45,6 +46,7 @@ def judge(
     measures: Iterable[Measure],
     specs: Iterable[MethodSpec],
     not_tested: Iterable[NotTested] = (),
+    capabilities: Iterable[Capability] = (),
 ) -> tuple[tuple[Verdict, ...], tuple[Finding, ...]]:
     """Verdicts of every rule, and a finding for each that failed.
 
@@ -52,6 +54,7 @@ def judge(
         measures: what the methods measured.
         specs: all registered methods, whether they ran or not.
         not_tested: why methods did not run; said by the rules whose measures are theirs.
+        capabilities: what the subject had; what a measure lacked of it is said by its rules.
 
     Returns:
         Verdicts by pillar, then in the order of the policy, then of the attributes; findings likewise.
@@ -62,7 +65,7 @@ def judge(
     every, methods = tuple(measures), tuple(specs)
     check_policy(policy, methods)
     by_id = measure_specs(methods)
-    reasons = _reasons(methods, not_tested)
+    reasons = _reasons(methods, not_tested, frozenset(capabilities))
     judged: list[tuple[Verdict, Finding | None]] = []
     for rule in policy.rules:
         spec = by_id[rule.measure]
@@ -73,9 +76,20 @@ def judge(
     return tuple(v for v, _ in judged), tuple(f for _, f in judged if f is not None)
 
 
-def _reasons(methods: Iterable[MethodSpec], not_tested: Iterable[NotTested]) -> dict[str, str]:
+def _reasons(
+    methods: Iterable[MethodSpec], not_tested: Iterable[NotTested], has: frozenset[Capability]
+) -> dict[str, str]:
+    """Measure id -> why it could not be measured: its method did not run, or the subject lacked something."""
     why = {entry.method: entry.reason for entry in not_tested if entry.method is not None}
-    return {spec.id: why[method.id] for method in methods if method.id in why for spec in method.measures}
+    reasons = {}
+    for method in methods:
+        for spec in method.measures:
+            lacking = needs_in_words(need for need in spec.needs if need not in has)
+            if method.id in why:
+                reasons[spec.id] = why[method.id]
+            elif lacking:
+                reasons[spec.id] = f"needs {' and '.join(lacking)}; this audit was given none"
+    return reasons
 
 
 def _judge_family(rule: Rule, spec: MeasureSpec, family: Family) -> tuple[Verdict, Finding | None]:
@@ -198,17 +212,17 @@ def _missing(
     """A verdict "not tested" for each attribute that the rule names and nothing measured; one for the whole
     rule when it names none. What a policy asks for by name never vanishes without a word."""
     if rule.over is None or all(wanted in ANY_ATTRIBUTE for wanted in rule.over):
-        return [] if found else [_not_tested(rule, spec, _why_absent(rule, spec, every, reasons))]
+        return [] if found else [_not_tested(rule, spec, _why_absent(rule, every, reasons))]
     absent = []
     for wanted in rule.over:
         narrowed = rule.model_copy(update={"over": (wanted,)})
         if wanted not in ANY_ATTRIBUTE and not families(narrowed, spec, every):
-            reason = _why_absent(narrowed, spec, every, reasons)
+            reason = _why_absent(narrowed, every, reasons)
             absent.append(_not_tested(rule, spec, reason, over=wanted))
     return absent
 
 
-def _why_absent(rule: Rule, spec: MeasureSpec, every: Sequence[Measure], reasons: Mapping[str, str]) -> str:
+def _why_absent(rule: Rule, every: Sequence[Measure], reasons: Mapping[str, str]) -> str:
     present = [m for m in every if m.id == rule.measure]
     if present:
         wanted = []
@@ -219,11 +233,7 @@ def _why_absent(rule: Rule, spec: MeasureSpec, every: Sequence[Measure], reasons
         if rule.at:
             wanted.append("at " + ", ".join(f"{k} = {v}" for k, v in rule.at.items()))
         return f"it was measured, but not {' '.join(wanted)}"
-    if rule.measure in reasons:
-        return reasons[rule.measure]
-    if spec.needs:
-        return f"needs {' and '.join(needs_in_words(spec.needs))}; this audit was given none"
-    return "no method of this run yields it for these data"
+    return reasons.get(rule.measure, "no method of this run yields it for these data")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -41,6 +41,15 @@ def test_a_better_candidate_goes_through_even_if_how_much_is_open() -> None:
     assert found.exit_code == 0
 
 
+def test_from_failed_to_undecided_is_no_loss() -> None:
+    rules = policy(ratio_rule(0.8))
+    failing, open_ = fair(30_000), groups({"F": (38, 100), "M": (50, 100)})
+    found = gate(run(failing, rules), run(open_, rules, data="b"))
+    assert found.verdict_changes[0].before == "fail"
+    assert found.verdict_changes[0].after == "insufficient"
+    assert not any("now insufficient" in reason for reason in found.reasons)
+
+
 @pytest.mark.parametrize(
     "after", [[accuracy(0.75), *fair(45_000)], [accuracy(0.8), *fair(30_000)]], ids=["accuracy", "fairness"]
 )

@@ -9,6 +9,7 @@ import pytest
 from assay.contracts import NotTested, Verdict
 from assay.evidence import measure_key
 from assay.policy import exit_code, judge
+from assay.registry import METHODS as REGISTERED
 from tests.policy.builders import METHODS, fact, findings, groups, policy, rate, ratio_rule, verdict, verdicts
 
 FAIR = groups({"Female": (360, 1000), "Male": (900, 1000)})
@@ -73,6 +74,15 @@ def test_an_attribute_that_a_rule_names_never_vanishes_without_a_word() -> None:
     both = FAIR + groups({"B, F": (50, 100), "W, M": (50, 100)}, over="sex × race")
     assert verdicts(both, rule)[0].outcome == "pass"
     assert len(verdicts(both, rule)) == 2, "an intersection is found whichever attribute is named first"
+
+
+def test_a_rule_says_what_its_measure_lacked_and_only_that() -> None:
+    rule = policy('measure = "data_quality.leaked_share"\nmaximum = 0.01')
+    specs = [method.spec for method in REGISTERED.all()]
+    (lacking,), _ = judge(rule, [], specs, (), ("labels",))
+    assert "Needs the training rows (--train)" in lacking.sentence
+    (had,), _ = judge(rule, [], specs, (), ("labels", "training_rows"))
+    assert "--train" not in had.sentence
 
 
 def test_wildcards_ask_for_no_attribute_by_name() -> None:
