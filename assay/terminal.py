@@ -28,7 +28,7 @@ from assay.contracts import (
     Profile,
     Verdict,
 )
-from assay.policy.wording import settle_clause
+from assay.policy.wording import settle_clause, subject_of
 from assay.report import formatting
 
 if TYPE_CHECKING:
@@ -267,11 +267,9 @@ def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...]]:
 
 def _where(measure: Measure) -> str:
     """Rows, comparison and setting of a measure, behind its title."""
-    against = f" / {measure.at['against']}" if "against" in measure.at else ""
-    rows = [formatting.group(measure.slice) + against] if measure.slice else []
-    over = [f"over {measure.over}"] if measure.over and not measure.slice else []
-    settings = [f"{name} {value}" for name, value in measure.at.items() if name != "against"]
-    return "".join(f", {plain(part)}" for part in (*rows, *over, *settings))
+    subject = subject_of(measure)
+    over = f", over {plain(measure.over)}" if measure.over and not measure.slice else ""
+    return over if subject == "all rows" else f", {plain(subject)}{over}"
 
 
 def _ending(evidence: Evidence, code: int) -> Text:

@@ -10,15 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
-from assay.contracts import ColumnSummary
+from assay.contracts import ColumnSummary, Params
 from assay.stats.calibration import brier_terms, log_loss_terms, weighted_counts
 
-__all__ = ["EXACT_ROWS", "SCORE_BINS", "Grid", "ScoreCells", "count_scores", "grid_for", "merge_scores"]
+__all__ = [
+    "EXACT_ROWS",
+    "SCORE_BINS",
+    "Grid",
+    "ScoreCells",
+    "ScoreGridParams",
+    "count_scores",
+    "grid_for",
+    "merge_scores",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -30,6 +40,17 @@ _MOST_ENTRIES = 1 << 19
 _FEWEST_BINS = 1_024
 _PENDING = 1 << 20
 """Entries that may wait before equal ones are added up."""
+
+
+class ScoreGridParams(Params):
+    """How finely scores are kept; shared by every method that counts them."""
+
+    exact_rows: Annotated[int, Field(ge=0, le=5_000_000)] = Field(
+        EXACT_ROWS, description="Up to so many rows every distinct score is kept; beyond, scores are binned."
+    )
+    score_bins: Annotated[int, Field(ge=256, le=1 << 20)] = Field(
+        SCORE_BINS, description="Most equal-width bins of the scores where they are binned."
+    )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from assay.contracts import (
     MergeContext,
     MethodResult,
     MethodSpec,
-    Params,
     Partial,
     Profile,
     ShardSpec,
@@ -30,7 +29,7 @@ from assay.contracts import (
 )
 from assay.datasets.table import predicted, prediction_columns
 from assay.methods.fairness.cells import Cells, count_rows, merge_cells
-from assay.methods.fairness.groupings import Grouping, group_cells, outcome_of, subsets
+from assay.methods.fairness.groupings import Grouping, GroupingParams, group_cells, outcome_of, subsets
 from assay.methods.fairness.measures import Setting, pair_measures, range_measures, rate_measures
 from assay.methods.fairness.rates import RATES, SELECTION, Rate, group_measure_specs
 from assay.methods.fairness.sampling import Clustered, Independent, Sampling
@@ -48,17 +47,9 @@ _PREDICTION = "\0predicted"
 """Names the predicted class among the counted columns; no column of a file can be called so."""
 
 
-class GroupRatesParams(Params):
-    level: Annotated[float, Field(ge=0.5, le=0.9999)] = Field(
-        0.95, description="Confidence level; for pairs the level of all pairs of an attribute together."
-    )
+class GroupRatesParams(GroupingParams):
     replicates: Annotated[int, Field(ge=1_000, le=1_000_000)] = Field(
         10_000, description="Bootstrap replicates and permutations."
-    )
-    intersections: Annotated[int, Field(ge=1, le=8)] | None = Field(
-        None,
-        description="Most attributes in an intersection; 1 = none. Default: all of up to 3 attributes, "
-        "pairs of more.",
     )
     max_groups: Annotated[int, Field(ge=2, le=10_000)] = Field(
         1_000, description="An intersection with more groups than this is left out, with a note."

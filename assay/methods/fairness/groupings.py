@@ -6,10 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
+from assay.contracts import Params
 from assay.methods.fairness.cells import Cells
 from assay.methods.fairness.rates import (
     FALSE_NEGATIVE,
@@ -20,7 +23,20 @@ from assay.methods.fairness.rates import (
     TRUE_POSITIVE,
 )
 
-__all__ = ["Clusters", "Grouping", "group_cells", "outcome_of", "subsets"]
+__all__ = ["Clusters", "Grouping", "GroupingParams", "group_cells", "outcome_of", "subsets"]
+
+
+class GroupingParams(Params):
+    """What methods that compare groups share."""
+
+    level: Annotated[float, Field(ge=0.5, le=0.9999)] = Field(
+        0.95, description="Confidence level; for pairs the level of all pairs of an attribute together."
+    )
+    intersections: Annotated[int, Field(ge=1, le=8)] | None = Field(
+        None,
+        description="Most attributes in an intersection; 1 = none. Default: all of up to 3 attributes, "
+        "pairs of more.",
+    )
 
 
 @dataclass(frozen=True)

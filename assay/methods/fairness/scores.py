@@ -21,7 +21,6 @@ from assay.contracts import (
     MergeContext,
     MethodResult,
     MethodSpec,
-    Params,
     Partial,
     Profile,
     Series,
@@ -30,10 +29,16 @@ from assay.contracts import (
     Tier,
 )
 from assay.methods.cluster_blocks import block_count, block_of
-from assay.methods.fairness.groupings import subsets
+from assay.methods.fairness.groupings import GroupingParams, subsets
 from assay.methods.fairness.score_groups import Coding, split_groups
 from assay.methods.fairness.score_measures import CITATIONS, SPECS, Setting, measure_groups
-from assay.methods.score_cells import EXACT_ROWS, SCORE_BINS, Grid, count_scores, grid_for, merge_scores
+from assay.methods.score_cells import (
+    Grid,
+    ScoreGridParams,
+    count_scores,
+    grid_for,
+    merge_scores,
+)
 from assay.methods.sharding import row_shards
 
 __all__ = ["METHOD", "ScoresByGroup"]
@@ -42,10 +47,7 @@ _BLOCKS = 1_000
 """Blocks of clusters that are resampled in every group."""
 
 
-class ScoresByGroupParams(Params):
-    level: Annotated[float, Field(ge=0.5, le=0.9999)] = Field(
-        0.95, description="Confidence level; for pairs the level of all pairs of an attribute together."
-    )
+class ScoresByGroupParams(GroupingParams, ScoreGridParams):
     replicates: Annotated[int, Field(ge=1_000, le=100_000)] = Field(
         2_000, description="Bootstrap replicates of the calibration error."
     )
@@ -55,22 +57,11 @@ class ScoresByGroupParams(Params):
     minimum_class_rows: Annotated[int, Field(ge=2, le=1_000)] = Field(
         5, description="A group with fewer favourable or other labels is insufficient."
     )
-    intersections: Annotated[int, Field(ge=1, le=8)] | None = Field(
-        None,
-        description="Most attributes in an intersection; 1 = none. Default: all of up to 3 attributes, "
-        "pairs of more.",
-    )
     max_groups: Annotated[int, Field(ge=2, le=1_000)] = Field(
         200, description="An intersection with more groups than this is left out, with a note."
     )
     max_pairs: Annotated[int, Field(ge=10, le=100_000)] = Field(
         1_000, description="Of more pairs than this those that could decide a limit are listed."
-    )
-    exact_rows: Annotated[int, Field(ge=0, le=5_000_000)] = Field(
-        EXACT_ROWS, description="Up to so many rows every distinct score is kept; beyond, scores are binned."
-    )
-    score_bins: Annotated[int, Field(ge=256, le=1 << 20)] = Field(
-        SCORE_BINS, description="Most equal-width bins of the scores where they are binned."
     )
 
     @classmethod

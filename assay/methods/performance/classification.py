@@ -20,7 +20,6 @@ from assay.contracts import (
     MergeContext,
     MethodResult,
     MethodSpec,
-    Params,
     Partial,
     Profile,
     Series,
@@ -34,7 +33,13 @@ from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.performance.classification_specs import CITATIONS, SPECS
 from assay.methods.performance.confusion import ConfusionCounts, Found, confusion_statistics
 from assay.methods.performance.score_measures import binning_note, score_estimates, score_series
-from assay.methods.score_cells import EXACT_ROWS, SCORE_BINS, Grid, count_scores, grid_for, merge_scores
+from assay.methods.score_cells import (
+    Grid,
+    ScoreGridParams,
+    count_scores,
+    grid_for,
+    merge_scores,
+)
 from assay.methods.score_sample import Estimated, ScoreSample, sample_of
 from assay.methods.sharding import row_shards
 
@@ -47,7 +52,7 @@ _CONFUSION_CLASSES = 40
 _BINARY = {spec.id: spec for spec in SPECS}
 
 
-class ClassificationParams(Params):
+class ClassificationParams(ScoreGridParams):
     level: Annotated[float, Field(ge=0.5, le=0.9999)] = Field(0.95, description="Confidence level.")
     replicates: Annotated[int, Field(ge=1_000, le=1_000_000)] = Field(
         10_000, description="Bootstrap replicates of the confusion counts."
@@ -57,12 +62,6 @@ class ClassificationParams(Params):
     )
     calibration_bins: Annotated[int, Field(ge=2, le=100)] = Field(
         15, description="Bins of about equal rows for calibration error and reliability."
-    )
-    exact_rows: Annotated[int, Field(ge=0, le=5_000_000)] = Field(
-        EXACT_ROWS, description="Up to so many rows every distinct score is kept; beyond, scores are binned."
-    )
-    score_bins: Annotated[int, Field(ge=256, le=1 << 20)] = Field(
-        SCORE_BINS, description="Equal-width bins of the scores where they are binned."
     )
 
     @classmethod
