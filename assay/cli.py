@@ -21,7 +21,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="assay",
-    help="Measure a model's predictions, judge them against a policy, and seal the evidence in a report.",
+    help="Measure a model, judge it against a policy, repair it, and seal the evidence in a report.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 
 _DATA = "Data"
+_MODEL = "Model"
 _JUDGE = "Judging"
 _RUN = "Running"
 _RUN_NAMES = "evidence.json, its folder, or the first digits of a snapshot"
@@ -66,6 +67,38 @@ def audit(
     ],
     label: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column of true outcomes.", rich_help_panel=_DATA)
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Model to ask: see `assay formats`. Every pillar is measured then.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A signature.json that replaces the model's own or the inferred one.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_MODEL),
+    ] = "auto",
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column that a text model reads.", rich_help_panel=_MODEL),
+    ] = None,
+    asked: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Rows to ask the model about, where --scores of the data came from several models (folds).",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     predictions: Annotated[
         str | None,
@@ -207,7 +240,7 @@ def audit(
         ),
     ] = 3600.0,
 ) -> None:
-    """Audit a table of predictions and write a sealed report.
+    """Audit a model, or a table of predictions, and write a sealed report.
 
     Exit code: 0 no rule failed, 1 a rule failed, 2 bad input, 3 undecided or incomplete.
 
@@ -220,6 +253,11 @@ def audit(
         data=data,
         out=out,
         label=label,
+        model=model,
+        signature=signature,
+        device=device,
+        text=text,
+        asked=asked,
         predictions=predictions,
         scores=scores,
         sensitive=_names("sensitive", sensitive) or (),

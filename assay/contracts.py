@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from assay.datasets.table import Table
+    from assay.models.base import Inputs, Model
 
 __all__ = [
     "PILLARS",
@@ -38,16 +40,25 @@ __all__ = [
     "Evidence",
     "FileRequest",
     "Finding",
+    "FormatSpec",
     "Frozen",
     "Grade",
+    "ImageInput",
+    "InputColumn",
     "Judging",
     "Limits",
+    "Lineage",
     "Manifest",
     "Measure",
     "MeasureSpec",
     "MergeContext",
     "MethodResult",
     "MethodSpec",
+    "ModelFacts",
+    "ModelFormat",
+    "ModelRequest",
+    "ModelSignature",
+    "NewArtifact",
     "NotTested",
     "Outcome",
     "PairUndecided",
@@ -57,6 +68,9 @@ __all__ = [
     "PlannedMethod",
     "Policy",
     "Profile",
+    "Remedy",
+    "RemedyContext",
+    "RemedySpec",
     "Roles",
     "Rule",
     "SandboxReport",
@@ -66,6 +80,7 @@ __all__ = [
     "Signature",
     "Status",
     "SubjectProtocol",
+    "TextInput",
     "Verdict",
     "significant",
 ]
@@ -118,7 +133,8 @@ Judging = Literal["single", "pairs", "shown"]
 Outcome = Literal["pass", "warn", "fail", "insufficient", "not_tested"]
 Severity = Literal["low", "medium", "high", "critical"]
 Tier = Literal["quick", "standard", "deep"]
-DatasetRole = Literal["test", "training", "tuning", "reference"]
+DatasetRole = Literal["test", "training", "tuning", "reference", "asked"]
+"""`asked`: the rows that the model itself is asked about, where predictions over more rows were supplied."""
 
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.\-]{0,120}$")]
@@ -167,6 +183,101 @@ class Signature(Frozen):
     """Decision threshold on the score (favourable: score >= threshold); null when labels were supplied."""
 
 
+class InputColumn(Frozen):
+    """One original column of a table that a model reads, and how it becomes numbers.
+
+    Methods perturb original values; the encoding is applied afterwards, in one place
+    (`assay.models.encoding`). A number is (x - mean) / scale under `standard`, x under `identity`; a missing
+    number becomes the mean under `standard` and stays NaN under `identity`. A category is one of
+    `categories` under `one_hot` (unknown or missing: all zeros) or its index under `code` (NaN).
+    """
+
+    name: Text
+    kind: Literal["number", "category"]
+    encoding: Literal["standard", "identity", "one_hot", "code"]
+    mean: Number = 0.0
+    scale: Annotated[Number, Field(gt=0)] = 1.0
+    categories: tuple[str, ...] = ()
+    minimum: Number | None = None
+    """Smallest and largest value in training, for kind `number`: the range attacks stay inside."""
+    maximum: Number | None = None
+    integer: bool = False
+    """Whether only whole numbers occur."""
+
+    def model_post_init(self, _context: Any) -> None:
+        if (self.encoding in ("one_hot", "code")) != (self.kind == "category"):
+            raise ValueError(f'column "{self.name}": encoding {self.encoding} does not fit a {self.kind}')
+
+    @property
+    def width(self) -> int:
+        """How many numbers the column becomes."""
+        return len(self.categories) if self.encoding == "one_hot" else 1
+
+
+class ImageInput(Frozen):
+    """Images as float32 (rows, channels, height, width) in [0, 1]; the model sees (x - mean) / scale."""
+
+    channels: Annotated[int, Field(ge=1, le=4)]
+    height: Annotated[int, Field(ge=1, le=4096)]
+    width: Annotated[int, Field(ge=1, le=4096)]
+    mean: tuple[Number, ...] = (0.0,)
+    """One value, or one a channel."""
+    scale: tuple[Number, ...] = (1.0,)
+
+
+class TextInput(Frozen):
+    """Texts, cut to `max_length` tokens by the tokenizer that lies beside the weights."""
+
+    max_length: Annotated[int, Field(ge=1, le=131_072)] = 512
+
+
+class ModelSignature(Frozen):
+    """signature.json: what a model reads and what its output means. It travels with the weights."""
+
+    schema_id: Literal["assay.signature/1"] = Field("assay.signature/1", alias="schema")
+    task: Task
+    output: OutputKind
+    """`logit`: softmax over the classes follows; `probability`: rows sum to 1; `score`: one number a row."""
+    classes: tuple[str, ...] = ()
+    """In output order; for a binary task class 1 is the favourable (or counted) one."""
+    favourable: str | None = None
+    threshold: Number | None = None
+    """Decision threshold on the score of class 1; null = 0.5 for probabilities and logits."""
+    columns: tuple[InputColumn, ...] = ()
+    """For tables: what the model reads, in input order."""
+    image: ImageInput | None = None
+    text: TextInput | None = None
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, serialize_by_alias=True
+    )
+
+    def model_post_init(self, _context: Any) -> None:
+        inputs = [bool(self.columns), self.image is not None, self.text is not None]
+        if sum(inputs) != 1:
+            raise ValueError("a signature describes exactly one of columns, image and text")
+        if self.task in ("binary", "multiclass") and len(self.classes) < 2:
+            raise ValueError("a classifier's signature names at least two classes")
+        if self.task == "binary" and len(self.classes) != 2:
+            raise ValueError("a binary signature names two classes")
+
+    @property
+    def modality(self) -> Modality:
+        return "table" if self.columns else "image" if self.image is not None else "text"
+
+
+class ModelRequest(Frozen):
+    """The model to load, as the user named it."""
+
+    path: str
+    signature: str | None = None
+    """A signature.json that replaces the model's own or the inferred one."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    batch_rows: Annotated[int, Field(ge=1)] = 1024
+    """Most rows of one call; halved when memory runs out."""
+
+
 class ColumnSummary(Frozen):
     """What intake learnt about one column of one dataset."""
 
@@ -196,6 +307,8 @@ class Roles(Frozen):
     sensitive: tuple[str, ...] = ()
     cluster: str | None = None
     identifier: str | None = None
+    text: str | None = None
+    """Column of the texts that a text model reads."""
     features: tuple[str, ...] = ()
     """All other columns."""
 
@@ -220,6 +333,70 @@ class DatasetProfile(Frozen):
         raise KeyError(name)
 
 
+Key = Mapping[str, str]
+At = Mapping[str, str | int | float]
+
+
+class SeriesColumn(Frozen):
+    name: Text
+    unit: Text
+    values: tuple[Number | int | str | None, ...]
+
+
+class Series(Frozen):
+    """A curve or table behind a chart. Holds aggregates only, never single rows; at most 2,000 points."""
+
+    id: Identifier
+    slice: Key = Field(default_factory=dict)
+    title: Text
+    method: Identifier
+    columns: tuple[SeriesColumn, ...]
+    note: Text | None = None
+
+    def model_post_init(self, _context: Any) -> None:
+        lengths = {len(column.values) for column in self.columns}
+        if len(lengths) > 1:
+            raise ValueError(f"series {self.id}: columns of different lengths {sorted(lengths)}")
+        if lengths and max(lengths) > 2_000:
+            raise ValueError(f"series {self.id}: more than 2,000 points")
+
+
+class Lineage(Frozen):
+    """Where a model came from; lineage.json beside its weights."""
+
+    remedy: Identifier
+    version: Text
+    params: Mapping[str, Any]
+    seed: int
+    parent_sha256: Digest | None = None
+    """The model that was changed (or the teacher); null for training from scratch."""
+    parent_name: Text | None = None
+    datasets: Mapping[str, Digest] = Field(default_factory=dict)
+    """Role -> digest of the rows that were looked at. Never the sealed test rows."""
+    rows: Mapping[str, int] = Field(default_factory=dict)
+    loss_curves: tuple[Series, ...] = ()
+    notes: tuple[Text, ...] = ()
+    made_with: Mapping[str, str] = Field(default_factory=dict)
+
+
+class ModelFacts(Frozen):
+    """What the child learnt about a loaded model."""
+
+    name: Text
+    format: Identifier
+    """`torch_folder`, `huggingface`, `xgboost_json`."""
+    sha256: Digest
+    """Of the file, or over names and digests of the folder's files."""
+    architecture: Text
+    parameters: Annotated[int, Field(ge=0)]
+    """Weights of a network; leaves of a tree ensemble."""
+    trainable_parameters: Annotated[int, Field(ge=0)] = 0
+    weight_bytes: Annotated[int, Field(ge=0)]
+    dtype: Text
+    device: Text
+    lineage: Lineage | None = None
+
+
 class Profile(Frozen):
     """Everything that planning, estimates, forms and pages may know of a subject. Made by the child."""
 
@@ -231,6 +408,9 @@ class Profile(Frozen):
     datasets: tuple[DatasetProfile, ...]
     notes: tuple[Text, ...] = ()
     """Sentences on what intake inferred or changed (trimmed blanks, inferred favourable class)."""
+    model: ModelFacts | None = None
+    """Null where predictions came as a file."""
+    model_signature: ModelSignature | None = None
 
     def dataset(self, role: DatasetRole) -> DatasetProfile | None:
         return next((d for d in self.datasets if d.role == role), None)
@@ -241,6 +421,15 @@ class Profile(Frozen):
         if found is None:
             raise KeyError("test")
         return found
+
+    @property
+    def asked(self) -> DatasetProfile:
+        """The rows that methods ask the model about: the dataset `asked` where there is one, else `test`."""
+        return self.dataset("asked") or self.test
+
+    @property
+    def asked_role(self) -> DatasetRole:
+        return "asked" if self.dataset("asked") is not None else "test"
 
 
 class FileRequest(Frozen):
@@ -257,6 +446,9 @@ class DataRequest(Frozen):
     test: FileRequest
     training: FileRequest | None = None
     tuning: FileRequest | None = None
+    asked: FileRequest | None = None
+    """Rows that the model itself is asked about, where the predictions of the test rows came as a file."""
+    model: ModelRequest | None = None
     label: str | None = None
     predictions: str | None = None
     scores: str | None = None
@@ -270,6 +462,7 @@ class DataRequest(Frozen):
     """Column whose values (train / tuning / test) split the one file."""
     cluster: str | None = None
     identifier: str | None = None
+    text: str | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
     missing: tuple[str, ...] | None = None
@@ -281,9 +474,6 @@ class DataRequest(Frozen):
 
 
 # --- measures -----------------------------------------------------------------------------------
-
-Key = Mapping[str, str]
-At = Mapping[str, str | int | float]
 
 
 class MeasureSpec(Frozen):
@@ -337,30 +527,6 @@ class Measure(Frozen):
             raise ValueError(f"{self.id}: value must be present exactly when status is measured")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"{self.id}: low {self.low} above high {self.high}")
-
-
-class SeriesColumn(Frozen):
-    name: Text
-    unit: Text
-    values: tuple[Number | int | str | None, ...]
-
-
-class Series(Frozen):
-    """A curve or table behind a chart. Holds aggregates only, never single rows; at most 2,000 points."""
-
-    id: Identifier
-    slice: Key = Field(default_factory=dict)
-    title: Text
-    method: Identifier
-    columns: tuple[SeriesColumn, ...]
-    note: Text | None = None
-
-    def model_post_init(self, _context: Any) -> None:
-        lengths = {len(column.values) for column in self.columns}
-        if len(lengths) > 1:
-            raise ValueError(f"series {self.id}: columns of different lengths {sorted(lengths)}")
-        if lengths and max(lengths) > 2_000:
-            raise ValueError(f"series {self.id}: more than 2,000 points")
 
 
 class Finding(Frozen):
@@ -457,6 +623,24 @@ class SubjectProtocol(Protocol):
 
     def dataset(self, role: DatasetRole) -> Table: ...
 
+    @property
+    def model(self) -> Model:
+        """The loaded model. Raises Internal without one (ask the profile's capabilities first)."""
+        ...
+
+    def inputs(self, role: DatasetRole, rows: npt.NDArray[np.int64]) -> Inputs:
+        """What the model reads of these rows (0-based, any order), in original units.
+
+        Tables: float64 (rows, columns) in the order of the signature's columns; a category is its index
+        in the signature's categories, NaN = missing or unknown. Images: float32 (rows, channels, height,
+        width) in [0, 1]. Texts: a list of str.
+        """
+        ...
+
+    def labels(self, role: DatasetRole, rows: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Class codes int64 (index into signature.classes) or, for a regression, float64."""
+        ...
+
 
 class Context(Protocol):
     """What a running shard may use of the world."""
@@ -503,6 +687,86 @@ class AuditMethod(Protocol):
         self, partials: Sequence[Partial], profile: Profile, params: Any, context: MergeContext
     ) -> MethodResult:
         """Pure; partials come sorted by (stage, index)."""
+        ...
+
+
+# --- models and remedies ------------------------------------------------------------------------
+
+
+class FormatSpec(Frozen):
+    """A model format: how it is recognised, and what a model in it can do."""
+
+    id: Identifier
+    title: Text
+    recognised_by: Text
+    trust: Literal["A", "B"]
+    """A: accepted as it comes; B: accepted after cleaning (docs/formats.md)."""
+    modalities: tuple[Modality, ...]
+
+
+@runtime_checkable
+class ModelFormat(Protocol):
+    spec: FormatSpec
+
+    def recognise(self, path: Path) -> bool:
+        """Whether the content at `path` is of this format; reads as little as it can, opens nothing."""
+        ...
+
+    def load(self, path: Path, signature: ModelSignature | None, device: str) -> Model:
+        """Load, in the child only. `signature` overrides the model's own.
+
+        Raises BadInput: truncated or foreign weights, a signature that does not fit them.
+        """
+        ...
+
+
+class RemedySpec(Frozen):
+    id: Identifier
+    version: Text
+    title: Text
+    summary: Text
+    needs: tuple[Capability, ...]
+    modalities: tuple[Modality, ...]
+    uses_sensitive_at: Literal["none", "training", "inference"]
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True)
+class NewArtifact:
+    """What a remedy made: a model folder that the gate takes, and where it came from."""
+
+    path: Path
+    lineage: Lineage
+
+
+class RemedyContext(Protocol):
+    """What a remedy may use of the world."""
+
+    @property
+    def device(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def work(self) -> Path:
+        """A folder that outlives the child: checkpoints, and the new artefact while it is written."""
+        ...
+
+    def progress(self, done: float, note: str = "") -> None: ...
+
+    def cancelled(self) -> bool: ...
+
+
+@runtime_checkable
+class Remedy(Protocol):
+    spec: RemedySpec
+    Params: type[Params]
+
+    def estimate(self, profile: Profile, params: Any) -> Estimate: ...
+
+    def apply(self, subject: SubjectProtocol, params: Any, context: RemedyContext) -> NewArtifact:
+        """Make a new model from training and tuning rows; never in place, never from test rows."""
         ...
 
 
@@ -639,7 +903,7 @@ class AuditPlan(Frozen):
     fixed_at: Text
     """UTC, ISO 8601, before the first shard ran."""
     plan_sha256: Digest
-    """Of this object without fixed_at and plan_sha256."""
+    """Of this object without fixed_at, plan_sha256 and the methods' estimates."""
 
 
 class SandboxReport(Frozen):

@@ -89,6 +89,7 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
         policy_sha256=request.policy_sha256,
         tier=request.tier,
         seed=request.seed,
+        rows_per_second=supervisor.rows_per_second,
     )
     listener.planned(plan, profile)
     clock.lap("plan")

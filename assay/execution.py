@@ -84,7 +84,8 @@ def merge(
 ) -> MethodResult:
     """Merge a method's partials; the order in which shards finished does not count."""
     ordered = sorted(partials, key=lambda p: (p.stage, p.index))
-    return method.merge(ordered, profile, params, Merging(method.spec.id, seed, profile.grade))
+    grade: Grade = "executed" if "query" in method.spec.needs else profile.grade
+    return method.merge(ordered, profile, params, Merging(method.spec.id, seed, grade))
 
 
 def run_method(

@@ -12,6 +12,7 @@ from assay.contracts import (
     AuditMethod,
     AuditPlan,
     Capability,
+    Estimate,
     NotTested,
     Pillar,
     PlannedMethod,
@@ -91,12 +92,14 @@ def make_plan(
     policy_sha256: str | None,
     tier: Tier,
     seed: int,
+    rows_per_second: float = 0.0,
 ) -> AuditPlan:
     """Choose what applies, say what does not, and freeze both under one digest.
 
     Args:
         methods: every registered method.
         chosen: ids to run; None for all that apply.
+        rows_per_second: how fast the model answers; turns evaluations into seconds.
 
     Raises:
         BadInput: a method that was asked for by name cannot run here.
@@ -119,7 +122,7 @@ def make_plan(
                 id=spec.id,
                 version=spec.version,
                 params=checked.model_dump(mode="json"),
-                estimate=method.estimate(profile, checked),
+                estimate=_with_speed(method.estimate(profile, checked), rows_per_second),
             )
         )
     skipped.extend(_untested_pillars(profile, {method.spec.pillar for method in methods}))
@@ -133,7 +136,14 @@ def make_plan(
         "profile_sha256": digest(profile),
         "datasets": {d.role: d.sha256 for d in profile.datasets},
     }
-    return AuditPlan.model_validate({**body, "fixed_at": timestamp(), "plan_sha256": digest(body)})
+    # Seconds depend on the machine's mood, so they are no part of what is fixed.
+    fixed = {**body, "methods": [m.model_dump(mode="json", exclude={"estimate"}) for m in planned]}
+    return AuditPlan.model_validate({**body, "fixed_at": timestamp(), "plan_sha256": digest(fixed)})
+
+
+def _with_speed(estimate: Estimate, rows_per_second: float) -> Estimate:
+    asked = estimate.evaluations / rows_per_second if rows_per_second else 0.0
+    return estimate.model_copy(update={"seconds": round(estimate.seconds + asked, 3)})
 
 
 def _untested_pillars(profile: Profile, covered: Iterable[Pillar]) -> list[NotTested]:

@@ -11,10 +11,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar, cast
 
-from assay.contracts import AuditMethod
+from assay.contracts import AuditMethod, ModelFormat
 from assay.errors import BadInput, Internal, nearest
 
-__all__ = ["METHODS", "Registry"]
+__all__ = ["FORMATS", "METHODS", "Registry"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,15 @@ class Registry(Generic[T]):
         """Every registered object, sorted by id."""
         return [self.get(name) for name in self]
 
+
+FORMATS: Registry[ModelFormat] = Registry(
+    "format",
+    ModelFormat,
+    "assay.formats",
+    {
+        "torch_folder": "assay.models.torch_folder:FORMAT",
+    },
+)
 
 METHODS: Registry[AuditMethod] = Registry(
     "method",

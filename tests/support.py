@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.contracts import DataRequest, FileRequest
-from assay.datasets.table import TableSubject
+from assay.datasets.subject import Subject
 from assay.intake.table import take_in
 
 
@@ -28,7 +28,7 @@ def table_subject(
     training: Mapping[str, Sequence[Any]] | None = None,
     tuning: Mapping[str, Sequence[Any]] | None = None,
     **request: Any,
-) -> TableSubject:
+) -> Subject:
     """Write the columns as CSV files and take them in; `request` are fields of DataRequest."""
     files: dict[str, FileRequest] = {"test": FileRequest(path=str(write_csv(folder / "test.csv", columns)))}
     for role, content in (("training", training), ("tuning", tuning)):

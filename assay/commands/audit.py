@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from assay.commands.kept import kept_evidence
-from assay.contracts import DataRequest, Evidence, FileRequest, Policy
+from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, Policy
 from assay.errors import AssayError, BadInput, Cancelled
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ class AuditOptions:
     data: Path
     out: Path
     label: str | None = None
+    model: Path | None = None
+    signature: Path | None = None
+    device: str = "auto"
+    asked: Path | None = None
+    text: str | None = None
     predictions: str | None = None
     scores: str | None = None
     sensitive: tuple[str, ...] = ()
@@ -64,16 +69,32 @@ class AuditOptions:
                 raise BadInput(f"{path} {kind}; give a CSV, TSV or Parquet file.")
             return FileRequest(path=str(path.resolve()), header=self.header)
 
-        if self.predictions is None and self.scores is None:
+        if self.predictions is None and self.scores is None and self.model is None:
             raise BadInput(
-                "An audit needs predictions: name their column with --predictions, or --scores for scores."
+                "An audit needs a model or predictions: name the model with --model, or the column of "
+                "predictions with --predictions (--scores for scores)."
             )
+        if self.model is None and (self.signature or self.asked or self.text or self.device != "auto"):
+            raise BadInput("--signature, --asked, --text and --device belong to --model, which is not given.")
+        if self.model is not None and not self.model.exists():
+            raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        if self.asked is not None and self.predictions is None and self.scores is None:
+            raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
         if self.threshold is not None and not isfinite(self.threshold):
             raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
         return DataRequest(
             test=file(self.data),
             training=file(self.train) if self.train else None,
             tuning=file(self.tuning) if self.tuning else None,
+            asked=file(self.asked) if self.asked else None,
+            model=ModelRequest(
+                path=str(self.model.resolve()),
+                signature=str(self.signature.resolve()) if self.signature else None,
+                device=self.device,
+            )
+            if self.model
+            else None,
+            text=self.text,
             label=self.label,
             predictions=self.predictions,
             scores=self.scores,

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from assay.contracts import DatasetProfile, DatasetRole, Profile
+from assay.contracts import ColumnSummary, DatasetProfile, Profile
 from assay.datasets.row_hash import Hashes, combine_hashes, hash_column, hash_numbers, hash_strings
 from assay.errors import Internal
 
-__all__ = ["BATCH_ROWS", "Batch", "Table", "TableSubject", "predicted", "prediction_columns"]
+__all__ = ["BATCH_ROWS", "Batch", "Table", "predicted", "prediction_columns"]
 
 BATCH_ROWS = 65_536
 
@@ -100,9 +100,30 @@ class Table:
             index += 1
         return pieces
 
+    def with_columns(self, path: Path, columns: Sequence[tuple[ColumnSummary, pa.Array]]) -> Table:
+        """This dataset with further columns, each (rows,), written to `path` batch by batch."""
+        profile = self.profile.model_copy(
+            update={"columns": (*self.profile.columns, *(summary for summary, _ in columns))}
+        )
+        with pa.memory_map(str(self._path)) as source:
+            reader = pa.ipc.open_file(source)
+            schema = reader.schema
+            for place, (_, values) in enumerate(columns, len(self.profile.columns)):
+                schema = schema.append(pa.field(f"{place}", values.type))
+            with pa.ipc.new_file(str(path), schema) as file:
+                for index, start in enumerate(self._starts):
+                    batch = reader.get_batch(index)
+                    more = [values.slice(int(start), batch.num_rows) for _, values in columns]
+                    file.write_batch(pa.record_batch([*batch.columns, *more], schema=schema))
+        return Table(profile, path, self._starts.tolist(), self._value_hashes)
+
     def kind(self, name: str) -> str:
         """`number`, `category` or `text`."""
         return self._summaries[name].kind
+
+    def categories(self, name: str) -> tuple[str, ...]:
+        """Values of a category column, in code order."""
+        return self._summaries[name].categories
 
     def value_hashes(self, name: str) -> Hashes:
         """Hash of the value behind each code of a category column."""
@@ -130,6 +151,19 @@ class Batch:
         self._expect(name, "number")
         return np.asarray(self._columns[name].to_numpy(), dtype=np.float64)
 
+    def texts(self, name: str) -> list[str]:
+        """Values (rows,) of a text or category column, "" = missing."""
+        if self._table.kind(name) == "category":
+            words = [*self._table.categories(name), ""]
+            return [words[code] for code in self.codes(name)]
+        self._expect(name, "text")
+        return ["" if value is None else value for value in self._columns[name].to_pylist()]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that were asked for."""
+        return tuple(self._columns)
+
     def row_hashes(self, columns: Sequence[str]) -> Hashes:
         """64-bit content hash (rows,) of the values in `columns`, in that order.
 
@@ -152,20 +186,6 @@ class Batch:
             raise Internal(f'Column "{name}" was not asked for.')
         if self._table.kind(name) != kind:
             raise Internal(f'Column "{name}" is of kind {self._table.kind(name)}, not {kind}.')
-
-
-class TableSubject:
-    """A profile and its tables: what methods work on when predictions came as a file."""
-
-    def __init__(self, profile: Profile, tables: Mapping[DatasetRole, Table]) -> None:
-        self.profile = profile
-        self._tables = dict(tables)
-
-    def dataset(self, role: DatasetRole) -> Table:
-        """The table of that role. Raises Internal when the subject has none (ask the profile first)."""
-        if role not in self._tables:
-            raise Internal(f"The subject has no {role} dataset.")
-        return self._tables[role]
 
 
 def prediction_columns(profile: Profile) -> tuple[str, ...]:

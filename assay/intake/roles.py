@@ -40,6 +40,7 @@ class ColumnRoles(NamedTuple):
     cluster: str | None
     identifier: str | None
     split: str | None
+    text: str | None
     features: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -52,6 +53,7 @@ class ColumnRoles(NamedTuple):
             self.cluster: "cluster",
             self.identifier: "identifier",
             self.split: "roles",
+            self.text: "text",
         }
         return "sensitive" if column in self.sensitive else named.get(column, "feature")
 
@@ -72,6 +74,7 @@ def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> Co
             ("cluster", request.cluster),
             ("identifier", request.identifier),
             ("roles", request.roles_column),
+            ("text", request.text),
         )
         if name is not None
     ]
@@ -95,7 +98,7 @@ def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> Co
     label, predictions, scores = request.label, request.predictions, request.scores
     if label is None:
         label = _conventional(_LABEL, "label", columns, taken, notes)
-    if predictions is None and scores is None:
+    if predictions is None and scores is None and request.model is None:
         predictions = _conventional(_PREDICTION, "predictions", columns, taken, notes)
         scores = _conventional(_SCORE, "scores", columns, taken, notes)
     sensitive = request.sensitive
@@ -106,7 +109,7 @@ def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> Co
         for name in sensitive:
             taken[name] = "sensitive"
             notes.append(f'{file}: column "{name}" was taken as sensitive by its name.')
-    if label is None and predictions is None and scores is None:
+    if label is None and predictions is None and scores is None and request.model is None:
         raise BadInput(
             f"{file}: nothing to audit. Name the column of true labels (--label) and that of "
             "predictions (--predictions) or scores (--scores)."
@@ -120,6 +123,7 @@ def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> Co
         cluster=request.cluster,
         identifier=request.identifier,
         split=request.roles_column,
+        text=request.text,
         features=tuple(name for name in columns if name not in taken),
         notes=tuple(notes),
     )

@@ -87,7 +87,15 @@ def survey(
 
 
 def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[str]) -> list[str]:
-    named = (roles.label, roles.prediction, roles.score, *roles.sensitive, roles.cluster, *roles.features)
+    named = (
+        roles.label,
+        roles.prediction,
+        roles.score,
+        *roles.sensitive,
+        roles.cluster,
+        roles.text,
+        *roles.features,
+    )
     wanted = {name for name in named if name is not None}
     shared = [name for name in source.columns if name in wanted]
     if not set(shared) & {*roles.features, *roles.sensitive, roles.label}:
@@ -101,7 +109,15 @@ def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[s
 
 def _spelt(roles: ColumnRoles, request: DataRequest) -> frozenset[str]:
     """Columns whose values are categories or names, so that typed files must bring them as text."""
-    names = (roles.label, roles.prediction, roles.cluster, roles.identifier, roles.split, *roles.sensitive)
+    names = (
+        roles.label,
+        roles.prediction,
+        roles.cluster,
+        roles.identifier,
+        roles.split,
+        roles.text,
+        *roles.sensitive,
+    )
     return frozenset(name for name in names if name is not None and name not in request.bins)
 
 

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from assay.contracts import Capability, DataRequest, DatasetRole, FileRequest, Profile, Roles
-from assay.datasets.table import Table, TableSubject
+from assay.contracts import (
+    Capability,
+    DataRequest,
+    DatasetRole,
+    FileRequest,
+    ModelSignature,
+    Profile,
+    Roles,
+)
+from assay.datasets.subject import Subject
+from assay.datasets.table import Table
 from assay.errors import BadInput
+from assay.intake.model_target import decide_model_target
 from assay.intake.roles import ColumnRoles, resolve_roles
 from assay.intake.source import open_source
 from assay.intake.survey import Survey, survey
@@ -16,12 +26,16 @@ from assay.intake.target import Target, decide_target
 
 __all__ = ["take_in"]
 
-_ORDER: tuple[DatasetRole, ...] = ("test", "training", "tuning")
+_ORDER: tuple[DatasetRole, ...] = ("test", "training", "tuning", "asked")
 
 
 def take_in(
-    request: DataRequest, scratch: Path, progress: Callable[[float], None] | None = None
-) -> TableSubject:
+    request: DataRequest,
+    scratch: Path,
+    progress: Callable[[float], None] | None = None,
+    *,
+    signature: ModelSignature | None = None,
+) -> Subject:
     """Read the files of `request` into typed tables under `scratch`, and profile them.
 
     Each file is streamed twice: once to learn what its columns hold, once to write them as float64, int32
@@ -32,12 +46,17 @@ def take_in(
         request: files, column roles and options.
         scratch: an existing folder that outlives the subject.
         progress: called with the done share, 0..1.
+        signature: of the model that will be asked; its classes and input columns are kept to.
 
     Raises:
         BadInput: anything that cannot be audited as asked, in one sentence.
     """
     tick = progress or (lambda _share: None)
-    named: dict[DatasetRole, FileRequest | None] = {"training": request.training, "tuning": request.tuning}
+    named: dict[DatasetRole, FileRequest | None] = {
+        "training": request.training,
+        "tuning": request.tuning,
+        "asked": request.asked,
+    }
     others = [(role, file) for role, file in named.items() if file is not None]
     steps = 2 * (1 + len(others))
     source = open_source(request.test)
@@ -47,21 +66,26 @@ def take_in(
         surveys.append(survey(open_source(file), role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
     test = surveys[0]
-    target = decide_target(
-        test.source.name, request, roles, test.scans["test"], _other_labels(surveys, roles)
+    others_labels = _other_labels(surveys, roles)
+    target = (
+        decide_target(test.source.name, request, roles, test.scans["test"], others_labels)
+        if signature is None
+        else decide_model_target(
+            test.source.name, request, roles, test.scans["test"], others_labels, signature
+        )
     )
     notes = [*roles.notes, *target.notes]
     tables: dict[DatasetRole, Table] = {}
     sensitive = roles.sensitive
     for step, done in enumerate(surveys, start=len(surveys)):
         made, sensitive = make_tables(
-            done, request, roles, sensitive, target, scratch, notes, _part(tick, step, steps)
+            done, request, roles, sensitive, target, scratch, notes, _part(tick, step, steps), signature
         )
         tables.update(made)
     tick(1.0)
     ordered = {role: tables[role] for role in _ORDER if role in tables}
     profile = _profile(roles, sensitive, target, ordered, [*_notes(surveys), *notes])
-    return TableSubject(profile, ordered)
+    return Subject(profile, ordered)
 
 
 def _part(tick: Callable[[float], None], step: int, steps: int) -> Callable[[float], None]:
@@ -127,6 +151,7 @@ def _profile(
             sensitive=sensitive,
             cluster=roles.cluster,
             identifier=roles.identifier,
+            text=roles.text,
             features=tuple(
                 column.name
                 for column in tables["test"].profile.columns
@@ -139,5 +164,8 @@ def _profile(
 
 
 def _named(roles: ColumnRoles) -> list[str]:
-    single = (roles.label, roles.prediction, roles.score, roles.cluster, roles.identifier, roles.split)
+    single = (
+        *(roles.label, roles.prediction, roles.score),
+        *(roles.cluster, roles.identifier, roles.split, roles.text),
+    )
     return [name for name in single if name is not None]

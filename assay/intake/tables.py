@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from assay.contracts import DataRequest, DatasetRole
+from assay.contracts import DataRequest, DatasetRole, ModelSignature
+from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
 from assay.errors import BadInput
 from assay.intake.columns import ColumnPlan, plan_cluster, plan_codes, plan_feature, plan_sensitive
@@ -27,6 +28,7 @@ def make_tables(
     scratch: Path,
     notes: list[str],
     tick: Callable[[float], None],
+    signature: ModelSignature | None = None,
 ) -> tuple[dict[DatasetRole, Table], tuple[str, ...]]:
     """Write every dataset of a surveyed file.
 
@@ -46,10 +48,16 @@ def make_tables(
             column: _plan(name, role, scan, request, roles, sensitive, target, notes)
             for column, scan in scans.items()
         }
-        kept[role] = [place for place, plan in enumerate(plans.values()) if plan is not None]
-        writers[role] = TableWriter(
-            scratch / f"{role}.arrow", [plan for plan in plans.values() if plan is not None]
+        stored = [(place, plan) for place, plan in enumerate(plans.values()) if plan is not None]
+        # A model reads the number that fairness sees as a group.
+        asked = (
+            {column.name for column in signature.columns if column.kind == "number"} if signature else set()
         )
+        numbers = [name for name in plans if name in request.bins and name in asked]
+        stored += [(list(plans).index(name), ColumnPlan(name + AS_READ, "number")) for name in numbers]
+        scans.update({name + AS_READ: scans[name] for name in numbers})
+        kept[role] = [place for place, _ in stored]
+        writers[role] = TableWriter(scratch / f"{role}.arrow", [plan for _, plan in stored])
     survey.reader.listen(tick)
     for rows in survey.reader:
         writers[rows.role].append([rows.columns[place] for place in kept[rows.role]])
@@ -108,7 +116,7 @@ def _plan(
         return _plan_target(scan, roles, target)
     if scan.name in sensitive:
         return plan_sensitive(name, scan, request.bins, request.max_groups)
-    if scan.name == roles.identifier:
+    if scan.name in (roles.identifier, roles.text):
         return ColumnPlan(scan.name, "text")
     if scan.name == roles.cluster:
         return plan_cluster(scan)

@@ -66,11 +66,13 @@ class _Server:
 
     def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import DataRequest
-        from assay.intake.table import take_in
+        from assay.loading import load_subject
 
         request = DataRequest.model_validate(message["request"])
-        self._subject = take_in(request, Path.cwd(), self._progress)
-        return {"kind": "profile", "profile": self._subject.profile.model_dump(mode="json")}, b""
+        loaded = load_subject(request, Path.cwd(), self._progress)
+        self._subject = loaded.subject
+        profile = self._subject.profile.model_dump(mode="json")
+        return {"kind": "profile", "profile": profile, "rows_per_second": loaded.rows_per_second}, b""
 
     def _run(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import ShardSpec
@@ -82,7 +84,8 @@ class _Server:
         shard = ShardSpec.model_validate(message["shard"])
         method = METHODS.get(shard.method)
         params = make_params(method, message["params"])
-        context = InlineContext(method.spec.id, int(message["seed"]), report=self._progress)
+        device = self._subject.model.device if self._subject.has_model else "cpu"
+        context = InlineContext(method.spec.id, int(message["seed"]), device, report=self._progress)
         partial = method.run(shard, self._subject, params, context)
         return {"kind": "partial", "data": partial.data}, protocol.pack_arrays(partial.arrays)
 

@@ -69,6 +69,8 @@ class Supervisor:
         self._channel: socket.socket | None = None
         self._words = bytearray()
         self._layers: dict[str, bool] = {}
+        self.rows_per_second = 0.0
+        """How fast the model answered at intake; 0 without a model."""
 
     def __enter__(self) -> Supervisor:
         return self
@@ -99,8 +101,9 @@ class Supervisor:
         message = {"do": "intake", "request": self._request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the data", on_progress)
         try:
+            self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
-        except (KeyError, ValidationError) as error:
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
 
     def run(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.contracts import DataRequest, FileRequest
-from assay.datasets.table import TableSubject
+from assay.datasets.subject import Subject
 from assay.demo import ADULT_COLUMNS
 from assay.intake.table import take_in
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def adult(tmp_path_factory: pytest.TempPathFactory) -> TableSubject:
+def adult(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     request = DataRequest(
         test=FileRequest(path=str(Path(_FOLDER) / "adult" / "adult.data.gz"), header=ADULT_COLUMNS),
         label="income",
@@ -30,7 +30,7 @@ def adult(tmp_path_factory: pytest.TempPathFactory) -> TableSubject:
     return take_in(request, tmp_path_factory.mktemp("adult"))
 
 
-def test_rows_groups_and_labels_are_the_published_ones(adult: TableSubject) -> None:
+def test_rows_groups_and_labels_are_the_published_ones(adult: Subject) -> None:
     """Counts: UCI adult.names (train 32,561 rows, 24.08 % above 50K) and its documentation by sex."""
     test = adult.profile.test
     assert (test.rows, len(test.columns)) == (32_561, 15)
@@ -40,7 +40,7 @@ def test_rows_groups_and_labels_are_the_published_ones(adult: TableSubject) -> N
     assert adult.profile.signature.classes == ("<=50K", ">50K")
 
 
-def test_question_marks_are_missing(adult: TableSubject) -> None:
+def test_question_marks_are_missing(adult: Subject) -> None:
     missing = {column.name: column.missing for column in adult.profile.test.columns if column.missing}
     assert missing == {"workclass": 1_836, "occupation": 1_843, "native-country": 583}
     assert any(
@@ -48,7 +48,7 @@ def test_question_marks_are_missing(adult: TableSubject) -> None:
     )
 
 
-def test_selection_by_sex_is_the_published_fraction(adult: TableSubject) -> None:
+def test_selection_by_sex_is_the_published_fraction(adult: Subject) -> None:
     """6662/21790 and 1179/10771 with the label as prediction."""
     women, men = [0, 0], [0, 0]
     for batch in adult.dataset("test").batches(["sex", "income"], batch_rows=10_000):
@@ -59,7 +59,7 @@ def test_selection_by_sex_is_the_published_fraction(adult: TableSubject) -> None
     assert (women, men) == ([1_179, 10_771], [6_662, 21_790])
 
 
-def test_the_parquet_edition_has_the_same_rows(tmp_path: Path, adult: TableSubject) -> None:
+def test_the_parquet_edition_has_the_same_rows(tmp_path: Path, adult: Subject) -> None:
     """OpenML's 48,842 rows hold the 32,561 training rows; content hashes find them across formats."""
     import numpy as np
 

@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from assay.contracts import DataRequest, FileRequest
-from assay.datasets.table import TableSubject
+from assay.datasets.subject import Subject
 from assay.errors import BadInput
 from assay.intake import text_stream
 from assay.intake.table import take_in
 
 
-def _take(
-    folder: Path, content: bytes, header: tuple[str, ...] | None = None, **request: object
-) -> TableSubject:
+def _take(folder: Path, content: bytes, header: tuple[str, ...] | None = None, **request: object) -> Subject:
     path = folder / "loans.csv"
     path.write_bytes(content)
     request = {"label": "y"} | request

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.contracts import DataRequest, FileRequest
-from assay.datasets.table import TableSubject
+from assay.datasets.subject import Subject
 from assay.errors import BadInput
 from assay.intake.table import take_in
 from tests.support import table_subject
 
 
-def _take(folder: Path, table: pa.Table | dict[str, Any], **request: Any) -> TableSubject:
+def _take(folder: Path, table: pa.Table | dict[str, Any], **request: Any) -> Subject:
     path = folder / "rows.bin"
     pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), path, row_group_size=1_000)
     return take_in(DataRequest(test=FileRequest(path=str(path)), **({"label": "y"} | request)), folder)

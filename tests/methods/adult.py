@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.contracts import DataRequest, FileRequest
-from assay.datasets.table import TableSubject
+from assay.datasets.subject import Subject
 from assay.intake.table import take_in
 
 COLUMNS = (
@@ -21,7 +21,7 @@ REAL_DATA = os.environ.get("ASSAY_REAL_DATA")
 needs_adult = pytest.mark.skipif(REAL_DATA is None, reason="UCI Adult: ASSAY_REAL_DATA is not set")
 
 
-def adult_with_label_as_prediction(scratch: Path) -> TableSubject:
+def adult_with_label_as_prediction(scratch: Path) -> Subject:
     """The 32,561 training rows; the label stands in for a perfect model's prediction."""
     file = FileRequest(path=str(Path(REAL_DATA or "") / "adult" / "adult.data.gz"), header=COLUMNS)
     request = DataRequest(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.datasets.table import TableSubject
+from assay.datasets.subject import Subject
 from assay.engine import run_method
 from assay.errors import BadParams
 from assay.methods.fairness.group_rates import METHOD
@@ -18,7 +18,7 @@ from tests.support import table_subject
 FAST = {"replicates": 1_000}
 
 
-def _subject(folder: Path, columns: dict[str, list[Any]], *sensitive: str, **request: Any) -> TableSubject:
+def _subject(folder: Path, columns: dict[str, list[Any]], *sensitive: str, **request: Any) -> Subject:
     request = {"label": "y", "predictions": "p", "favourable": "1", **request}
     return table_subject(folder, columns, sensitive=sensitive, **request)
 
@@ -200,7 +200,7 @@ def test_scores_are_turned_into_decisions_at_the_threshold(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def mixed(tmp_path: Path) -> TableSubject:
+def mixed(tmp_path: Path) -> Subject:
     rng = np.random.default_rng(3)
     columns = {
         "race": rng.choice(["a", "b", "c", ""], 2_000).tolist(),
@@ -212,18 +212,18 @@ def mixed(tmp_path: Path) -> TableSubject:
     return _subject(tmp_path, columns, "race", "sex", cluster="person")
 
 
-def test_another_sharding_gives_the_same_result(mixed: TableSubject) -> None:
+def test_another_sharding_gives_the_same_result(mixed: Subject) -> None:
     whole = run_method(METHOD, mixed, FAST)
     assert run_method(METHOD, mixed, FAST, shard_rows=170) == whole
 
 
-def test_the_seed_alone_decides_the_random_part(mixed: TableSubject) -> None:
+def test_the_seed_alone_decides_the_random_part(mixed: Subject) -> None:
     first = run_method(METHOD, mixed, FAST, seed=1)
     assert run_method(METHOD, mixed, FAST, seed=1) == first
     assert run_method(METHOD, mixed, FAST, seed=2) != first
 
 
-def test_every_measure_is_one_that_the_method_declares(mixed: TableSubject) -> None:
+def test_every_measure_is_one_that_the_method_declares(mixed: Subject) -> None:
     specs = {spec.id: spec for spec in METHOD.spec.measures}
     for measure in run_method(METHOD, mixed, FAST).measures:
         spec = specs[measure.id]
@@ -233,7 +233,7 @@ def test_every_measure_is_one_that_the_method_declares(mixed: TableSubject) -> N
 @pytest.mark.parametrize(
     "params", [{"level": 1.0}, {"replicates": 10}, {"intersections": 0}, {"max_groups": 1}, {"levle": 0.9}]
 )
-def test_bad_parameters_are_refused_by_name(mixed: TableSubject, params: dict[str, Any]) -> None:
+def test_bad_parameters_are_refused_by_name(mixed: Subject, params: dict[str, Any]) -> None:
     with pytest.raises(BadParams, match=f"fairness.group_rates: {next(iter(params))}"):
         run_method(METHOD, mixed, params)
 

@@ -1,0 +1,109 @@
+"""Reading what lies beside weights: JSON within limits, signatures, lineage, digests of folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay.canonical import canonical_json
+from assay.contracts import Lineage, ModelSignature
+from assay.datasets.values import visible
+from assay.errors import BadInput
+
+__all__ = ["MAX_JSON", "folder_digest", "model_files", "read_json", "read_lineage", "read_signature"]
+
+MAX_JSON = 64 * 1024 * 1024
+MAX_FILES = 2_000
+_CHUNK = 1 << 20
+
+
+def read_json(path: Path, limit: int = MAX_JSON) -> Any:
+    """The JSON in a file. Raises BadInput: missing, over `limit` bytes, not JSON."""
+    name = _name(path)
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise BadInput(f"{name} has {size:,} bytes; at most {limit:,} are read.")
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{name} is missing.") from None
+    except OSError as error:
+        raise BadInput(f"{name} cannot be read: {error.strerror or error}.") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{name} is not JSON: {str(error)[:160]}.") from None
+
+
+def read_signature(path: Path) -> ModelSignature:
+    """A signature.json. Raises BadInput with the field that is wrong."""
+    try:
+        return ModelSignature.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise BadInput(f"{_name(path)}: {where}: {first['msg']}.") from None
+
+
+def read_lineage(path: Path) -> Lineage | None:
+    """A lineage.json; None where there is none. It is what the folder claims, and printed so."""
+    if not path.is_file():
+        return None
+    try:
+        return Lineage.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise BadInput(f"{_name(path)}: {where}: {first['msg']}.") from None
+
+
+def model_files(path: Path) -> list[tuple[str, Path]]:
+    """Relative name and path of every regular file of a model (a file or a folder), sorted by name.
+
+    Raises BadInput: links, devices, hidden executables and more than 2,000 files.
+    """
+    if path.is_file() and not path.is_symlink():
+        return [(path.name, path)]
+    found: list[tuple[str, Path]] = []
+    for root, folders, files in os.walk(path, followlinks=False):
+        for name in [*folders, *files]:
+            member = Path(root) / name
+            relative = member.relative_to(path).as_posix()
+            if member.is_symlink():
+                raise BadInput(f"{_name(path / relative)} is a link; put the file itself there.")
+            if name in files:
+                if not member.is_file():
+                    raise BadInput(f"{_name(path / relative)} is no regular file.")
+                found.append((relative, member))
+        if len(found) > MAX_FILES:
+            raise BadInput(
+                f"{visible(path.name)} holds more than {MAX_FILES:,} files; a model folder has a few."
+            )
+    return sorted(found)
+
+
+def folder_digest(path: Path) -> str:
+    """SHA-256 of a file; for a folder, of the canonical JSON of its files' names, sizes and digests."""
+    listed = [
+        {"name": name, "size": member.stat().st_size, "sha256": _file_digest(member)}
+        for name, member in model_files(path)
+    ]
+    if path.is_file():
+        return str(listed[0]["sha256"])
+    return hashlib.sha256(canonical_json(listed)).hexdigest()
+
+
+def _name(path: Path) -> str:
+    """Folder and file, as messages show them."""
+    return f"{visible(path.parent.name)}/{visible(path.name)}"
+
+
+def _file_digest(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            found.update(piece)
+    return found.hexdigest()

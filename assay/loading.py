@@ -1,0 +1,202 @@
+"""From a request to a subject: model through its format, data through intake, predictions attached."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from assay.contracts import Capability, ColumnSummary, DataRequest, Grade, ModelRequest, Profile
+from assay.datasets.subject import Subject
+from assay.datasets.table import Table
+from assay.errors import BadInput
+from assay.intake.model_files import read_signature
+from assay.intake.table import take_in
+from assay.models.base import Model
+from assay.registry import FORMATS
+
+__all__ = ["Loaded", "load_model", "load_subject"]
+
+_ROWS = 8_192
+"""Rows asked for at once while predicting; the model cuts them further."""
+
+
+class Loaded(NamedTuple):
+    """A subject, and how many rows a second its model answered (0 without a model)."""
+
+    subject: Subject
+    rows_per_second: float
+
+
+def load_model(request: ModelRequest) -> Model:
+    """Recognise the model by its content and load it, in the child only.
+
+    Raises:
+        BadInput: foreign, truncated or unsafe files, a device that is not there, a signature that fits not.
+    """
+    from assay.models.torch_model import choose_device
+
+    path = Path(request.path)
+    found = next((FORMATS.get(name) for name in FORMATS if FORMATS.get(name).recognise(path)), None)
+    if found is None:
+        raise BadInput(f"{path.name} is no model that Assay reads; `assay formats` lists what is.")
+    override = read_signature(Path(request.signature)) if request.signature is not None else None
+    model = found.load(path, override, choose_device(request.device))
+    model.batch_rows = request.batch_rows
+    return model
+
+
+def load_subject(
+    request: DataRequest, scratch: Path, progress: Callable[[float], None] | None = None
+) -> Loaded:
+    """Load the model (if any), take in the data, and ask the model about the test rows.
+
+    Where predictions came with the file, they stay what performance and fairness measure, and the model is
+    asked by the other methods only.
+    """
+    tick = progress or (lambda _share: None)
+    if request.model is None:
+        return Loaded(take_in(request, scratch, tick), 0.0)
+    model = load_model(request.model)
+    data = take_in(request, scratch, lambda share: tick(share * 0.5), signature=model.signature)
+    supplied = data.profile.roles.prediction is not None or data.profile.roles.score is not None
+    subject = _with_model(data, model, supplied)
+    _check_outputs(subject)
+    if supplied:
+        return Loaded(subject, _speed(subject))
+    return _predicted(subject, scratch, lambda share: tick(0.5 + share * 0.5))
+
+
+def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
+    grade: Grade = "supplied" if supplied else "executed"
+    kept = [c for c in data.profile.capabilities if supplied or c not in ("probabilities", "scores")]
+    profile = data.profile.model_copy(
+        update={
+            "modality": model.signature.modality,
+            "grade": grade,
+            "capabilities": tuple(dict.fromkeys([*kept, *model.capabilities])),
+            "model": model.facts,
+            "model_signature": model.signature,
+        }
+    )
+    return data.with_model(profile, model)
+
+
+def _check_outputs(subject: Subject) -> None:
+    """Ask about a few rows: finite numbers, and of the kind that the signature says."""
+    model = subject.model
+    rows = np.arange(min(64, subject.profile.asked.rows))
+    found = model.raw_outputs(subject.inputs(subject.profile.asked_role, rows))
+    if found.shape != (len(rows), model.outputs):
+        raise BadInput(
+            f"{model.facts.name} gives {found.shape[-1]} outputs a row; its signature says {model.outputs}."
+        )
+    if not np.isfinite(found).all():
+        raise BadInput(
+            f"{model.facts.name} answers with NaN or infinite numbers; its weights may be damaged."
+        )
+    if model.signature.output == "score":
+        return
+    looks = bool((found >= 0).all() and (np.abs(found.sum(axis=1) - 1) < 1e-3).all())
+    if model.signature.output == "probability" and not looks:
+        raise BadInput(
+            f"{model.facts.name}: its signature says the output is a probability, but rows do not sum to 1 "
+            f"(values from {found.min():.3g} to {found.max():.3g}). "
+            'Write "output": "logit" in signature.json.'
+        )
+    if model.signature.output == "logit" and looks:
+        raise BadInput(
+            f"{model.facts.name}: its signature says the output is a logit, but rows are probabilities "
+            'already (they sum to 1). Write "output": "probability" in signature.json.'
+        )
+
+
+def _speed(subject: Subject) -> float:
+    inputs = subject.inputs(subject.profile.asked_role, np.arange(min(256, subject.profile.asked.rows)))
+    start = time.perf_counter()
+    subject.model.scores(inputs)
+    return len(inputs) / max(time.perf_counter() - start, 1e-6)
+
+
+def _predicted(subject: Subject, scratch: Path, tick: Callable[[float], None]) -> Loaded:
+    """Ask the model about every test row and keep its answers as columns of the test data."""
+    model, rows = subject.model, subject.profile.test.rows
+    scores, seconds = [], 0.0
+    for first in range(0, rows, _ROWS):
+        inputs = subject.inputs("test", np.arange(first, min(first + _ROWS, rows)))
+        start = time.perf_counter()
+        scores.append(model.scores(inputs))
+        seconds += time.perf_counter() - start
+        tick(min(first + _ROWS, rows) / rows)
+    answers = np.concatenate(scores)
+    if not np.isfinite(answers).all():
+        place = int(np.argmax(~np.isfinite(answers).all(axis=1)))
+        raise BadInput(f"{model.facts.name} answers row {place + 1:,} with NaN or an infinite number.")
+    profile = subject.profile
+    names = [column.name for column in profile.test.columns]
+    predicted, scored = _free_name("predicted by the model", names), _free_name("score of the model", names)
+    columns: list[tuple[ColumnSummary, pa.Array]] = []
+    more: list[Capability] = ["predictions"]
+    update: dict[str, str] = {"prediction": predicted}
+    if profile.signature.task == "regression":
+        columns.append(_numbers(predicted, answers[:, 0]))
+    else:
+        columns.append(_codes(predicted, model.decide(answers), profile.signature.classes))
+        if profile.signature.task == "binary":
+            columns.append(_numbers(scored, answers[:, -1]))
+            update["score"] = scored
+            more.append("scores")
+    table = subject.dataset("test").with_columns(scratch / "test-answers.arrow", columns)
+    return Loaded(_replaced(subject, table, update, more), rows / max(seconds, 1e-6))
+
+
+def _replaced(subject: Subject, table: Table, roles: dict[str, str], more: list[Capability]) -> Subject:
+    profile: Profile = subject.profile
+    datasets = tuple(table.profile if d.role == "test" else d for d in profile.datasets)
+    changed = profile.model_copy(
+        update={
+            "datasets": datasets,
+            "roles": profile.roles.model_copy(update=roles),
+            "capabilities": tuple(dict.fromkeys([*profile.capabilities, *more])),
+            "notes": tuple(dict.fromkeys([*profile.notes, *subject.model.notes])),
+        }
+    )
+    return subject.with_test(changed, table)
+
+
+def _free_name(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name += " (Assay)"
+    return name
+
+
+def _codes(name: str, codes: np.ndarray, classes: tuple[str, ...]) -> tuple[ColumnSummary, pa.Array]:
+    counts = np.bincount(codes, minlength=len(classes))
+    summary = ColumnSummary(
+        name=name,
+        kind="category",
+        rows=len(codes),
+        missing=0,
+        distinct=int((counts > 0).sum()),
+        categories=classes,
+        counts=tuple(int(count) for count in counts),
+    )
+    return summary, pa.array(codes.astype(np.int32))
+
+
+def _numbers(name: str, values: np.ndarray) -> tuple[ColumnSummary, pa.Array]:
+    summary = ColumnSummary(
+        name=name,
+        kind="number",
+        rows=len(values),
+        missing=0,
+        distinct=len(np.unique(values)),
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        mean=float(values.mean()),
+    )
+    return summary, pa.array(values)

@@ -1,0 +1,76 @@
+"""Small networks made on the spot, written, loaded and fed with data through the real formats and intake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.contracts import DataRequest, FileRequest, InputColumn, ModelRequest, ModelSignature
+from assay.datasets.subject import Subject
+from assay.loading import load_subject
+from assay.models.torch_folder import write_torch_folder
+from tests.support import write_csv
+
+__all__ = ["linear_folder", "model_subject", "number"]
+
+
+def number(name: str, *, mean: float = 0.0, scale: float = 1.0, **more: Any) -> InputColumn:
+    """A standardised numeric input column."""
+    return InputColumn(name=name, kind="number", encoding="standard", mean=mean, scale=scale, **more)
+
+
+def linear_folder(
+    folder: Path,
+    columns: Sequence[InputColumn],
+    weights: Sequence[float],
+    *,
+    bias: float = 0.0,
+    classes: tuple[str, str] = ("no", "yes"),
+) -> Path:
+    """A torch_folder whose log-odds are weights . encoded + bias: everything about it has a closed form."""
+    import torch
+
+    from assay.models.architectures import build
+
+    config: dict[str, Any] = {"inputs": len(weights), "hidden": (), "outputs": 2}
+    module = build("mlp", config)
+    with torch.no_grad():
+        module.head.weight.copy_(torch.tensor([[0.0] * len(weights), list(weights)]))
+        module.head.bias.copy_(torch.tensor([0.0, bias]))
+    signature = ModelSignature(
+        task="binary", output="logit", classes=classes, favourable=classes[1], columns=tuple(columns)
+    )
+    return write_torch_folder(folder, module, "mlp", config, signature)
+
+
+def model_subject(
+    folder: Path,
+    model: Path,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    training: Mapping[str, Sequence[Any]] | None = None,
+    tuning: Mapping[str, Sequence[Any]] | None = None,
+    **request: Any,
+) -> Subject:
+    """Write the columns as CSV files and take them in with the model at `model`."""
+    files = {"test": FileRequest(path=str(write_csv(folder / "test.csv", columns)))}
+    for role, content in (("training", training), ("tuning", tuning)):
+        if content is not None:
+            files[role] = FileRequest(path=str(write_csv(folder / f"{role}.csv", content)))
+    asked = DataRequest(**files, model=ModelRequest(path=str(model), device="cpu"), **request)
+    return load_subject(asked, folder).subject
+
+
+def two_gaussians(rows: int, seed: int) -> dict[str, Any]:
+    """x1 tells the label, x2 tells nothing."""
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, rows)
+    return {
+        "x1": (rng.normal(size=rows) + 2 * label).round(4).tolist(),
+        "x2": rng.normal(size=rows).round(4).tolist(),
+        "sex": rng.choice(["f", "m"], rows).tolist(),
+        "label": ["yes" if one else "no" for one in label],
+    }

@@ -1,0 +1,64 @@
+"""A model and its data become a subject that every method can work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.errors import BadInput
+from assay.execution import run_method
+from assay.registry import METHODS
+from tests.models.made import linear_folder, model_subject, number, two_gaussians
+
+
+def test_a_linear_models_answers_become_the_predictions_of_the_test_rows(tmp_path: Path) -> None:
+    model = linear_folder(tmp_path / "m", [number("x1", mean=1.0, scale=2.0), number("x2")], [3.0, 0.0])
+    columns = two_gaussians(300, 1)
+    subject = model_subject(tmp_path, model, columns, label="label", sensitive=("sex",))
+    score = subject.profile.roles.score
+    assert score is not None
+    found = np.concatenate([b.numbers(score) for b in subject.dataset("test").batches([score])])
+    x1 = np.array(columns["x1"])
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-3 * (x1 - 1) / 2)), rtol=1e-5)
+    assert subject.profile.grade == "executed"
+    assert {"query", "gradients", "scores", "probabilities"} <= set(subject.profile.capabilities)
+    result = run_method(METHODS.get("performance.classification"), subject)
+    accuracy = next(m for m in result.measures if m.id == "performance.accuracy")
+    actual = np.array([label == "yes" for label in columns["label"]])
+    assert accuracy.value == pytest.approx(((x1 >= 1) == actual).mean())
+    assert accuracy.grade == "executed"
+
+
+def test_rows_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    model = linear_folder(tmp_path / "m", [number("x2"), number("x1")], [1.0, 1.0])
+    columns = two_gaussians(50, 2)
+    subject = model_subject(tmp_path, model, columns, label="label")
+    rows = np.array([40, 3, 3, 17])
+    found = subject.inputs("test", rows)
+    expected = np.stack([np.array(columns["x2"])[rows], np.array(columns["x1"])[rows]], axis=1)
+    np.testing.assert_array_equal(found, expected)
+    assert subject.labels("test", rows).tolist() == [int(columns["label"][r] == "yes") for r in rows]
+
+
+def test_a_binned_sensitive_column_stays_a_number_for_the_model(tmp_path: Path) -> None:
+    model = linear_folder(tmp_path / "m", [number("x1")], [1.0])
+    columns = two_gaussians(50, 3)
+    subject = model_subject(
+        tmp_path, model, columns, label="label", sensitive=("x1",), bins={"x1": (0.0, 1.0)}
+    )
+    np.testing.assert_array_equal(subject.inputs("test", np.arange(50))[:, 0], columns["x1"])
+    assert subject.profile.test.column("x1").kind == "category"
+
+
+def test_a_column_that_the_model_reads_and_the_file_lacks_is_named(tmp_path: Path) -> None:
+    model = linear_folder(tmp_path / "m", [number("x_1")], [1.0])
+    with pytest.raises(BadInput, match=r'no column "x_1".*Columns close to it: "x1"'):
+        model_subject(tmp_path, model, two_gaussians(20, 4), label="label")
+
+
+def test_a_label_that_is_none_of_the_models_classes_is_named(tmp_path: Path) -> None:
+    model = linear_folder(tmp_path / "m", [number("x1")], [1.0], classes=("bad", "yes"))
+    with pytest.raises(BadInput, match='"no", which is none of the model\'s classes: "bad", "yes"'):
+        model_subject(tmp_path, model, two_gaussians(20, 5), label="label")
