@@ -117,13 +117,24 @@ class Terminal:
     def _head(self, evidence: Evidence) -> None:
         test = evidence.subject.test
         aside = f", {formatting.count(test.set_aside)} set aside" if test.set_aside else ""
+        model, grade = evidence.subject.model, evidence.subject.grade
+        how = "predictions supplied" if grade == "supplied" else "the model itself ran"
         rows = [
             (
                 "Subject",
-                f"{plain(test.name)} · {formatting.count(test.rows)} rows{aside} · predictions supplied "
-                f"(grade: {evidence.subject.grade})",
+                f"{plain(test.name)} · {formatting.count(test.rows)} rows{aside} · {how} (grade: {grade})",
             )
         ]
+        if model is not None:
+            architecture = plain(model.architecture, 60)
+            parameters = formatting.count(model.parameters)
+            rows.append(
+                (
+                    "Model",
+                    f"{plain(model.name)} · {model.format} · {architecture} · {parameters} parameters · "
+                    f"{model.device} (sha256 {formatting.short(model.sha256)}…)",
+                )
+            )
         policy = evidence.plan.policy
         if policy is not None:
             fixed = evidence.plan.fixed_at[11:19]
