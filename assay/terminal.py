@@ -90,6 +90,26 @@ class Terminal:
         self._files(evidence, folder)
         self.line(_ending(evidence, code))
 
+    def plan(self, plan: AuditPlan, profile: Profile) -> None:
+        """What would be measured, how many model calls and seconds it takes, and what would not be tested."""
+        self.line(Text(f"Plan {plan.plan_sha256[:8]}, tier {plan.tier}, seed {plan.seed}", "bold"))
+        rows = [
+            (
+                planned.id,
+                f"{formatting.count(planned.estimate.evaluations)} evaluations",
+                f"about {formatting.duration(planned.estimate.seconds)}",
+                f"{planned.estimate.memory_bytes / 2**20:,.0f} MB",
+            )
+            for planned in plan.methods
+        ]
+        self.rows(rows, right=(1, 2, 3))
+        total = sum(planned.estimate.seconds for planned in plan.methods)
+        rows_read = formatting.plural(profile.test.rows, "row")
+        self.line(f"{rows_read}; about {formatting.duration(total)} in all, reading and report not counted.")
+        self.line()
+        for entry in plan.not_tested:
+            self.line(Text(f"not tested  {plain(entry.title)}: {plain(entry.reason, 300)}", _SOFT))
+
     def line(self, text: str | Text = "") -> None:
         """One line, no markup read from it."""
         self._console.print(text if isinstance(text, Text) else Text(text))
