@@ -1,4 +1,4 @@
-"""Subjects with images, made on the spot: a label file through the real intake, a model through its format."""
+"""Subjects with images, made on the spot: labels through the real intake, a model through its format."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from tests.support import table_subject
 __all__ = ["image_subject"]
 
 
-def image_subject(
-    folder: Path, model: Path, images: npt.NDArray[np.uint8], labels: Sequence[str]
-) -> Subject:
+def image_subject(folder: Path, model: Path, images: npt.NDArray[np.uint8], labels: Sequence[str]) -> Subject:
     """Test images (rows, channels, height, width) with their labels, and the torch_folder at `model`."""
     loaded = FORMATS.get("torch_folder").load(model, None, "cpu")
     signature = loaded.signature
