@@ -1,4 +1,4 @@
-"""The training loop: the steps it takes, when it stops, and that a stopped training goes on as if it had not."""
+"""The training loop: its steps, its end, and a stopped training that goes on as if it had not stopped."""
 
 from __future__ import annotations
 
