@@ -81,6 +81,7 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
             "capabilities": tuple(dict.fromkeys([*kept, *model.capabilities])),
             "model": model.facts,
             "model_signature": model.signature,
+            "notes": tuple(dict.fromkeys([*data.profile.notes, *model.notes])),
         }
     )
     return data.with_model(profile, model)

@@ -81,6 +81,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     "assay.formats",
     {
         "torch_folder": "assay.models.torch_folder:FORMAT",
+        "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
 )
 
