@@ -80,7 +80,9 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "huggingface": "assay.models.huggingface:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
+        "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
 )
 
