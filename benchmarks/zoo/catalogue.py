@@ -22,7 +22,7 @@ __all__ = ["DATA", "MODELS", "ZooModel", "data_files", "data_request", "model"]
 _FAMILIES: tuple[ModuleType, ...] = (adult, digits, fashion, tweets)
 DATA: Mapping[str, Data] = {data.name: data for family in _FAMILIES for data in family.DATA}
 MODELS: Mapping[str, Recipe] = {made.name: made for family in _FAMILIES for made in family.MODELS}
-_SHARED = (recipe, fitting, images, encoding, torch_folder, params, training, demo)
+_SHARED = (recipe, fitting, images, encoding, torch_folder, params, training)
 """Modules beside the family's own whose code decides what comes out."""
 _HOME = {made.name: family for family in _FAMILIES for made in (*family.DATA, *family.MODELS)}
 
