@@ -375,6 +375,8 @@ class Lineage(Frozen):
     """Role -> digest of the rows that were looked at. Never the sealed test rows."""
     rows: Mapping[str, int] = Field(default_factory=dict)
     loss_curves: tuple[Series, ...] = ()
+    figures: Mapping[str, Number] = Field(default_factory=dict)
+    """What it came to, e.g. parameters_before, parameters_after, tuning_loss_after, tuning_accuracy_after."""
     notes: tuple[Text, ...] = ()
     made_with: Mapping[str, str] = Field(default_factory=dict)
 
@@ -622,6 +624,10 @@ class SubjectProtocol(Protocol):
     def profile(self) -> Profile: ...
 
     def dataset(self, role: DatasetRole) -> Table: ...
+
+    def with_model(self, profile: Profile, model: Model) -> SubjectProtocol:
+        """The same data under another profile, with that model to ask."""
+        ...
 
     @property
     def model(self) -> Model:
