@@ -107,5 +107,6 @@ METHODS: Registry[AuditMethod] = Registry(
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
+        "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },
 )

@@ -132,4 +132,24 @@ ROWS: tuple[Row, ...] = (
             "test_planted_repeats_conflicts_and_leaks_are_counted_exactly",
         ),
     ),
+    Row(
+        method="explainability.lime",
+        golden="methods/explainability/test_lime.py::"
+        "test_the_weights_of_a_linear_model_are_its_slopes_times_the_spreads",
+        golden_source="closed form: the weight of number j of a linear model is its slope times its standard "
+        "deviation",
+        golden_threshold="0.2 % relative at 5,000 neighbours",
+        planted="methods/explainability/test_lime.py::test_a_model_that_no_surrogate_fits_is_found",
+        planted_threshold="f = |a| + |b| + |c| near 0: fidelity wholly below 0.3",
+        null="methods/explainability/test_lime.py::"
+        "test_a_linear_model_is_fitted_perfectly_and_raises_no_alarm",
+        null_threshold="fidelity above 0.999, all ranks stable, deletion gain wholly above 0",
+        mutant=Mutant(
+            file="assay/methods/explainability/lime_tables.py",
+            old="            weights[feature] = weight",
+            new="            weights[feature] = weight / scale[feature]",
+            caught_by="methods/explainability/test_lime.py::"
+            "test_the_weights_of_a_linear_model_are_its_slopes_times_the_spreads",
+        ),
+    ),
 )

@@ -22,7 +22,15 @@ from assay.models.huggingface import write_huggingface
 from assay.models.torch_folder import write_torch_folder
 from tests.support import write_csv
 
-__all__ = ["WORDS", "linear_folder", "model_subject", "number", "tiny_bert"]
+__all__ = [
+    "WORDS",
+    "linear_folder",
+    "model_subject",
+    "number",
+    "regression_folder",
+    "relu_folder",
+    "tiny_bert",
+]
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "day", "film", "##s", "very", ".")
 """The vocabulary of `tiny_bert`."""
@@ -124,3 +132,39 @@ def tiny_bert(
         text=TextInput(max_length=16),
     )
     return write_huggingface(folder, module, tokenizer, described)
+
+
+def regression_folder(
+    folder: Path, columns: Sequence[InputColumn], weights: Sequence[float], *, bias: float = 0.0
+) -> Path:
+    """A torch_folder that predicts weights . encoded + bias."""
+    return relu_folder(folder, columns, [], weights, bias=bias)
+
+
+def relu_folder(
+    folder: Path,
+    columns: Sequence[InputColumn],
+    layers: Sequence[Sequence[Sequence[float]]],
+    head: Sequence[float],
+    *,
+    biases: Sequence[Sequence[float]] = (),
+    bias: float = 0.0,
+) -> Path:
+    """A torch_folder that predicts head . h + bias, h = ReLU(layer @ h + bias of the layer) layer by layer."""
+    import torch
+
+    from assay.models.architectures import build
+
+    width = sum(column.width for column in columns)
+    config: dict[str, Any] = {"inputs": width, "hidden": tuple(len(layer) for layer in layers), "outputs": 1}
+    module = build("mlp", config)
+    with torch.no_grad():
+        for place, layer in enumerate(layers):
+            module.body[2 * place].weight.copy_(torch.tensor(layer))
+            module.body[2 * place].bias.copy_(
+                torch.tensor(biases[place]) if biases else torch.zeros(len(layer))
+            )
+        module.head.weight.copy_(torch.tensor([list(head)]))
+        module.head.bias.copy_(torch.tensor([bias]))
+    signature = ModelSignature(task="regression", output="score", columns=tuple(columns))
+    return write_torch_folder(folder, module, "mlp", config, signature)
