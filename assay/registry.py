@@ -106,6 +106,8 @@ METHODS: Registry[AuditMethod] = Registry(
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
+        "robustness.noise": "assay.methods.robustness.noise:METHOD",
+        "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
         "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },
