@@ -108,6 +108,7 @@ METHODS: Registry[AuditMethod] = Registry(
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
         "robustness.noise": "assay.methods.robustness.noise:METHOD",
         "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
+        "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
         "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },
