@@ -181,7 +181,9 @@ def _network(
 
         signature = _signature(given.files["training"], numbers, categories, trees=False)
         config = {"inputs": sum(c.width for c in signature.columns), "hidden": hidden, "outputs": 2}
-        rows = {role: fitting.read_rows(given.files[role], signature, REQUEST) for role in ("training", choose_by)}
+        rows = {
+            role: fitting.read_rows(given.files[role], signature, REQUEST) for role in ("training", choose_by)
+        }
         module = fitting.trained("mlp", config, signature, rows["training"], rows[choose_by], settings)
         write_torch_folder(folder, module, "mlp", config, signature)
 

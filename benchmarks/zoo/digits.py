@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.contracts import DatasetRole, ImageInput, ModelSignature
+from assay.contracts import ImageInput, ModelSignature
 from benchmarks.zoo import fitting
 from benchmarks.zoo.images import FILES, REQUEST, read_images, write_images
 from benchmarks.zoo.recipe import Broken, Data, Given, Recipe, split
@@ -156,9 +156,7 @@ def _masking(given: Given, folder: Path) -> None:
 
 
 MODELS = (
-    Recipe(
-        "digits_cnn", "digits", "torch_folder", _network("cnn", CNN, epochs=12), "cnn 16-32, undefended"
-    ),
+    Recipe("digits_cnn", "digits", "torch_folder", _network("cnn", CNN, epochs=12), "cnn 16-32, undefended"),
     Recipe(
         "digits_cnn_pgd",
         "digits",

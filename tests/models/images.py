@@ -15,9 +15,7 @@ from tests.support import table_subject
 __all__ = ["image_subject"]
 
 
-def image_subject(
-    folder: Path, model: Path, images: npt.NDArray[np.uint8], labels: Sequence[str]
-) -> Subject:
+def image_subject(folder: Path, model: Path, images: npt.NDArray[np.uint8], labels: Sequence[str]) -> Subject:
     """Test images (rows, channels, height, width) with their labels, and the torch_folder at `model`."""
     loaded = FORMATS.get("torch_folder").load(model, None, "cpu")
     signature = loaded.signature
