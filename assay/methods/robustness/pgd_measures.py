@@ -44,7 +44,7 @@ class Fallen(NamedTuple):
 
 def setting(eps: float, unit: str) -> dict[str, str | float]:
     """How a measure names its budget; six digits, so that 8/255 reads the same everywhere."""
-    return {"eps": float(f"{eps:.6g}"), "unit": unit}
+    return {"eps": float(f"{eps:.6g}"), "in": unit}
 
 
 def pgd_measures(

@@ -96,7 +96,9 @@ class Book:
 
         def key(m: Measure) -> tuple[Any, ...]:
             names = self.names(m.slice) or tuple((m.over or "").split(" × "))
-            return order[m.id], len(names), [attributes.get(n, 99) for n in names], self.group_order(m)
+            groups = [attributes.get(n, 99) for n in names], self.group_order(m)
+            setting = sorted((name, isinstance(value, str), value) for name, value in m.at.items())
+            return order[m.id], len(names), *groups, setting
 
         return sorted((m for m in self.evidence.measures if m.id in order), key=key)
 
