@@ -18,6 +18,7 @@ from assay.contracts import (
     PlannedMethod,
     Policy,
     Profile,
+    Remedy,
     Tier,
 )
 from assay.evidence import digest
@@ -60,8 +61,10 @@ def timestamp(moment: datetime | None = None) -> str:
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def make_params(method: AuditMethod, values: Mapping[str, Any] | None, tier: Tier = "standard") -> Any:
-    """Check parameters against the method's own model; what is not given takes the tier's default.
+def make_params(
+    method: AuditMethod | Remedy, values: Mapping[str, Any] | None, tier: Tier = "standard"
+) -> Any:
+    """Check parameters against the own model of a method or remedy; the tier gives what is left out.
 
     Raises:
         BadParams: names the method, the parameter, and its allowed range.
