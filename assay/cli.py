@@ -223,6 +223,14 @@ def audit(
             metavar="N", min=0, max=2**53 - 1, help="Seed of every random step.", rich_help_panel=_RUN
         ),
     ] = 0,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Show what would be measured and about how long it takes, then stop; writes nothing.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     title: Annotated[
         str | None,
         typer.Option(
@@ -279,6 +287,7 @@ def audit(
         seed=seed,
         title=title,
         time_limit=time_limit,
+        plan_only=plan,
         command=tuple(sys.argv[1:]),
     )
     raise typer.Exit(run_audit(options))

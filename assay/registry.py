@@ -82,7 +82,9 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "huggingface": "assay.models.huggingface:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
+        "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
 )
 
@@ -107,6 +109,10 @@ METHODS: Registry[AuditMethod] = Registry(
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
+        "robustness.noise": "assay.methods.robustness.noise:METHOD",
+        "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
+        "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
+        "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },
 )

@@ -23,6 +23,7 @@ from assay.intake.source import open_source
 from assay.intake.survey import Survey, survey
 from assay.intake.tables import make_tables
 from assay.intake.target import Target, decide_target
+from assay.intake.text_column import with_text_column
 
 __all__ = ["take_in"]
 
@@ -67,6 +68,8 @@ def take_in(
         surveys.append(survey(open_source(other), role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
     name, scans = surveys[0].source.name, surveys[0].scans[leading]
+    if signature is not None:
+        roles = with_text_column(name, request, roles, scans, signature)
     others_labels = _other_labels(surveys, roles, leading)
     target = (
         decide_target(name, request, roles, scans, others_labels)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import torch
 
     from assay.models.torch_model import ArrayNetwork, TorchModel
+    from assay.remedies.training import Rows
 
 __all__ = ["REMEDY", "Student", "distillation_loss", "every_second_layer", "halved_sizes"]
 
