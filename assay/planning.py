@@ -23,7 +23,7 @@ from assay.contracts import (
 )
 from assay.evidence import digest
 
-__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_not"]
+__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_no_remedy", "why_not"]
 
 from pydantic import ValidationError
 
@@ -95,6 +95,17 @@ def why_not(method: AuditMethod, profile: Profile) -> str | None:
         return f"Is for {' and '.join(spec.tasks)}; the task here is {profile.signature.task}."
     if profile.modality not in spec.modalities:
         return f"Is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
+    return None
+
+
+def why_no_remedy(remedy: Remedy, profile: Profile) -> str | None:
+    """Why the remedy cannot be applied to this subject, as a sentence; None when it can."""
+    spec = remedy.spec
+    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
+    if missing:
+        return f"{spec.id} needs {' and '.join(missing)}; it was given none."
+    if profile.modality not in spec.modalities:
+        return f"{spec.id} is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
     return None
 
 

@@ -93,6 +93,9 @@ REMEDIES: Registry[Remedy] = Registry(
     Remedy,
     "assay.remedies",
     {
+        "adversarial.training": "assay.remedies.adversarial:REMEDY",
+        "distillation.student": "assay.remedies.distillation:REMEDY",
+        "training.fine_tune": "assay.remedies.fine_tune:REMEDY",
         "training.from_scratch": "assay.remedies.train:REMEDY",
     },
 )
