@@ -1,4 +1,4 @@
-"""A Hugging Face folder, looked at before transformers sees it: what it claims to be, and which weights it has.
+"""A Hugging Face folder, looked at before transformers sees it: what it claims to be, and its weights.
 
 transformers can be talked into running code (`auto_map`), into fetching kernels and other models by name,
 and into unpickling. A folder that asks for any of that is refused here, and only weights that were checked
@@ -25,7 +25,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot")
 _CONVERT = (
     "Load it where you trust it and save it again: "
-    "AutoModelForSequenceClassification.from_pretrained(OLD).save_pretrained(NEW), and the tokenizer likewise."
+    "AutoModelForSequenceClassification.from_pretrained(OLD).save_pretrained(NEW), the tokenizer likewise."
 )
 _REFUSED_KEYS = {
     "auto_map": "names Python code of its own (auto_map), which Assay never runs. Use an architecture that "
@@ -96,7 +96,7 @@ def _refuse_code(folder: Path, name: str, config: dict[str, Any]) -> None:
                 raise BadInput(f"{name}/tokenizer_config.json {_REFUSED_KEYS[key]}.")
     if (folder / "adapter_config.json").exists():
         raise BadInput(
-            f"{name} holds an adapter for another model. Merge it (merge_and_unload) and save the whole model."
+            f"{name} holds an adapter for another model. Merge it (merge_and_unload), then save the whole."
         )
 
 
@@ -122,8 +122,8 @@ def _weights(folder: Path, name: str) -> tuple[tuple[Path, ...], tuple[str, ...]
     others = [m.name for m in members if m.suffix in _OTHER_WEIGHTS]
     if not found and pickles:
         raise BadInput(
-            f"{name} has its weights only as a pickle ({visible(pickles[0])}), which can run code when opened. "
-            f"{_CONVERT}"
+            f"{name} has its weights only as a pickle ({visible(pickles[0])}), which can run code when "
+            f"opened. {_CONVERT}"
         )
     if not found:
         what = f"only {visible(others[0])}" if others else "none"

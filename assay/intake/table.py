@@ -23,6 +23,7 @@ from assay.intake.source import open_source
 from assay.intake.survey import Survey, survey
 from assay.intake.tables import make_tables
 from assay.intake.target import Target, decide_target
+from assay.intake.text_column import with_text_column
 
 __all__ = ["take_in"]
 
@@ -66,6 +67,8 @@ def take_in(
         surveys.append(survey(open_source(file), role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
     test = surveys[0]
+    if signature is not None:
+        roles = with_text_column(test.source.name, request, roles, test.scans["test"], signature)
     others_labels = _other_labels(surveys, roles)
     target = (
         decide_target(test.source.name, request, roles, test.scans["test"], others_labels)

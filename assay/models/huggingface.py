@@ -119,7 +119,9 @@ class HuggingFace:
         module = _module(files, name)
         tokenizer = _tokenizer(path, module.config, name)
         own = path / SIGNATURE
-        found = signature or (read_signature(own) if own.is_file() else _inferred(module.config, tokenizer, name))
+        found = signature or (
+            read_signature(own) if own.is_file() else _inferred(module.config, tokenizer, name)
+        )
         _check_signature(found, module.config, name)
         parameters, trainable, size = count_parameters(module)
         facts = ModelFacts(
@@ -170,11 +172,11 @@ def _module(files: HuggingFaceFiles, name: str) -> Any:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # likewise
     try:
         config = CONFIG_MAPPING[files.model_type].from_dict(files.config)
-        network = AutoModelForSequenceClassification._model_mapping[type(config)]
+        network: Any = AutoModelForSequenceClassification._model_mapping[type(config)]
     except KeyError:
         raise BadInput(
             f'{name}: transformers ships no text classifier of type "{visible(files.model_type[:60])}".'
@@ -183,8 +185,8 @@ def _module(files: HuggingFaceFiles, name: str) -> Any:
         raise BadInput(f"{name}/{CONFIG} is no sound configuration: {_first(error)}.") from error
     if network.__name__ != files.architecture:
         raise BadInput(
-            f"{name}: a {visible(files.model_type[:60])} classifier is a {network.__name__} in transformers, not a "
-            f"{visible(files.architecture[:80])}."
+            f"{name}: a {visible(files.model_type[:60])} classifier is a {network.__name__} in transformers, "
+            f"not a {visible(files.architecture[:80])}."
         )
     weights: dict[str, torch.Tensor] = {}
     for path in files.weights:
@@ -223,7 +225,11 @@ def _tokenizer(folder: Path, config: Any, name: str) -> Any:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            str(folder.resolve()), config=config, local_files_only=True, trust_remote_code=False, use_fast=True
+            str(folder.resolve()),
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_fast=True,
         )
     except Exception as error:
         raise BadInput(f"{name}: its tokenizer cannot be loaded: {_first(error)}.") from error
@@ -259,10 +265,14 @@ def _inferred(config: Any, tokenizer: Any, name: str) -> ModelSignature:
 
 def _check_signature(signature: ModelSignature, config: Any, name: str) -> None:
     if signature.text is None:
-        raise BadInput(f"{name}: a text classifier reads text, its signature describes {signature.modality} data.")
+        raise BadInput(
+            f"{name}: a text classifier reads text, its signature describes {signature.modality} data."
+        )
     expected = 1 if signature.output == "score" else len(signature.classes)
     if expected != config.num_labels:
-        raise BadInput(f"{name} gives {config.num_labels} outputs a text, its signature describes {expected}.")
+        raise BadInput(
+            f"{name} gives {config.num_labels} outputs a text, its signature describes {expected}."
+        )
 
 
 def _try_a_long_text(model: TextClassifier, name: str) -> None:
@@ -272,8 +282,8 @@ def _try_a_long_text(model: TextClassifier, name: str) -> None:
     vocabulary = int(getattr(model.embedding_layer, "num_embeddings", 0))
     if vocabulary and len(model.tokenizer) > vocabulary:
         raise BadInput(
-            f"{name}: its tokenizer knows {len(model.tokenizer):,} tokens, its network {vocabulary:,}; they do not "
-            "belong together."
+            f"{name}: its tokenizer knows {len(model.tokenizer):,} tokens, its network {vocabulary:,}; they "
+            "do not belong together."
         )
     try:
         with torch.inference_mode():
