@@ -194,7 +194,7 @@ def repeat_measures(
             note=note,
         )
 
-    columns = len(profile.roles.features) + len(profile.roles.sensitive)
+    columns = len(profile.roles.described_by) + len(profile.roles.sensitive)
     compared = f"columns compared: {columns}{' and the label' if profile.roles.label else ''}"
     yield share("duplicate_share", found.duplicates, compared)
     if found.conflicts is not None and labelled:
