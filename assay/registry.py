@@ -93,6 +93,7 @@ METHODS: Registry[AuditMethod] = Registry(
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
+        "explainability.shapley": "assay.methods.explainability.shapley:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
     },
 )
