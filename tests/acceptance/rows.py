@@ -118,8 +118,8 @@ ROWS: tuple[Row, ...] = (
         golden="methods/explainability/test_interventional.py::"
         "test_exact_values_equal_the_definition_and_shaps_exact_explainer",
         golden_source="shap.ExactExplainer and Shapley's definition; besides the closed form of linear "
-        "models, phi = beta (x - mean) (test_a_linear_model_has_its_closed_form), that of games of order 2, and "
-        "shap.KernelExplainer without its regularisation",
+        "models, phi = beta (x - mean) (test_a_linear_model_has_its_closed_form), that of games of order 2, "
+        "and shap.KernelExplainer without its regularisation",
         golden_threshold="1e-13",
         planted="methods/explainability/test_shapley.py::"
         "test_a_model_that_uses_the_sensitive_attribute_is_found",
