@@ -56,7 +56,10 @@ def audit(
     data: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA
+            metavar="FILE",
+            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
+            "subfolder for each class).",
+            rich_help_panel=_DATA,
         ),
     ],
     out: Annotated[
@@ -359,7 +362,7 @@ def methods() -> None:
 
 @app.command(rich_help_panel="Lists")
 def formats() -> None:
-    """List the data formats that can be audited."""
+    """List the formats of data and models that can be audited."""
     from assay.commands.lists import list_formats
 
     list_formats()

@@ -59,7 +59,7 @@ class AuditOptions:
         """The part of the options that describes the data."""
 
         def file(path: Path) -> FileRequest:
-            if not path.is_file():
+            if not path.is_file() and not _may_hold_images(path):
                 kind = (
                     "is a folder"
                     if path.is_dir()
@@ -67,7 +67,12 @@ class AuditOptions:
                     if path.exists()
                     else "does not exist"
                 )
-                raise BadInput(f"{path} {kind}; give a CSV, TSV or Parquet file.")
+                hint = (
+                    " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
+                    if path.is_dir()
+                    else ""
+                )
+                raise BadInput(f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint}")
             return FileRequest(path=str(path.resolve()), header=self.header)
 
         if self.predictions is None and self.scores is None and self.model is None:
@@ -110,6 +115,11 @@ class AuditOptions:
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
+
+
+def _may_hold_images(path: Path) -> bool:
+    """Whether there are subfolders; the child looks at what is in them."""
+    return path.is_dir() and any(member.is_dir() for member in path.iterdir())
 
 
 def _bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:

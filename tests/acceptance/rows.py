@@ -136,6 +136,26 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        method="privacy.membership_loss",
+        golden="methods/privacy/test_membership_loss.py::"
+        "test_the_loss_of_a_linear_model_with_shifted_margins_has_a_closed_form",
+        golden_source="closed form: margins N(d, 1) of members, N(0, 1) of others give AUC Phi(d / sqrt 2), "
+        "true positive rate Phi(d + Phi^-1(FPR)), advantage 2 Phi(d / 2) - 1",
+        golden_threshold="AUC within 0.001, true positive rate within 0.005",
+        planted="methods/privacy/test_membership_loss.py::test_a_model_that_learnt_its_rows_by_heart_is_found",
+        planted_threshold="a network fitted to 200 random labels: AUC wholly above 0.6",
+        null="methods/privacy/test_membership_loss.py::"
+        "test_rows_that_the_model_was_not_trained_on_are_not_called_members",
+        null_threshold="AUC interval holds 0.5, advantage and gap hold 0",
+        mutant=Mutant(
+            file="assay/methods/privacy/threshold_attack.py",
+            old="    first, held = _halves(members, rng), _halves(others, rng)",
+            new="    first, held = (members, members), (others, others)",
+            caught_by="methods/privacy/test_threshold_attack.py::"
+            "test_chosen_on_the_rows_it_is_measured_on_the_advantage_would_be_too_good",
+        ),
+    ),
+    Row(
         method="data_quality.basics",
         golden="methods/data_quality/test_basics.py::test_the_published_counts_of_adult",
         golden_source="UCI Adult's training rows: 32,561 rows, 24 repeated, 1,836 / 1,843 / 583 missing "
@@ -152,6 +172,26 @@ ROWS: tuple[Row, ...] = (
             new="    duplicates = _share(rows - 1, rows, kept_share, level)",
             caught_by="methods/data_quality/test_basics.py::"
             "test_planted_repeats_conflicts_and_leaks_are_counted_exactly",
+        ),
+    ),
+    Row(
+        method="explainability.lime",
+        golden="methods/explainability/test_lime.py::"
+        "test_the_weights_of_a_linear_model_are_its_slopes_times_the_spreads",
+        golden_source="closed form: the weight of number j of a linear model is its slope times its standard "
+        "deviation",
+        golden_threshold="0.2 % relative at 5,000 neighbours",
+        planted="methods/explainability/test_lime.py::test_a_model_that_no_surrogate_fits_is_found",
+        planted_threshold="f = |a| + |b| + |c| near 0: fidelity wholly below 0.3",
+        null="methods/explainability/test_lime.py::"
+        "test_a_linear_model_is_fitted_perfectly_and_raises_no_alarm",
+        null_threshold="fidelity above 0.999, all ranks stable, deletion gain wholly above 0",
+        mutant=Mutant(
+            file="assay/methods/explainability/lime_tables.py",
+            old="            weights[feature] = weight",
+            new="            weights[feature] = weight / scale[feature]",
+            caught_by="methods/explainability/test_lime.py::"
+            "test_the_weights_of_a_linear_model_are_its_slopes_times_the_spreads",
         ),
     ),
 )
