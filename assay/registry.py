@@ -109,6 +109,7 @@ METHODS: Registry[AuditMethod] = Registry(
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
+        "explainability.shapley": "assay.methods.explainability.shapley:METHOD",
         "robustness.noise": "assay.methods.robustness.noise:METHOD",
         "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
         "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",

@@ -114,6 +114,28 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        method="explainability.shapley",
+        golden="methods/explainability/test_interventional.py::"
+        "test_exact_values_equal_the_definition_and_shaps_exact_explainer",
+        golden_source="shap.ExactExplainer and Shapley's definition; besides the closed form of linear "
+        "models, phi = beta (x - mean) (test_a_linear_model_has_its_closed_form), that of games of order 2, "
+        "and shap.KernelExplainer without its regularisation",
+        golden_threshold="1e-13",
+        planted="methods/explainability/test_shapley.py::"
+        "test_a_model_that_uses_the_sensitive_attribute_is_found",
+        planted_threshold="share of the sensitive attribute wholly above 0.2, exact and sampled",
+        null="methods/explainability/test_shapley.py::"
+        "test_a_model_that_ignores_the_sensitive_attribute_raises_no_alarm",
+        null_threshold="share wholly below 0.02, its interval holds 0, exact and sampled",
+        mutant=Mutant(
+            file="assay/methods/explainability/interventional.py",
+            old="    absent = weight[np.minimum(size, players - 1)]",
+            new="    absent = weight[np.maximum(size - 1, 0)]",
+            caught_by="methods/explainability/test_interventional.py::"
+            "test_exact_values_equal_the_definition_and_shaps_exact_explainer",
+        ),
+    ),
+    Row(
         method="privacy.membership_loss",
         golden="methods/privacy/test_membership_loss.py::"
         "test_the_loss_of_a_linear_model_with_shifted_margins_has_a_closed_form",
