@@ -94,6 +94,7 @@ METHODS: Registry[AuditMethod] = Registry(
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
         "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
+        "cost.inference": "assay.methods.cost.inference:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
     },
 )
