@@ -53,8 +53,16 @@ def load_model(request: ModelRequest) -> Model:
     if found is None:
         raise BadInput(f"{path.name} is no model that Assay reads; `assay formats` lists what is.")
     override = read_signature(Path(request.signature)) if request.signature is not None else None
-    model = found.load(path, override, choose_device(request.device))
-    model.batch_rows = min(request.batch_rows, model.most_rows)
+    device = choose_device(request.device)
+
+    def load() -> Model:
+        loaded = found.load(path, override, device)
+        loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
+        return loaded
+
+    start = time.perf_counter()
+    model = load()
+    model.load_seconds, model.reload = time.perf_counter() - start, load
     return model
 
 

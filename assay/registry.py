@@ -113,6 +113,7 @@ METHODS: Registry[AuditMethod] = Registry(
         "robustness.noise": "assay.methods.robustness.noise:METHOD",
         "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
         "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
+        "cost.inference": "assay.methods.cost.inference:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
         "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },

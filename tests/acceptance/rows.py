@@ -198,6 +198,27 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        method="cost.inference",
+        golden="methods/cost/test_inference.py::"
+        "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
+        golden_source="closed form: N weights take 2 N operations a row and 6 N D to train; besides "
+        "convolution, LSTM, GRU and attention (methods/cost/test_flops.py) and a call that sleeps 5 ms "
+        "(methods/cost/test_latency.py)",
+        golden_threshold="exact; the sleeping call within 1 ms",
+        planted="methods/cost/test_latency.py::"
+        "test_a_planted_slow_tail_is_found_in_the_99th_percentile_and_not_in_the_median",
+        planted_threshold="every 20th call 12 ms instead of 0.5: p99 wholly above 12 ms, median below 6",
+        null="methods/cost/test_latency.py::test_two_names_for_one_call_agree_within_their_intervals",
+        null_threshold="the intervals of the medians overlap",
+        mutant=Mutant(
+            file="assay/methods/cost/flops.py",
+            old="        return Arithmetic(None if uncounted else total / rows, None, rows, tuple(uncounted))",
+            new="        return Arithmetic(None if uncounted else total / 2 / rows, None, rows, tuple(uncounted))",
+            caught_by="methods/cost/test_inference.py::"
+            "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
+        ),
+    ),
+    Row(
         method="data_quality.basics",
         golden="methods/data_quality/test_basics.py::test_the_published_counts_of_adult",
         golden_source="UCI Adult's training rows: 32,561 rows, 24 repeated, 1,836 / 1,843 / 583 missing "
