@@ -1,8 +1,8 @@
 """The child: a fresh interpreter that opens the user's files and runs shards, nothing else.
 
 Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. It serves one subject: an `intake`
-message first, then any number of `run` messages. Standard output goes to standard error, which the
-supervisor keeps for the last words of a crash.
+message first, then any number of `run` messages, and `rows` for the annex. Standard output goes to
+standard error, which the supervisor keeps for the last words of a crash.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class _Server:
         from assay.runner import protocol
 
         try:
-            header, body = {"intake": self._intake, "run": self._run}[message["do"]](message)
+            header, body = {"intake": self._intake, "run": self._run, "rows": self._rows}[message["do"]](
+                message
+            )
         except AssayError as error:
             header, body = {"kind": "error", "code": error.code, "message": error.message}, b""
         except MemoryError:
@@ -73,6 +75,12 @@ class _Server:
         self._subject = loaded.subject
         profile = self._subject.profile.model_dump(mode="json")
         return {"kind": "profile", "profile": profile, "rows_per_second": loaded.rows_per_second}, b""
+
+    def _rows(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.datasets.row_arrays import row_arrays
+        from assay.runner import protocol
+
+        return {"kind": "rows"}, protocol.pack_arrays(row_arrays(self._subject))
 
     def _run(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import ShardSpec
