@@ -32,7 +32,8 @@ def reading_counts(counts: Mapping[str, int]) -> str:
 
 def print_report(terminal: Terminal, report: ChangeReport) -> None:
     """The block of an audit with a baseline: the gate's answer, what moved, how it was compared."""
-    title = f"Changed since {plain(report.baseline_title)} ({report.baseline_snapshot[:12]})"
+    name = report.baseline_model.name if report.baseline_model else report.baseline_title
+    title = f"Changed since {plain(name)} ({report.baseline_snapshot[:12]})"
     terminal.line(Text.assemble((title, "bold"), f"   {reading_counts(report.counts)}"))
     style = {0: SIGNS["pass"], 1: SIGNS["fail"]}.get(report.exit_code, SIGNS["insufficient"])[2]
     terminal.line(Text(f"  gate: {plain(report.sentence, 500)}", style=style))

@@ -28,10 +28,11 @@ def change_section(book: Book, change: ChangeReport) -> Section:
     blocks: list[Block] = [text(_opening_words(change, lineage), "lede"), text(change.sentence)]
     if change.reasons:
         blocks.append(bullets(change.reasons))
-    shown = [*change.decisive, *change.moved]
-    for unit in dict.fromkeys(c.unit for c in shown if c.unit in _DRAWN):
-        chosen = [c for c in change.decisive if c.unit == unit] or [c for c in shown if c.unit == unit]
-        blocks.append(_dumbbells(book, unit, chosen))
+    for unit in _DRAWN:
+        chosen = [c for c in change.decisive if c.unit == unit] or [c for c in change.moved if c.unit == unit]
+        drawn = [c for c in chosen if c.change or not c.interval_method.startswith("exact")]
+        if drawn:
+            blocks.append(_dumbbells(book, unit, drawn))
     if change.decisive:
         caption = "What decided the gate, before and after"
         blocks.append(_table(book, caption, change.decisive, len(change.decisive)))
@@ -72,12 +73,17 @@ def _opening_words(change: ChangeReport, lineage: Lineage | None) -> str:
     return f"{made}, on {rows or 'no rows that it names'}. {moved}"
 
 
-def _label(entry: Comparison) -> str:
+def _who(entry: Comparison) -> str:
+    """The group or pair, and the setting."""
     who = group_label(entry.slice, entry.over) if entry.slice else ""
     if "against" in entry.at:
         who = f"{who} {'/' if entry.unit == 'ratio' else '−'} {entry.at['against']}"
     at = [f"{key} {value}" for key, value in entry.at.items() if key != "against"]
-    return ", ".join(part for part in (entry.title, who, *at) if part)
+    return ", ".join(part for part in (who, *at) if part)
+
+
+def _label(entry: Comparison) -> str:
+    return ", ".join(part for part in (entry.title, _who(entry)) if part)
 
 
 def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
@@ -85,7 +91,8 @@ def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
     drawn = sorted(entries, key=lambda c: order.index(c.reading))[:_MOST]
     rows: list[dict[str, Any]] = [
         {
-            "label": _label(c),
+            "label": c.title,
+            "who": _who(c),
             "before": c.before,
             "after": c.after,
             "change": c.change,

@@ -58,7 +58,10 @@ def _scope(evidence: Evidence) -> str:
     opening = evidence.plan.opening
     opened = f" {opening.sentence}" if opening is not None else ""
     change = evidence.change
-    compared = f" Compared with {change.baseline_title}: {change.sentence}" if change is not None else ""
+    compared = ""
+    if change is not None:
+        name = change.baseline_model.name if change.baseline_model else change.baseline_title
+        compared = f" Compared with {name}: {change.sentence}"
     return grade + rest + opened + compared
 
 
