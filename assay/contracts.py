@@ -987,7 +987,7 @@ class Opening(Frozen):
 
 
 class AnnexReference(Frozen):
-    """The row-level results of an audit, kept encrypted and erasable where the audit ran, and nowhere else."""
+    """The row-level results of an audit, kept encrypted and erasable where the audit ran alone."""
 
     digest: Digest
     """Keyed (HMAC-SHA-256 under a key of the installation): tells nothing about the rows."""
