@@ -106,7 +106,7 @@ class AuditOptions:
 
 
 def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
-    """A data file, or a folder of images, as named on the command line. Raises BadInput where it is neither."""
+    """A data file, or a folder of images, as named on the command line. Raises BadInput for others."""
     if not path.is_file() and not _may_hold_images(path):
         kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
