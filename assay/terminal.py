@@ -339,7 +339,11 @@ def _where(measure: Measure) -> str:
     """Rows, comparison and setting of a measure, behind its title."""
     subject = subject_of(measure)
     over = f", over {plain(measure.over)}" if measure.over and not measure.slice else ""
-    return over if subject == "all rows" else f", {plain(subject.removeprefix('all rows '))}{over}"
+    if subject == "all rows":
+        return over
+    if subject.startswith("all rows ("):
+        return f" {plain(subject.removeprefix('all rows '))}{over}"
+    return f", {plain(subject)}{over}"
 
 
 def _ending(evidence: Evidence, code: int) -> Text:
