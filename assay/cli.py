@@ -5,7 +5,6 @@ Heavy libraries are imported inside the commands, so that `assay --help` stays q
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import sys
@@ -15,7 +14,8 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from assay import __version__
-from assay.errors import AssayError, BadInput
+from assay.cli_remedy import names, remedy
+from assay.errors import AssayError
 
 __all__ = ["app", "main"]
 
@@ -56,7 +56,10 @@ def audit(
     data: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA
+            metavar="FILE",
+            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
+            "subfolder for each class).",
+            rich_help_panel=_DATA,
         ),
     ],
     out: Annotated[
@@ -291,7 +294,7 @@ def audit(
         asked=asked,
         predictions=predictions,
         scores=scores,
-        sensitive=_names("sensitive", sensitive) or (),
+        sensitive=names("sensitive", sensitive) or (),
         favourable=favourable,
         threshold=threshold,
         task=task,
@@ -301,11 +304,11 @@ def audit(
         cluster=cluster,
         identifier=identifier,
         bins=tuple(bins or ()),
-        header=_names("header", None if header is None else [header]),
+        header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,
         allow_missing=allow_missing,
         policy=policy,
-        methods=_names("methods", methods),
+        methods=names("methods", methods),
         tier=tier,
         seed=seed,
         title=title,
@@ -343,6 +346,9 @@ def gate(
     from assay.commands.compare import run_gate
 
     raise typer.Exit(run_gate(baseline, candidate))
+
+
+app.command(rich_help_panel="Audit")(remedy)
 
 
 @app.command("erase-rows", rich_help_panel="Audit")
@@ -393,8 +399,16 @@ def methods() -> None:
 
 
 @app.command(rich_help_panel="Lists")
+def remedies() -> None:
+    """List the remedies, what each needs and takes."""
+    from assay.commands.remedy import list_remedies
+
+    list_remedies()
+
+
+@app.command(rich_help_panel="Lists")
 def formats() -> None:
-    """List the data formats that can be audited."""
+    """List the formats of data and models that can be audited."""
     from assay.commands.lists import list_formats
 
     list_formats()
@@ -408,23 +422,6 @@ def policies(
     from assay.commands.lists import list_policies
 
     list_policies(name)
-
-
-def _names(option: str, texts: list[str] | None) -> tuple[str, ...] | None:
-    """Names joined by commas, in one or more uses of an option; double quotes hold a comma together."""
-    if texts is None:
-        return None
-    try:
-        cells = [cell for text in texts for row in csv.reader([text], skipinitialspace=True) for cell in row]
-    except csv.Error:
-        cells = []
-    names = tuple(name for name in map(str.strip, cells) if name)
-    if not names:
-        raise BadInput(
-            f"--{option} names nothing; write one or more names joined by commas, or leave it out. "
-            "Nothing was written."
-        )
-    return names
 
 
 def main() -> NoReturn:

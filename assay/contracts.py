@@ -314,8 +314,15 @@ class Roles(Frozen):
     identifier: str | None = None
     text: str | None = None
     """Column of the texts that a text model reads."""
+    image: str | None = None
+    """Column of places in the array of pictures, for image data."""
     features: tuple[str, ...] = ()
     """All other columns."""
+
+    @property
+    def described_by(self) -> tuple[str, ...]:
+        """What tells one case from another besides its sensitive attributes: features and text."""
+        return self.features if self.text is None else (*self.features, self.text)
 
 
 class DatasetProfile(Frozen):
@@ -380,6 +387,8 @@ class Lineage(Frozen):
     """Role -> digest of the rows that were looked at. Never the sealed test rows."""
     rows: Mapping[str, int] = Field(default_factory=dict)
     loss_curves: tuple[Series, ...] = ()
+    figures: Mapping[str, Number] = Field(default_factory=dict)
+    """What it came to, e.g. parameters_before, parameters_after, tuning_loss_after, tuning_accuracy_after."""
     notes: tuple[Text, ...] = ()
     made_with: Mapping[str, str] = Field(default_factory=dict)
 
@@ -438,7 +447,7 @@ class Profile(Frozen):
 
 
 class FileRequest(Frozen):
-    """One file to read."""
+    """One file to read: a table, an .npz of images, or a folder of images."""
 
     path: str
     header: tuple[str, ...] | None = None
@@ -448,7 +457,8 @@ class FileRequest(Frozen):
 class DataRequest(Frozen):
     """What the user said about the data; the child turns it into a Profile or a BadInput."""
 
-    test: FileRequest
+    test: FileRequest | None = None
+    """Null for a remedy: the training file leads, and rows that its roles column calls test stay unread."""
     training: FileRequest | None = None
     tuning: FileRequest | None = None
     asked: FileRequest | None = None
@@ -476,6 +486,18 @@ class DataRequest(Frozen):
     """Set rows with a missing label, prediction or score aside (counted) instead of refusing the file."""
     max_groups: int = 100
     """A sensitive attribute with more values is refused."""
+
+    def model_post_init(self, _context: Any) -> None:
+        if self.test is None and self.training is None:
+            raise ValueError("a request names a test file (audit) or a training file (remedy)")
+
+    @property
+    def leading(self) -> tuple[DatasetRole, FileRequest]:
+        """The file that decides about columns, classes and sensitive attributes, and its rows' role."""
+        if self.test is not None:
+            return "test", self.test
+        assert self.training is not None
+        return "training", self.training
 
 
 # --- measures -----------------------------------------------------------------------------------
@@ -627,6 +649,10 @@ class SubjectProtocol(Protocol):
     def profile(self) -> Profile: ...
 
     def dataset(self, role: DatasetRole) -> Table: ...
+
+    def with_model(self, profile: Profile, model: Model) -> SubjectProtocol:
+        """The same data under another profile, with that model to ask."""
+        ...
 
     @property
     def model(self) -> Model:

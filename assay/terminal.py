@@ -58,6 +58,8 @@ _FIRST = (
     "fairness.selection_rate_ratio",
     "fairness.true_positive_rate_difference",
     "fairness.auc",
+    "explainability.shapley.largest_share",
+    "explainability.shapley.sensitive_share",
     "data_quality.rows",
     "data_quality.smallest_group_rows",
     "data_quality.duplicate_share",

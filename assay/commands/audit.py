@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
 
-__all__ = ["AuditOptions", "run_audit", "sealed_files"]
+__all__ = ["AuditOptions", "file_request", "read_bins", "run_audit", "sealed_files"]
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,6 @@ class AuditOptions:
     def data_request(self) -> DataRequest:
         """The part of the options that describes the data."""
 
-        def file(path: Path) -> FileRequest:
-            if not path.is_file():
-                kind = (
-                    "is a folder"
-                    if path.is_dir()
-                    else "is no regular file"
-                    if path.exists()
-                    else "does not exist"
-                )
-                raise BadInput(f"{path} {kind}; give a CSV, TSV or Parquet file.")
-            return FileRequest(path=str(path.resolve()), header=self.header)
-
         if self.predictions is None and self.scores is None and self.model is None:
             raise BadInput(
                 "An audit needs a model or predictions: name the model with --model, or the column of "
@@ -89,10 +77,10 @@ class AuditOptions:
         if self.threshold is not None and not isfinite(self.threshold):
             raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
         return DataRequest(
-            test=file(self.data),
-            training=file(self.train) if self.train else None,
-            tuning=file(self.tuning) if self.tuning else None,
-            asked=file(self.asked) if self.asked else None,
+            test=file_request(self.data, self.header),
+            training=file_request(self.train, self.header) if self.train else None,
+            tuning=file_request(self.tuning, self.header) if self.tuning else None,
+            asked=file_request(self.asked, self.header) if self.asked else None,
             model=ModelRequest(
                 path=str(self.model.resolve()),
                 signature=str(self.signature.resolve()) if self.signature else None,
@@ -111,13 +99,30 @@ class AuditOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
-            bins=_bins(self.bins),
+            bins=read_bins(self.bins),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
 
 
-def _bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
+    """A data file, or a folder of images, as named on the command line. Raises BadInput for others."""
+    if not path.is_file() and not _may_hold_images(path):
+        kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
+        raise BadInput(
+            f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint if path.is_dir() else ''}"
+        )
+    return FileRequest(path=str(path.resolve()), header=header)
+
+
+def _may_hold_images(path: Path) -> bool:
+    """Whether there are subfolders; the child looks at what is in them."""
+    return path.is_dir() and any(member.is_dir() for member in path.iterdir())
+
+
+def read_bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+    """--bins as typed: column -> cut points. Raises BadInput."""
     found: dict[str, tuple[float, ...]] = {}
     for name, cuts in map(_cut_points, texts):
         if name in found:

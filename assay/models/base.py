@@ -39,12 +39,18 @@ class Model(ABC):
     """
 
     kind_capabilities: ClassVar[tuple[Capability, ...]] = ("query",)
+    most_rows: ClassVar[int] = 65_536
+    """Rows of one call that this kind of model takes at most, whatever was asked for."""
 
     def __init__(self, signature: ModelSignature, facts: ModelFacts, *, batch_rows: int = 1024) -> None:
         self.signature = signature
         self.facts = facts
         self.batch_rows = batch_rows
         self.notes: list[str] = []
+        self.load_seconds: float | None = None
+        """How long the format took; set by whoever loaded it. Never part of a profile or a plan."""
+        self.reload: Callable[[], Model] | None = None
+        """Loads a further copy in the same way."""
 
     @property
     def device(self) -> str:
