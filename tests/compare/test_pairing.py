@@ -11,7 +11,7 @@ import pytest
 from assay.annex import RunRows
 from assay.compare import Pairing, compare, pairing_of
 from assay.contracts import Comparison, Evidence
-from assay.stats.paired import tango_interval
+from assay.stats.paired_rates import tango_difference
 from tests.compare.two_runs import applicants, measured
 
 Run = tuple[Evidence, RunRows]
@@ -46,7 +46,7 @@ def test_accuracy_has_tangos_interval_and_mcnemars_p(
     right = a.prediction == a.label, b.prediction == b.label
     lost, gained = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
     found = compared["performance.accuracy", ""]
-    assert (found.low, found.high) == pytest.approx(tuple(tango_interval(lost, gained, 2_000)))
+    assert (found.low, found.high) == pytest.approx(tuple(tango_difference(gained, lost, 2_000)))
     assert found.interval_method == "paired, tango score"
     assert f"{lost:,} rows were right before only" in (found.note or "")
     assert "McNemar" in (found.note or "")
