@@ -10,7 +10,7 @@ import pytest
 
 from assay.annex import RunRows
 from assay.compare import change_report, compare, gate, pairing_of
-from assay.contracts import Evidence, Measure, MeasureSpec, MethodSpec, Policy
+from assay.contracts import Evidence, Limits, Measure, MeasureSpec, MethodSpec, Policy
 from assay.evidence import measure_key, result_digest, snapshot_digest
 from assay.policy import judge
 from assay.stats.intervals import wilson_interval
@@ -202,6 +202,22 @@ def test_the_same_timing_within_a_quarter_is_unchanged() -> None:
     after = evidence([value(LATENCY, 0.011, 0.0005, volatile=True)])
     (found,) = gate(before, after).comparisons
     assert (found.reading, found.tolerance) == ("unchanged", 0.0025)
+
+
+def test_an_unsure_timing_stops_a_candidate_only_where_a_rule_asks_for_it() -> None:
+    rules = policy('measure = "performance.accuracy"\nminimum = 0.5')
+    asked = rules.rules[0].model_copy(update={"measure": LATENCY, "limits": Limits(maximum=1.0)})
+    for chosen, code in ((None, 0), (rules.model_copy(update={"rules": (asked,)}), 3)):
+        before = evidence([value(LATENCY, 0.010, 0.008, volatile=True)], chosen)
+        after = evidence([value(LATENCY, 0.011, 0.008, volatile=True)], chosen)
+        assert gate(before, after).exit_code == code
+
+
+def test_a_largest_value_without_an_interval_decides_nothing() -> None:
+    largest = value(LATENCY, 0.010, None, volatile=True).model_copy(update={"interval_method": None})
+    accuracy = rate("performance.accuracy", 80_000, 100_000)
+    found = gate(evidence([accuracy, largest]), evidence([accuracy, largest], data="b"))
+    assert [c.id for c in found.comparisons] == ["performance.accuracy"]
 
 
 def test_the_change_report_says_what_moved_besides_what_decided() -> None:
