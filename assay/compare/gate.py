@@ -73,8 +73,8 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
     farthest from parity, the group whose interval lies farthest on the bad side). Without one: every
     measure of all rows that has a better side, and per attribute and rate the gap that stands out most
     surely in either run. Timings and energy count where both runs were made on hardware of one class;
-    otherwise they are shown. Without a
-    rule that asks for them they stop a candidate only where they are surely worse.
+    otherwise they are shown. Without
+    a rule that asks for them they stop a candidate only where they are surely worse.
 
     Args:
         pairing: the rows that both runs have, or why they are not paired (`pairing_of`).

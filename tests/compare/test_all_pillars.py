@@ -11,7 +11,7 @@ import pytest
 from assay.annex import RunRows
 from assay.compare import change_report, compare, gate, pairing_of
 from assay.contracts import Evidence, Limits, Measure, MeasureSpec, MethodSpec, Policy
-from assay.evidence import measure_key, result_digest, snapshot_digest
+from assay.evidence import digest, measure_key, result_digest, snapshot_digest
 from assay.policy import judge
 from assay.stats.intervals import wilson_interval
 from tests.compare.builders import run
@@ -72,10 +72,12 @@ def robust(ones: int, rows: int, eps: float = 0.03) -> Measure:
 def evidence(
     measures: Sequence[Measure], rules: Policy | None = None, hardware: str = "2 cores", data: str = "a"
 ) -> Evidence:
-    made = run([], rules, data=data)
+    made = run([], data=data)
+    fixed = {"policy": rules, "policy_sha256": digest(rules) if rules else None}
     verdicts, findings = judge(rules, measures, ALL) if rules else ((), ())
     made = made.model_copy(
         update={
+            "plan": made.plan.model_copy(update=fixed),
             "methods": ALL,
             "measures": tuple(measures),
             "verdicts": verdicts,
