@@ -8,6 +8,7 @@ from assay.report.document.curves import series_blocks
 from assay.report.document.fairness import fairness_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 from assay.report.document.quality import quality_blocks
+from assay.report.document.robustness import robustness_blocks
 from assay.report.document.summary import rule_label
 from assay.report.palette import STYLES
 
@@ -29,6 +30,8 @@ def method_section(book: Book, method: MethodSpec) -> Section:
         blocks += fairness_blocks(book, measures)
     elif method.pillar == "data_quality":
         blocks += quality_blocks(book, measures)
+    elif method.pillar == "robustness":
+        blocks += robustness_blocks(book, method.id)
     overall = [m for m in measures if _overall(m)]
     if overall:
         blocks += [
