@@ -142,7 +142,7 @@ def _by_rule(run: Evidence) -> dict[Hashable, Verdict]:
 
 
 def statements(before: Evidence, after: Evidence, pairing: Pairing | str | None = None) -> tuple[str, ...]:
-    """What differs in data, model, policy, plan and software, one sentence each, and how changes are judged."""
+    """What differs in data, model, policy, plan and software, in sentences, and how changes are judged."""
     said = [_about_data(before, after), _about_policy(before, after)]
     said += _about_model(before, after)
     said += _about_plan(before, after)

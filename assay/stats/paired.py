@@ -222,16 +222,16 @@ def paired_areas(
     areas = of_positive.mean(axis=1)
     pairs = min(m, n)
     if cluster is None:
-        covariance = np.cov(of_positive) / m + np.cov(of_negative) / n
+        covariance = np.asarray(np.cov(of_positive) / m + np.cov(of_negative) / n, dtype=np.float64)
     else:
         moved = np.zeros((2, len(positive)))
         moved[:, positive] = (of_positive - areas[:, None]) / m
         moved[:, ~positive] = (of_negative - areas[:, None]) / n
         names, place = np.unique(cluster, return_inverse=True)
         summed = np.stack([np.bincount(place, row, names.size) for row in moved])
-        covariance = summed @ summed.T * (names.size / max(names.size - 1, 1))
+        covariance = np.asarray(summed @ summed.T * (names.size / max(names.size - 1, 1)))
         pairs = max(min(pairs, names.size // 2), 1)
-    return Areas(float(areas[0]), float(areas[1]), np.asarray(covariance), pairs)
+    return Areas(float(areas[0]), float(areas[1]), covariance, pairs)
 
 
 def _midranks(values: Floats) -> Floats:
@@ -258,11 +258,11 @@ def paired_mean_interval(
     if rows < 2:
         return None
     mean = float(np.mean(values))
-    centred = values - mean
+    centred = np.asarray(values - mean, dtype=np.float64)
     units = rows
     if cluster is not None:
         names, place = np.unique(cluster, return_inverse=True)
-        units, centred = names.size, np.bincount(place, centred, names.size)
+        units, centred = names.size, np.bincount(place, centred, names.size).astype(np.float64)
         if units < 2:
             return None
     variance = float((centred**2).sum()) * units / (units - 1) / rows**2

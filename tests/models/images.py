@@ -1,4 +1,4 @@
-"""Subjects with images, made on the spot: a label file through the real intake, a model through its format."""
+"""Subjects with images, made on the spot: labels through the real intake, a model through its format."""
 
 from __future__ import annotations
 
