@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 __all__ = [
     "PILLARS",
     "PILLAR_TITLES",
+    "AnnexReference",
     "AuditMethod",
     "AuditPlan",
     "Capability",
+    "ChangeReport",
     "Citation",
     "ColumnSummary",
     "Comparison",
@@ -60,6 +62,7 @@ __all__ = [
     "ModelSignature",
     "NewArtifact",
     "NotTested",
+    "Opening",
     "Outcome",
     "PairUndecided",
     "Params",
@@ -82,6 +85,8 @@ __all__ = [
     "SubjectProtocol",
     "TextInput",
     "Verdict",
+    "VerdictChange",
+    "WithRowResults",
     "significant",
 ]
 
@@ -452,7 +457,8 @@ class FileRequest(Frozen):
 class DataRequest(Frozen):
     """What the user said about the data; the child turns it into a Profile or a BadInput."""
 
-    test: FileRequest
+    test: FileRequest | None = None
+    """Null for a remedy: the training file leads, and rows that its roles column calls test stay unread."""
     training: FileRequest | None = None
     tuning: FileRequest | None = None
     asked: FileRequest | None = None
@@ -480,6 +486,18 @@ class DataRequest(Frozen):
     """Set rows with a missing label, prediction or score aside (counted) instead of refusing the file."""
     max_groups: int = 100
     """A sensitive attribute with more values is refused."""
+
+    def model_post_init(self, _context: Any) -> None:
+        if self.test is None and self.training is None:
+            raise ValueError("a request names a test file (audit) or a training file (remedy)")
+
+    @property
+    def leading(self) -> tuple[DatasetRole, FileRequest]:
+        """The file that decides about columns, classes and sensitive attributes, and its rows' role."""
+        if self.test is not None:
+            return "test", self.test
+        assert self.training is not None
+        return "training", self.training
 
 
 # --- measures -----------------------------------------------------------------------------------
@@ -703,6 +721,24 @@ class AuditMethod(Protocol):
         ...
 
 
+@runtime_checkable
+class WithRowResults(Protocol):
+    """A method whose measures are shares of rows and that says of each row how it counted.
+
+    The rows stay in this installation's encrypted annex; two runs on the same rows are then compared row by
+    row. Optional: a method without it is compared by the intervals of both runs.
+    """
+
+    def row_results(
+        self, partials: Sequence[Partial], profile: Profile, params: Any
+    ) -> Mapping[str, npt.NDArray[np.int8]]:
+        """Measure key (`evidence.measure_key`) -> int8 (profile.asked.rows,): 1, 0, or -1 = not counted.
+
+        The measure is the share of ones among the rows that count. Pure; partials as for `merge`.
+        """
+        ...
+
+
 # --- models and remedies ------------------------------------------------------------------------
 
 
@@ -892,6 +928,40 @@ class Comparison(Frozen):
     note: Text | None = None
 
 
+class VerdictChange(Frozen):
+    """A rule whose verdict differs between two runs."""
+
+    rule: Identifier
+    title: Text
+    pillar: Pillar
+    over: Text | None
+    before: Outcome | None
+    """Null when the run has no such verdict."""
+    after: Outcome | None
+
+
+class ChangeReport(Frozen):
+    """What an audit found against a baseline that was named before it began."""
+
+    baseline_snapshot: Digest
+    baseline_title: Text
+    baseline_model: ModelFacts | None
+    statements: tuple[Text, ...]
+    """What differs besides the numbers, and how the rows were compared."""
+    decisive: tuple[Comparison, ...]
+    """What the gate looked at."""
+    moved: tuple[Comparison, ...]
+    """Every other measure that became better or worse."""
+    counts: Mapping[str, int]
+    """Reading -> comparisons that read so, of all measures that both runs have."""
+    verdict_changes: tuple[VerdictChange, ...]
+    exit_code: Literal[0, 1, 2, 3]
+    """The gate's: 0 let through, 1 something was lost, 2 not comparable, 3 undecided."""
+    sentence: Text
+    """The gate's answer."""
+    reasons: tuple[Text, ...]
+
+
 # --- plan and evidence --------------------------------------------------------------------------
 
 
@@ -900,6 +970,30 @@ class PlannedMethod(Frozen):
     version: Text
     params: Mapping[str, Any]
     estimate: Estimate
+
+
+class Opening(Frozen):
+    """The how-manieth model it is whose results on these test rows become visible.
+
+    Results that were looked at steer the next model, so that only the first look at rows, and one candidate
+    named before its results were visible, are evidence about rows that nobody has fitted to.
+    """
+
+    rows_sha256: Digest
+    """Of the test rows' content, whatever file and order they come in."""
+    number: Annotated[int, Field(ge=1)]
+    standing: Literal["baseline", "confirmatory", "exploratory"]
+    sentence: Text
+
+
+class AnnexReference(Frozen):
+    """The row-level results of an audit, kept encrypted and erasable where the audit ran alone."""
+
+    digest: Digest
+    """Keyed (HMAC-SHA-256 under a key of the installation): tells nothing about the rows."""
+    rows: Annotated[int, Field(ge=0)]
+    holds: tuple[Text, ...]
+    """Names of the arrays."""
 
 
 class AuditPlan(Frozen):
@@ -916,7 +1010,9 @@ class AuditPlan(Frozen):
     fixed_at: Text
     """UTC, ISO 8601, before the first shard ran."""
     plan_sha256: Digest
-    """Of this object without fixed_at, plan_sha256 and the methods' estimates."""
+    """Of this object without fixed_at, plan_sha256, opening and the methods' estimates."""
+    opening: Opening | None = None
+    """Null where no model was asked: who made supplied predictions is not known."""
 
 
 class SandboxReport(Frozen):
@@ -961,6 +1057,9 @@ class Evidence(Frozen):
     findings: tuple[Finding, ...]
     not_tested: tuple[NotTested, ...]
     manifest: Manifest
+    change: ChangeReport | None = None
+    """Where a baseline was named: what became better or worse since."""
+    annex: AnnexReference | None = None
     result_digest: Digest
     snapshot_digest: Digest
     """SHA-256 of the canonical JSON of this document without this field."""

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,8 @@ _FIRST = (
     "fairness.selection_rate_ratio",
     "fairness.true_positive_rate_difference",
     "fairness.auc",
+    "explainability.shapley.largest_share",
+    "explainability.shapley.sensitive_share",
     "data_quality.rows",
     "data_quality.smallest_group_rows",
     "data_quality.duplicate_share",
@@ -79,13 +81,20 @@ class Terminal:
         width = None if sys.stdout.isatty() else 110
         self._console = console or Console(highlight=False, soft_wrap=False, width=width)
 
-    def audit(self, evidence: Evidence, folder: Path, code: int) -> None:
-        """The result of an audit: subject, verdicts a pillar, what was not tested, files, exit code."""
+    def audit(
+        self, evidence: Evidence, folder: Path, code: int, change: Callable[[Terminal], None] | None = None
+    ) -> None:
+        """The result of an audit: subject, verdicts a pillar, what was not tested, files, exit code.
+
+        `change` prints the comparison with a baseline, after the verdicts.
+        """
         self._head(evidence)
         if evidence.plan.policy is None:
             self._measured(evidence)
         else:
             self._verdicts(evidence)
+        if change is not None:
+            change(self)
         self._not_tested(evidence)
         self._files(evidence, folder)
         self.line(_ending(evidence, code))
@@ -160,6 +169,8 @@ class Terminal:
             fixed = evidence.plan.fixed_at[11:19]
             digest = formatting.short(evidence.plan.policy_sha256 or "")
             rows.append(("Policy", f"{policy.id} {policy.version} (sha256 {digest}…, fixed {fixed} UTC)"))
+        if evidence.plan.opening is not None:
+            rows.append(("Rows", plain(evidence.plan.opening.sentence, 400)))
         rows.extend(("Note", plain(note, 300)) for note in evidence.subject.notes)
         self.rows(rows, indent=0)
         self.line()

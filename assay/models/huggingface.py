@@ -84,6 +84,9 @@ class TextClassifier(TorchModel):
         found: torch.Tensor = self.module(inputs_embeds=embeddings, attention_mask=attention_mask).logits
         return found
 
+    def write(self, folder: Path, lineage: Lineage) -> Path:
+        return write_huggingface(folder, self.module, self.tokenizer, self.signature, lineage)
+
     def raw_outputs(self, inputs: Inputs) -> Floats:
         """As any model's; texts of like length share a batch, so that little padding is computed."""
         order = np.argsort([len(text) for text in inputs], kind="stable")

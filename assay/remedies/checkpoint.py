@@ -20,7 +20,7 @@ from assay.errors import BadInput
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Checkpoints", "EpochRecord", "State", "Tensors", "epochs_done", "write_whole"]
+__all__ = ["STATE", "Checkpoints", "EpochRecord", "State", "Tensors", "epochs_done", "write_whole"]
 
 Tensors = dict[str, "torch.Tensor"]
 STATE = "state.json"

@@ -19,7 +19,8 @@ from assay.execution import run_method
 from assay.intake.table import take_in
 from assay.loading import load_subject
 from assay.registry import METHODS
-from tests.models.made import linear_folder, number, squares, tiny_bert, tiny_cnn
+from tests.models.made import linear_folder, number, tiny_bert
+from tests.models.pictures import squares, tiny_cnn
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import numpy as np
 from assay.contracts import (
     DataRequest,
     FileRequest,
-    ImageInput,
     InputColumn,
     ModelRequest,
     ModelSignature,
@@ -23,7 +22,15 @@ from assay.models.huggingface import write_huggingface
 from assay.models.torch_folder import write_torch_folder
 from tests.support import write_csv
 
-__all__ = ["WORDS", "linear_folder", "model_subject", "number", "squares", "tiny_bert", "tiny_cnn"]
+__all__ = [
+    "WORDS",
+    "linear_folder",
+    "model_subject",
+    "number",
+    "regression_folder",
+    "relu_folder",
+    "tiny_bert",
+]
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "day", "film", "##s", "very", ".")
 """The vocabulary of `tiny_bert`."""
@@ -127,39 +134,37 @@ def tiny_bert(
     return write_huggingface(folder, module, tokenizer, described)
 
 
-def tiny_cnn(
-    folder: Path,
-    *,
-    channels: int = 1,
-    side: int = 8,
-    classes: tuple[str, ...] = ("dark", "light"),
-    seed: int = 0,
+def regression_folder(
+    folder: Path, columns: Sequence[InputColumn], weights: Sequence[float], *, bias: float = 0.0
 ) -> Path:
-    """A torch_folder of a small convolutional network with random weights, over square images."""
+    """A torch_folder that predicts weights . encoded + bias."""
+    return relu_folder(folder, columns, [], weights, bias=bias)
+
+
+def relu_folder(
+    folder: Path,
+    columns: Sequence[InputColumn],
+    layers: Sequence[Sequence[Sequence[float]]],
+    head: Sequence[float],
+    *,
+    biases: Sequence[Sequence[float]] = (),
+    bias: float = 0.0,
+) -> Path:
+    """A torch_folder that predicts head . h + bias, h = ReLU(layer @ h + bias) layer by layer."""
     import torch
 
     from assay.models.architectures import build
 
-    torch.manual_seed(seed)
-    config = {
-        "channels": channels,
-        "height": side,
-        "width": side,
-        "widths": (4,),
-        "hidden": 8,
-        "outputs": len(classes),
-    }
-    signature = ModelSignature(
-        task="binary" if len(classes) == 2 else "multiclass",
-        output="logit",
-        classes=classes,
-        image=ImageInput(channels=channels, height=side, width=side, mean=(0.5,), scale=(0.25,)),
-    )
-    return write_torch_folder(folder, build("cnn", config), "cnn", config, signature)
-
-
-def squares(rows: int, *, side: int = 8, channels: int = 1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Random pictures uint8 (rows, side, side, channels) and whether each is lighter than the median one."""
-    pictures = np.random.default_rng(seed).integers(0, 256, (rows, side, side, channels), dtype=np.uint8)
-    lightness = pictures.reshape(rows, -1).mean(axis=1)
-    return pictures, np.where(lightness > np.median(lightness), "light", "dark")
+    width = sum(column.width for column in columns)
+    config: dict[str, Any] = {"inputs": width, "hidden": tuple(len(layer) for layer in layers), "outputs": 1}
+    module = build("mlp", config)
+    with torch.no_grad():
+        for place, layer in enumerate(layers):
+            module.body[2 * place].weight.copy_(torch.tensor(layer))
+            module.body[2 * place].bias.copy_(
+                torch.tensor(biases[place]) if biases else torch.zeros(len(layer))
+            )
+        module.head.weight.copy_(torch.tensor([list(head)]))
+        module.head.bias.copy_(torch.tensor([bias]))
+    signature = ModelSignature(task="regression", output="score", columns=tuple(columns))
+    return write_torch_folder(folder, module, "mlp", config, signature)

@@ -89,6 +89,8 @@ class Summary(TypedDict):
     limits: Table
     verdicts: int
     """Verdicts in all; `limits` holds the worst of them."""
+    verdicts_chapter: int
+    """Number of the chapter that has all of them."""
     findings: list[dict[str, str]]
     undecided: list[str]
     not_tested: list[str]
