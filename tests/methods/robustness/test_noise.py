@@ -206,7 +206,9 @@ def test_typing_errors_change_what_a_text_classifier_decides(tmp_path: Path) -> 
     rng = np.random.default_rng(8)
     texts = [" ".join(rng.choice(["good", "bad", "film", "day", "very"], 6)) for _ in range(120)]
     columns = {"text": texts, "label": rng.choice(["good", "bad"], 120).tolist()}
-    subject = model_subject(tmp_path, tiny_bert(tmp_path / "bert", seed=2), columns, label="label", text="text")
+    subject = model_subject(
+        tmp_path, tiny_bert(tmp_path / "bert", seed=2), columns, label="label", text="text"
+    )
     result = measured("robustness.noise", subject, typos=(0.001, 0.5))
     light = one(result, "changed_decisions", noise="typos", severity=0.001)
     heavy = one(result, "changed_decisions", noise="typos", severity=0.5)
