@@ -93,6 +93,9 @@ REMEDIES: Registry[Remedy] = Registry(
     Remedy,
     "assay.remedies",
     {
+        "adversarial.training": "assay.remedies.adversarial:REMEDY",
+        "distillation.student": "assay.remedies.distillation:REMEDY",
+        "training.fine_tune": "assay.remedies.fine_tune:REMEDY",
         "training.from_scratch": "assay.remedies.train:REMEDY",
     },
 )
@@ -106,9 +109,11 @@ METHODS: Registry[AuditMethod] = Registry(
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
+        "explainability.shapley": "assay.methods.explainability.shapley:METHOD",
         "robustness.noise": "assay.methods.robustness.noise:METHOD",
         "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
         "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
+        "cost.inference": "assay.methods.cost.inference:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
         "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },

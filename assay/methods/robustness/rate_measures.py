@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from assay.contracts import At, Grade, Measure, MeasureSpec
 from assay.stats.intervals import clopper_pearson_interval
-from assay.stats.paired import tango_interval
+from assay.stats.paired_rates import tango_difference
 
 __all__ = ["absent", "paired_measure", "rate_measure"]
 
@@ -60,7 +60,7 @@ def paired_measure(
     if n == 0:
         return absent(spec, "insufficient", "no such rows", grade, at)
     gained, lost = float(difference.clip(min=0).sum()), float((-difference).clip(min=0).sum())
-    low, high = tango_interval(lost, gained, float(n), level)
+    low, high = tango_difference(gained, lost, float(n), level)
     value = round((gained - lost) / n, 12)
     return Measure(
         id=spec.id,
