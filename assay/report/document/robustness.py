@@ -8,7 +8,7 @@ from typing import Any
 from assay.contracts import Measure, Series
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
-from assay.report.document.model import Block, Cell, Figure, heading
+from assay.report.document.model import Block, Cell, Figure, heading, text
 
 __all__ = ["has_own_table", "robustness_blocks"]
 
@@ -39,7 +39,9 @@ def robustness_blocks(book: Book, method: str, measures: Sequence[Measure]) -> l
     mine = [series for series in book.evidence.series if series.method == method]
     budgets = [_budget(book, series) for series in mine if series.id == "robustness.accuracy_over_budget"]
     noises: list[Block] = [_noise(book, series) for series in mine if series.id == "robustness.noise_curve"]
-    blocks: list[Block] = []
+    blocks: list[Block] = [text(said) for said in _answers(measures)]
+    alarms = [m for m in measures if m.id == "robustness.gradient_masking_alarms" and m.value]
+    blocks += [text(f"Do not rely on this accuracy: gradients look masked ({m.note}).") for m in alarms]
     if budgets:
         blocks += [heading("Accuracy over the budget of the attack"), *budgets]
         blocks += _by_setting(book, "By budget", _BY_BUDGET, measures)
@@ -47,6 +49,31 @@ def robustness_blocks(book: Book, method: str, measures: Sequence[Measure]) -> l
         blocks += [heading("Noise by noise"), *noises]
         blocks += _by_setting(book, "By kind and severity of noise", _BY_NOISE, measures)
     return blocks
+
+
+def _answers(measures: Sequence[Measure]) -> list[str]:
+    """What was found, in a sentence a method."""
+    found = {m.id: m for m in measures if m.value is not None}
+    said = []
+    clean = found.get("robustness.clean_accuracy")
+    worst = found.get("robustness.robust_accuracy")  # the last: budgets rise
+    if clean is not None and worst is not None:
+        said.append(
+            f"Without attack {_share(clean)} of rows are decided rightly; under attack within "
+            f"{' '.join(_written(name, value) for name, value in worst.at.items())}, {_share(worst)} are."
+        )
+    before = found.get("robustness.unperturbed_accuracy")
+    added = found.get("robustness.relative_corruption_error")
+    if before is not None and added is not None:
+        said.append(
+            f"Without noise {_share(before)} of rows are decided rightly; noise of these kinds and severities "
+            f"costs {_share(added)} of rows on average."
+        )
+    return said
+
+
+def _share(m: Measure) -> str:
+    return f"{fmt.value(m.value, m.unit)} ({fmt.measured_interval(m)})"
 
 
 def _by_setting(
