@@ -62,6 +62,13 @@ _FIRST = (
     "data_quality.smallest_group_rows",
     "data_quality.duplicate_share",
     "data_quality.leaked_share",
+    "privacy.membership_auc",
+    "privacy.membership_advantage",
+    "privacy.membership_true_positive_rate",
+    "cost.latency",
+    "cost.throughput",
+    "cost.price_per_1000",
+    "cost.carbon_per_1000",
 )
 """What is printed first of each pillar then."""
 
@@ -218,7 +225,7 @@ class Terminal:
                 [
                     (
                         f"{titles[m.id]}{_where(m)}",
-                        formatting.value(m.value, m.unit),
+                        _with_unit(m),
                         "" if m.interval_method == "exact" else _interval(m.low, m.high, m.unit),
                         f"n {formatting.count(m.n)}",
                     )
@@ -291,15 +298,24 @@ def _is_headline(measure: Measure) -> bool:
     return measure.value is not None and len(measure.slice) <= 1 and measure.unit != "p-value"
 
 
-def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...]]:
+def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...], tuple[float, ...]]:
     rank = _FIRST.index(measure.id) if measure.id in _FIRST else len(_FIRST)
-    return rank, measure.id, "".join(measure.slice), tuple(measure.slice.values())
+    numbers = tuple(float(value) for _, value in sorted(measure.at.items()) if not isinstance(value, str))
+    return rank, measure.id, "".join(measure.slice), tuple(measure.slice.values()), numbers
+
+
+def _with_unit(measure: Measure) -> str:
+    """The value, with its unit where it is one that a reader would miss."""
+    value = formatting.value(measure.value, measure.unit)
+    return f"{value} {plain(measure.unit)}" if measure.id.startswith("cost.") else value
 
 
 def _where(measure: Measure) -> str:
     """Rows, comparison and setting of a measure, behind its title."""
     subject = subject_of(measure)
     over = f", over {plain(measure.over)}" if measure.over and not measure.slice else ""
+    if subject.startswith("all rows ("):
+        return f" {plain(subject.removeprefix('all rows '))}{over}"
     return over if subject == "all rows" else f", {plain(subject)}{over}"
 
 
