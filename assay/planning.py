@@ -18,11 +18,12 @@ from assay.contracts import (
     PlannedMethod,
     Policy,
     Profile,
+    Remedy,
     Tier,
 )
 from assay.evidence import digest
 
-__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_not"]
+__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_no_remedy", "why_not"]
 
 from pydantic import ValidationError
 
@@ -44,14 +45,26 @@ _NEEDS: dict[Capability, str] = {
     "training_rows": "the training rows (--train)",
 }
 
+_OF_A_NETWORK: tuple[Capability, ...] = (
+    "gradients",
+    "layers",
+    "weights",
+    "trainable",
+    "tokens",
+    "generation",
+)
+"""What some formats of models give and others never will."""
+
 
 def timestamp(moment: datetime | None = None) -> str:
     """UTC in ISO 8601 to the second: the one date format of evidence."""
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def make_params(method: AuditMethod, values: Mapping[str, Any] | None, tier: Tier = "standard") -> Any:
-    """Check parameters against the method's own model; what is not given takes the tier's default.
+def make_params(
+    method: AuditMethod | Remedy, values: Mapping[str, Any] | None, tier: Tier = "standard"
+) -> Any:
+    """Check parameters against the own model of a method or remedy; the tier gives what is left out.
 
     Raises:
         BadParams: names the method, the parameter, and its allowed range.
@@ -72,13 +85,27 @@ def needs_in_words(needs: Iterable[Capability]) -> list[str]:
 def why_not(method: AuditMethod, profile: Profile) -> str | None:
     """Why the method cannot run on this subject, as a sentence; None when it can."""
     spec = method.spec
-    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
+    lacking = [need for need in spec.needs if need not in profile.capabilities]
+    missing = needs_in_words(lacking)
+    if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
+        return f"Needs {' and '.join(missing)}; this one, of format {profile.model.format}, does not."
     if missing:
         return f"Needs {' and '.join(missing)}; this audit was given none."
     if profile.signature.task not in spec.tasks:
         return f"Is for {' and '.join(spec.tasks)}; the task here is {profile.signature.task}."
     if profile.modality not in spec.modalities:
         return f"Is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
+    return None
+
+
+def why_no_remedy(remedy: Remedy, profile: Profile) -> str | None:
+    """Why the remedy cannot be applied to this subject, as a sentence; None when it can."""
+    spec = remedy.spec
+    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
+    if missing:
+        return f"{spec.id} needs {' and '.join(missing)}; it was given none."
+    if profile.modality not in spec.modalities:
+        return f"{spec.id} is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
     return None
 
 
@@ -93,6 +120,7 @@ def make_plan(
     tier: Tier,
     seed: int,
     rows_per_second: float = 0.0,
+    required: bool = True,
 ) -> AuditPlan:
     """Choose what applies, say what does not, and freeze both under one digest.
 
@@ -100,6 +128,7 @@ def make_plan(
         methods: every registered method.
         chosen: ids to run; None for all that apply.
         rows_per_second: how fast the model answers; turns evaluations into seconds.
+        required: whether a chosen method that cannot run here is refused (else it is not tested).
 
     Raises:
         BadInput: a method that was asked for by name cannot run here.
@@ -109,10 +138,10 @@ def make_plan(
     for method in methods:
         spec = method.spec
         reason = why_not(method, profile)
-        if chosen is not None and spec.id in chosen and reason is not None:
+        if required and chosen is not None and spec.id in chosen and reason is not None:
             raise BadInput(f"{spec.id} was asked for but cannot run. {reason}")
         if chosen is not None and spec.id not in chosen:
-            reason = "Was left out by --methods."
+            reason = "Was left out by --methods." if required else "Is no part of the baseline's plan."
         if reason is not None:
             skipped.append(NotTested(pillar=spec.pillar, method=spec.id, title=spec.title, reason=reason))
             continue

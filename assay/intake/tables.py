@@ -10,6 +10,7 @@ from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
 from assay.errors import BadInput
 from assay.intake.columns import ColumnPlan, plan_cluster, plan_codes, plan_feature, plan_sensitive
+from assay.intake.images import PICTURE
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey
@@ -41,19 +42,22 @@ def make_tables(
     name = survey.source.name
     writers: dict[DatasetRole, TableWriter] = {}
     kept: dict[DatasetRole, list[int]] = {}
-    if "test" in survey.scans:
-        sensitive = _groupable(name, survey.scans["test"], request, roles, sensitive, notes)
+    leading = request.leading[0]
+    if leading in survey.scans:
+        sensitive = _groupable(name, survey.scans[leading], request, roles, sensitive, notes)
     for role, scans in survey.scans.items():
         plans = {
             column: _plan(name, role, scan, request, roles, sensitive, target, notes)
             for column, scan in scans.items()
         }
         stored = [(place, plan) for place, plan in enumerate(plans.values()) if plan is not None]
-        # A model reads the number that fairness sees as a group.
+        # A model reads the number that fairness sees as a group; a remedy may make one that does.
         asked = (
             {column.name for column in signature.columns if column.kind == "number"} if signature else set()
         )
-        numbers = [name for name in plans if name in request.bins and name in asked]
+        numbers = [
+            name for name in plans if name in request.bins and (name in asked or leading == "training")
+        ]
         stored += [(list(plans).index(name), ColumnPlan(name + AS_READ, "number")) for name in numbers]
         scans.update({name + AS_READ: scans[name] for name in numbers})
         kept[role] = [place for place, _ in stored]
@@ -66,7 +70,7 @@ def make_tables(
     tables = {}
     for role, writer in writers.items():
         writer.close()
-        set_aside = survey.set_aside if role == "test" else 0
+        set_aside = survey.set_aside if role == leading else 0
         tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside)
     return tables, sensitive
 
@@ -109,14 +113,15 @@ def _plan(
 ) -> ColumnPlan | None:
     """How a column is stored; None where it is left out of a training or tuning dataset, with a note."""
     if scan.name in (roles.label, roles.prediction, roles.score):
-        reason = None if role == "test" else _unusable(scan, roles, target)
+        reason = None if role == request.leading[0] else _unusable(scan, roles, target)
         if reason is not None:
             notes.append(f'{name} column "{scan.name}" was left out of the {role} data: {reason}.')
             return None
         return _plan_target(scan, roles, target)
     if scan.name in sensitive:
         return plan_sensitive(name, scan, request.bins, request.max_groups)
-    if scan.name in (roles.identifier, roles.text):
+    picture = PICTURE if roles.image is not None else None
+    if scan.name in (roles.identifier, roles.text, picture):
         return ColumnPlan(scan.name, "text")
     if scan.name == roles.cluster:
         return plan_cluster(scan)

@@ -186,7 +186,7 @@ def _repeated(
     parts: dict[str, list[Partial]],
     notes: list[str],
 ) -> Iterator[Measure]:
-    if not profile.roles.features:
+    if not profile.roles.described_by:
         yield from unrepeatable_measures(profile, context.grade)
         return
     (_, share), (limit, shared) = limits(profile, params.exact_rows)

@@ -62,6 +62,10 @@ class Book:
         for place in range(len(evidence.verdicts)):
             self.index[f"V{place + 1}"] = [f"/verdicts/{place}"]
         self._series = {id(series): f"/series/{place}" for place, series in enumerate(evidence.series)}
+        model = evidence.subject.model
+        curves = model.lineage.loss_curves if model is not None and model.lineage is not None else ()
+        at = "/subject/model/lineage/loss_curves"
+        self._series |= {id(series): f"{at}/{place}" for place, series in enumerate(curves)}
         self.specs: Mapping[str, MeasureSpec] = {s.id: s for m in evidence.methods for s in m.measures}
 
     def short(self, measure: Measure) -> str:

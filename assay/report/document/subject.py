@@ -39,7 +39,7 @@ def subject_section(book: Book) -> Section:
         rows.insert(4, ("Favourable", signature.favourable + inferred))
     if signature.threshold is not None:
         rows.append(("Threshold", fmt.value(signature.threshold)))
-    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier)):
+    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier), ("Text", roles.text)):
         if name:
             rows.append((term, name))
     blocks: list[Block] = [facts(rows), *_model(profile)]
@@ -63,7 +63,7 @@ def subject_section(book: Book) -> Section:
             "Whole digests stand in the manifest.",
         )
     )
-    blocks += _columns(book, profile.test)
+    blocks += _columns(book, profile)
     groups = [_groups(book, profile.test, name) for name in roles.sensitive]
     if groups:
         blocks += [heading("Groups"), *groups]
@@ -108,9 +108,12 @@ def _model(profile: Profile) -> list[Block]:
     return [heading("The model"), facts(rows, mono=("SHA-256",))]
 
 
-def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]:
-    rows = []
+def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:
+    dataset, rows = profile.test, []
     for summary in dataset.columns[:most]:
+        if summary.name == profile.roles.image:
+            rows.append([summary.name, "image", _pixels(profile), "–", fmt.count(summary.missing)])
+            continue
         if summary.kind == "number" and summary.minimum is not None:
             content = f"{fmt.value(summary.minimum, 'number')} to {fmt.value(summary.maximum, 'number')}"
             content += f", mean {fmt.value(summary.mean, 'number')}"
@@ -128,6 +131,13 @@ def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]
         number_column("Missing"),
     ]
     return [heading("Columns"), book.table(f"Columns of {dataset.name}", columns, rows, note)]
+
+
+def _pixels(profile: Profile) -> str:
+    image = profile.model_signature.image if profile.model_signature is not None else None
+    if image is None:
+        return "the picture itself"
+    return f"{image.height} × {image.width} pixels, {fmt.plural(image.channels, 'channel')}"
 
 
 def _groups(book: Book, dataset: DatasetProfile, name: str, most: int = 30) -> Block:
