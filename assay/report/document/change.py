@@ -50,7 +50,7 @@ def change_section(book: Book, change: ChangeReport) -> Section:
     opening = book.evidence.plan.opening
     if opening is not None:
         blocks += [heading("Sealed test rows"), text(opening.sentence)]
-    return section("change", "What was changed and what it did", blocks)
+    return section("change", "What was changed and what it did", blocks, opens=bool(book.evidence.findings))
 
 
 def _opening_words(change: ChangeReport, lineage: Lineage | None) -> str:
