@@ -58,6 +58,12 @@ class TreeEnsemble(Model):
         self._order = order
         self._kinds = ["c" if place in categorical else "q" for place in range(len(order))]
 
+    @property
+    def feature_columns(self) -> npt.NDArray[np.int64]:
+        """Which of the signature's columns each of the booster's features belongs to, (features,)."""
+        widths = [column.width for column in self.signature.columns]
+        return np.repeat(np.arange(len(widths)), widths)[self._order]
+
     def encode(self, inputs: Inputs) -> npt.NDArray[np.float32]:
         """(rows, columns) of original values -> float32 (rows, features) in the booster's order."""
         return self.encoder.encode(np.asarray(inputs))[:, self._order]

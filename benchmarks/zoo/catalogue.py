@@ -58,6 +58,17 @@ class ZooModel:
             **self.request,
         )
 
+    def arguments(self, *roles: DatasetRole) -> list[str]:
+        """The same as arguments of `assay audit`; `roles` (default all) are the files that come along."""
+        flags: Mapping[DatasetRole, str] = {"test": "--data", "training": "--train", "tuning": "--tuning"}
+        found = ["--model", str(self.path), "--device", "cpu"]
+        for role, path in self.data.items():
+            if not roles or role in (*roles, "test"):
+                found += [flags[role], str(path)]
+        for field, value in self.request.items():
+            found += [f"--{field}", value if isinstance(value, str) else ",".join(value)]
+        return found
+
 
 def model(name: str) -> ZooModel:
     """The model of that name; trained and written at the first call for this version of the code.

@@ -212,8 +212,8 @@ ROWS: tuple[Row, ...] = (
         null_threshold="the intervals of the medians overlap",
         mutant=Mutant(
             file="assay/methods/cost/flops.py",
-            old="        return Arithmetic(None if uncounted else total / rows, None, rows, tuple(uncounted))",
-            new="        return Arithmetic(None if uncounted else total / 2 / rows, None, rows, tuple(uncounted))",
+            old="None if uncounted else total / rows",
+            new="None if uncounted else total / 2 / rows",
             caught_by="methods/cost/test_inference.py::"
             "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
         ),

@@ -30,7 +30,8 @@ def test_the_overfitted_model_knows_its_training_rows_by_heart(subject_of: Subje
         gaps[name] = training.accuracy - test.accuracy
         if name == "adult_mlp_overfitted":
             own = training.scores[np.arange(len(training.labels)), training.labels]
-            assert -np.log(own).mean() < 0.05
+            assert training.accuracy > 0.97
+            assert -np.log(own).mean() < 0.1
     assert gaps["adult_mlp_overfitted"] > 0.2
     assert abs(gaps["adult_mlp"]) < 0.02
 

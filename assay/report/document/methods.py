@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from assay.contracts import Measure, MethodSpec
 from assay.report.document.book import Book, column
+from assay.report.document.cost import cost_blocks
 from assay.report.document.curves import series_blocks
 from assay.report.document.fairness import fairness_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
+from assay.report.document.privacy import privacy_blocks
 from assay.report.document.quality import quality_blocks
+from assay.report.document.robustness import robustness_blocks
 from assay.report.document.summary import rule_label
 from assay.report.palette import STYLES
 
@@ -27,8 +30,14 @@ def method_section(book: Book, method: MethodSpec) -> Section:
         blocks.append(text("This method ran and measured nothing."))
     if method.pillar == "fairness":
         blocks += fairness_blocks(book, measures)
+    elif method.pillar == "privacy":
+        blocks += privacy_blocks(book, measures)
+    elif method.pillar == "cost":
+        blocks += cost_blocks(book, measures)
     elif method.pillar == "data_quality":
         blocks += quality_blocks(book, measures)
+    elif method.pillar == "robustness":
+        blocks += robustness_blocks(book, method.id)
     overall = [m for m in measures if _overall(m)]
     if overall:
         blocks += [
