@@ -43,7 +43,7 @@ def test_a_call_of_five_milliseconds_takes_five_milliseconds() -> None:
         truth.append(time.perf_counter() - start)
 
     found = timed({1: call}, 0.4)[1]
-    assert 40 <= found.seconds.size <= 80
+    assert 5 <= found.seconds.size <= 80
     assert percentile(found, 0.5).value >= 0.005
     # what the harness says of each call, against what the call says of itself: a busy machine delays both
     over = found.seconds - truth[-found.seconds.size :]
