@@ -20,7 +20,7 @@ from rich.table import Table
 from assay import __version__
 from assay.manifest import hardware, package_versions
 from assay.planning import timestamp
-from benchmarks import bootstrap, large_audit, report, startup, whole_audit
+from benchmarks import bootstrap, large_audit, report, startup, training, whole_audit
 
 __all__ = ["Line", "main"]
 
@@ -98,12 +98,27 @@ def _startup() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _training() -> tuple[dict[str, Any], list[Line]]:
+    found = training.run()
+    return found, [
+        Line(
+            f"training step, {case['case']}",
+            f"{case['ours_ms']:.2f} ms; a checkpoint {case['checkpoint_ms_an_epoch']:.0f} ms an epoch",
+            "at most 1.10 of a bare loop",
+            case["ratio"] <= 1.10,
+            f"bare torch loop: {case['ratio']:.2f} ({case['ratio_low']:.2f} to {case['ratio_high']:.2f})",
+        )
+        for case in found["cases"]
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
     "large_audit": _large_audit,
     "report": _report,
     "startup": _startup,
+    "training": _training,
 }
 
 
