@@ -56,7 +56,10 @@ def audit(
     data: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA
+            metavar="FILE",
+            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
+            "subfolder for each class).",
+            rich_help_panel=_DATA,
         ),
     ],
     out: Annotated[
@@ -214,15 +217,38 @@ def audit(
         ),
     ] = None,
     tier: Annotated[
-        Literal["quick", "standard", "deep"],
-        typer.Option(help="How many resamples intervals rest on.", rich_help_panel=_RUN),
-    ] = "standard",
-    seed: Annotated[
-        int,
+        Literal["quick", "standard", "deep"] | None,
         typer.Option(
-            metavar="N", min=0, max=2**53 - 1, help="Seed of every random step.", rich_help_panel=_RUN
+            help="How many resamples intervals rest on (default: the baseline's, else standard).",
+            rich_help_panel=_RUN,
         ),
-    ] = 0,
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=2**53 - 1,
+            help="Seed of every random step (default: the baseline's, else 0).",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help=f"Compare with this earlier run and name this model its candidate; takes over its policy, "
+            f"methods, tier and seed. {_RUN_NAMES}.",
+            rich_help_panel=_JUDGE,
+        ),
+    ] = None,
+    keep_rows: Annotated[
+        bool,
+        typer.Option(
+            help="Keep row-level results in this installation's encrypted annex, for paired comparisons.",
+            rich_help_panel=_RUN,
+        ),
+    ] = True,
     plan: Annotated[
         bool,
         typer.Option(
@@ -288,6 +314,8 @@ def audit(
         title=title,
         time_limit=time_limit,
         plan_only=plan,
+        baseline=baseline,
+        keep_rows=keep_rows,
         command=tuple(sys.argv[1:]),
     )
     raise typer.Exit(run_audit(options))
@@ -321,6 +349,16 @@ def gate(
 
 
 app.command(rich_help_panel="Audit")(remedy)
+
+
+@app.command("erase-rows", rich_help_panel="Audit")
+def erase_rows(
+    run: Annotated[str, typer.Argument(metavar="RUN", help=f"The run: {_RUN_NAMES}.")],
+) -> None:
+    """Erase the row-level results kept of a run; its evidence stays, paired comparisons with it end."""
+    from assay.commands.compare import run_erase
+
+    raise typer.Exit(run_erase(run))
 
 
 @app.command(rich_help_panel="Reports")
@@ -370,7 +408,7 @@ def remedies() -> None:
 
 @app.command(rich_help_panel="Lists")
 def formats() -> None:
-    """List the data formats that can be audited."""
+    """List the formats of data and models that can be audited."""
     from assay.commands.lists import list_formats
 
     list_formats()

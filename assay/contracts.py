@@ -314,8 +314,15 @@ class Roles(Frozen):
     identifier: str | None = None
     text: str | None = None
     """Column of the texts that a text model reads."""
+    image: str | None = None
+    """Column of places in the array of pictures, for image data."""
     features: tuple[str, ...] = ()
     """All other columns."""
+
+    @property
+    def described_by(self) -> tuple[str, ...]:
+        """What tells one case from another besides its sensitive attributes: features and text."""
+        return self.features if self.text is None else (*self.features, self.text)
 
 
 class DatasetProfile(Frozen):
@@ -440,7 +447,7 @@ class Profile(Frozen):
 
 
 class FileRequest(Frozen):
-    """One file to read."""
+    """One file to read: a table, an .npz of images, or a folder of images."""
 
     path: str
     header: tuple[str, ...] | None = None
@@ -980,7 +987,7 @@ class Opening(Frozen):
 
 
 class AnnexReference(Frozen):
-    """The row-level results of an audit, kept encrypted and erasable where the audit ran, and nowhere else."""
+    """The row-level results of an audit, kept encrypted and erasable where the audit ran alone."""
 
     digest: Digest
     """Keyed (HMAC-SHA-256 under a key of the installation): tells nothing about the rows."""

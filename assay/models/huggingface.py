@@ -11,8 +11,9 @@ import numpy as np
 from assay.contracts import Capability, FormatSpec, Lineage, ModelFacts, ModelSignature, TextInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.gate import model_kind
 from assay.intake.huggingface_files import HEAD, HuggingFaceFiles, check_huggingface
-from assay.intake.model_files import folder_digest, read_json, read_lineage, read_signature
+from assay.intake.model_files import folder_digest, read_lineage, read_signature
 from assay.models.base import Floats, Inputs
 from assay.models.torch_model import TorchModel, count_parameters
 
@@ -108,13 +109,7 @@ class HuggingFace:
     )
 
     def recognise(self, path: Path) -> bool:
-        if not path.is_dir() or not (path / CONFIG).is_file():
-            return False
-        try:
-            config = read_json(path / CONFIG)
-        except BadInput:
-            return False
-        return isinstance(config, dict) and "model_type" in config
+        return model_kind(path) == self.spec.id
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> TextClassifier:
         name = visible(path.name)

@@ -1,8 +1,8 @@
 """The child: a fresh interpreter that opens the user's files and runs shards, nothing else.
 
 Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. It serves one subject: an `intake`
-message first, then any number of `run` messages, or one `remedy` message. Standard output goes to
-standard error, which the supervisor keeps for the last words of a crash.
+message first, then any number of `run` messages and `rows` for the annex, or one `remedy` message.
+Standard output goes to standard error, which the supervisor keeps for the last words of a crash.
 """
 
 from __future__ import annotations
@@ -42,7 +42,12 @@ class _Server:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._subject: Any = None
-        self._answers = {"intake": self._intake, "run": self._run, "remedy": self._remedy}
+        self._answers = {
+            "intake": self._intake,
+            "run": self._run,
+            "rows": self._rows,
+            "remedy": self._remedy,
+        }
 
     def answer(self, message: dict[str, Any]) -> None:
         from assay.errors import AssayError
@@ -74,6 +79,12 @@ class _Server:
         self._subject = loaded.subject
         profile = self._subject.profile.model_dump(mode="json")
         return {"kind": "profile", "profile": profile, "rows_per_second": loaded.rows_per_second}, b""
+
+    def _rows(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.datasets.row_arrays import row_arrays
+        from assay.runner import protocol
+
+        return {"kind": "rows"}, protocol.pack_arrays(row_arrays(self._subject))
 
     def _run(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import ShardSpec

@@ -20,9 +20,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from assay import errors
+from assay.annex import RunRows
 from assay.contracts import DataRequest, Lineage, Partial, Profile, SandboxReport, ShardSpec
+from assay.datasets.row_arrays import MOST_ROWS
 from assay.errors import AssayError, BadInput, ChildFailed
 from assay.runner import protocol
+from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
 
 __all__ = ["Supervisor", "default_memory_limit"]
@@ -158,6 +161,17 @@ class Supervisor:
             return Lineage.model_validate(header["lineage"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed(f"The child's answer to {remedy} breaks its contract.") from error
+
+    def rows(self, profile: Profile) -> RunRows | None:
+        """Row-level results for the annex; None for more rows than are kept. Call it after `intake`.
+
+        Raises:
+            ChildFailed: the child crashed, or its arrays do not fit the profile.
+        """
+        if max(profile.test.rows, profile.asked.rows) > MOST_ROWS:
+            return None
+        _, body = self._ask({"do": "rows"}, "naming the rows", None)
+        return checked_rows(protocol.unpack_arrays(body), profile)
 
     def close(self) -> None:
         """End the child and remove its scratch folder."""

@@ -17,8 +17,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from assay.contracts import ModelRequest, ModelSignature, TextInput
 from assay.datasets.subject import Subject
 from assay.errors import BadInput
+from assay.execution import run_method
 from assay.loading import load_model
 from assay.models.huggingface import TextClassifier, write_huggingface
+from assay.registry import METHODS
 from tests.models.made import model_subject, tiny_bert
 
 TEXTS = ["a good day .", "bad", "a very very very good film with words that it does not know", "", "day days"]
@@ -261,6 +263,18 @@ def test_texts_that_repeat_are_stored_as_texts(tmp_path: Path, made: Path) -> No
     assert subject.profile.test.column("tweet").kind == "text"
     assert subject.profile.test.column("tweet").categories == (), "texts may be personal: none is listed"
     assert _read(subject) == columns["tweet"]
+
+
+def test_rows_are_told_apart_by_their_texts(tmp_path: Path, made: Path) -> None:
+    columns = _tweets()
+    columns["tweet"] = [f"{tweet} {place}" for place, tweet in enumerate(columns["tweet"])]
+    columns["tweet"][7] = columns["tweet"][3]
+    for name in ("place", "label"):
+        columns[name][7] = columns[name][3]
+    subject = model_subject(tmp_path, made, columns, label="label", identifier="id", text="tweet")
+    result = run_method(METHODS.get("data_quality.basics"), subject)
+    repeated = next(measure for measure in result.measures if measure.id == "data_quality.duplicate_share")
+    assert repeated.numerator == 1
 
 
 def test_a_column_of_texts_must_be_told_from_others(tmp_path: Path, made: Path) -> None:

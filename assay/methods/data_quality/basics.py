@@ -91,7 +91,6 @@ class Basics:
         "data, class imbalance, size of every group, and columns that give the label away.",
         needs=(),
         tasks=("binary", "multiclass", "regression"),
-        modalities=("table",),
         measures=MEASURES,
         deterministic=True,
         citations=(
@@ -186,7 +185,7 @@ def _repeated(
     parts: dict[str, list[Partial]],
     notes: list[str],
 ) -> Iterator[Measure]:
-    if not profile.roles.features:
+    if not profile.roles.described_by:
         yield from unrepeatable_measures(profile, context.grade)
         return
     (_, share), (limit, shared) = limits(profile, params.exact_rows)

@@ -35,19 +35,19 @@ Telling = tuple[str, str, float, int]
 
 
 def content(profile: Profile) -> tuple[str, ...]:
-    """What makes a row itself: features and sensitive attributes, in the order of the file."""
-    wanted = {*profile.roles.features, *profile.roles.sensitive}
+    """What makes a row itself: features, text and sensitive attributes, in the order of the file."""
+    wanted = {*profile.roles.described_by, *profile.roles.sensitive}
     return tuple(column.name for column in profile.test.columns if column.name in wanted)
 
 
 def compared(profile: Profile, role: DatasetRole) -> tuple[str, ...]:
     """The content columns that another dataset has too; none when it shares no feature."""
     other = profile.dataset(role)
-    if other is None or not profile.roles.features:
+    if other is None or not profile.roles.described_by:
         return ()
     there = {column.name for column in other.columns} & {column.name for column in profile.asked.columns}
     common = tuple(name for name in content(profile) if name in there)
-    return common if set(common) & set(profile.roles.features) else ()
+    return common if set(common) & set(profile.roles.described_by) else ()
 
 
 def limits(profile: Profile, exact_rows: int) -> tuple[tuple[int, float], tuple[int, float]]:
@@ -64,16 +64,16 @@ def read_test(
     roles, columns = profile.roles, content(profile)
     (own, _), (shared, _) = limits(profile, exact_rows)
     kept: dict[str, list[Hashes]] = {}
-    if roles.features:
+    if roles.described_by:
         kept = {"features": [], "labels": []}
         kept |= {role: [] for role in OTHERS if compared(profile, role) not in ((), columns)}
     label = () if roles.label is None else (roles.label,)
-    read = [*(columns if roles.features else roles.sensitive), *label]
+    read = [*(columns if roles.described_by else roles.sensitive), *label]
 
     def batches() -> Iterator[list[npt.NDArray[np.int32]]]:
         rows = max(1, shard.stop_row - shard.first_row)
         for batch in subject.dataset("test").batches(read, shard.first_row, shard.stop_row):
-            if roles.features:
+            if roles.described_by:
                 hashes = batch.row_hashes(columns)
                 chosen = hashes <= np.uint64(own)
                 kept["features"].append(hashes[chosen])

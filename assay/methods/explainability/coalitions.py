@@ -5,10 +5,10 @@ S, and D = v(S) - v(complement), the Shapley values minimise
 
     sum over pairs of w(|S|) (D - y . phi)^2   subject to   sum phi = T,
 
-w(s) = 1 / (C(M, s) s (M - s)): the even part of a game drops out, so that games of order 2 are met exactly by
-any sample. The leverage score of every coalition of one size is the same and sizes weigh the same, so pairs are
-drawn without replacement, as many from each size (all of them where there are fewer), and each is weighted by
-w over its chance of being drawn.
+w(s) = 1 / (C(M, s) s (M - s)): the even part of a game drops out, so that any sample meets games of order 2
+exactly. The leverage score of every coalition of one size is the same and sizes weigh the same, so pairs are
+drawn without replacement, as many from each size (all of them where there are fewer), and each is weighted
+by w over its chance of being drawn.
 
 Source: Musco & Witter 2025 (leverage SHAP); Covert & Lee 2021 (pairing); Charnes et al. 1988 (least squares).
 """

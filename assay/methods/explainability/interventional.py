@@ -1,7 +1,8 @@
 """Interventional Shapley values of one row at a time, exactly where that is affordable, sampled elsewhere.
 
-The game of a row x: v(S) = weighted mean over background rows b of f(x on S, b elsewhere). A feature in which x
-and b agree changes nothing, so against one b only 2^d inputs differ, d = features in which they disagree.
+The game of a row x: v(S) = weighted mean over background rows b of f(x on S, b elsewhere). A feature in
+which x and b agree changes nothing, so against one b only 2^d inputs differ, d = features in which they
+disagree.
 
 Exact: the values against each b by the Shapley formula over its 2^d inputs, then their mean.
 Sampled: the nested samples of `CoalitionDesign`, until the standard errors are small enough.
@@ -107,10 +108,10 @@ class InterventionalShapley:
         counts = differs.sum(axis=1)
         games: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]] = []
         inputs: list[Floats] = []
-        for d in np.unique(counts[counts > 0]):
+        for d in np.unique(counts[counts > 0]).tolist():
             places = np.flatnonzero(counts == d)
             players = np.argsort(~differs[places], axis=1, kind="stable")[:, :d]
-            subsets, _ = _formula(int(d))
+            subsets, _ = _formula(d)
             inner = subsets[1:-1]
             taken = np.zeros((len(places), len(inner), features), dtype=bool)
             np.put_along_axis(taken, np.broadcast_to(players[:, None], (len(places), *inner.shape)), inner, 2)
@@ -118,11 +119,11 @@ class InterventionalShapley:
             games.append((places, players, len(inner)))
         found = self._ask(np.concatenate(inputs), output) if inputs else np.zeros(0)
         values, first = np.zeros(features), 0
-        for places, players, inner in games:
-            several = np.empty((len(places), inner + 2))
+        for places, players, asked in games:
+            several = np.empty((len(places), asked + 2))
             several[:, 0], several[:, -1] = background.outputs[places, output], whole
-            several[:, 1:-1] = found[first : first + len(places) * inner].reshape(len(places), inner)
-            first += len(places) * inner
+            several[:, 1:-1] = found[first : first + len(places) * asked].reshape(len(places), asked)
+            first += len(places) * asked
             single = several @ _formula(players.shape[1])[1].T
             np.add.at(values, players.ravel(), (single * background.weights[places, None]).ravel())
         return Explained(values, np.zeros(features), 0.0, True, len(found), 0)
@@ -146,6 +147,8 @@ class InterventionalShapley:
         )
 
     def _ask(self, inputs: Floats, output: int) -> Floats:
+        if not len(inputs):
+            return np.zeros(0)
         step = max(1, _CHUNK_NUMBERS // inputs.shape[1])
         return np.concatenate(
             [self.score(inputs[i : i + step])[:, output] for i in range(0, len(inputs), step)]

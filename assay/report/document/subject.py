@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.contracts import DatasetProfile, Profile
+from assay.intake.images import PICTURE
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
@@ -39,7 +40,7 @@ def subject_section(book: Book) -> Section:
         rows.insert(4, ("Favourable", signature.favourable + inferred))
     if signature.threshold is not None:
         rows.append(("Threshold", fmt.value(signature.threshold)))
-    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier)):
+    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier), ("Text", roles.text)):
         if name:
             rows.append((term, name))
     blocks: list[Block] = [facts(rows), *_model(profile)]
@@ -63,7 +64,7 @@ def subject_section(book: Book) -> Section:
             "Whole digests stand in the manifest.",
         )
     )
-    blocks += _columns(book, profile.test)
+    blocks += _columns(book, profile)
     groups = [_groups(book, profile.test, name) for name in roles.sensitive]
     if groups:
         blocks += [heading("Groups"), *groups]
@@ -92,7 +93,8 @@ def _model(profile: Profile) -> list[Block]:
         rows.append(
             (
                 "Made by",
-                f"{lineage.remedy} {lineage.version}, seed {lineage.seed}, from {looked or 'no rows'}",
+                f"{lineage.remedy} {lineage.version}, seed {lineage.seed}, from {looked or 'no rows'} "
+                "(as its lineage.json says)",
             )
         )
         if lineage.parent_sha256 is not None:
@@ -108,10 +110,15 @@ def _model(profile: Profile) -> list[Block]:
     return [heading("The model"), facts(rows, mono=("SHA-256",))]
 
 
-def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]:
-    rows = []
+def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:
+    dataset, rows = profile.test, []
     for summary in dataset.columns[:most]:
-        if summary.kind == "number" and summary.minimum is not None:
+        if summary.name == profile.roles.image:
+            rows.append([summary.name, "image", _pixels(profile), "–", fmt.count(summary.missing)])
+            continue
+        if profile.roles.image is not None and summary.name == PICTURE:
+            content = "a digest of the pixels"
+        elif summary.kind == "number" and summary.minimum is not None:
             content = f"{fmt.value(summary.minimum, 'number')} to {fmt.value(summary.maximum, 'number')}"
             content += f", mean {fmt.value(summary.mean, 'number')}"
         else:
@@ -128,6 +135,13 @@ def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]
         number_column("Missing"),
     ]
     return [heading("Columns"), book.table(f"Columns of {dataset.name}", columns, rows, note)]
+
+
+def _pixels(profile: Profile) -> str:
+    image = profile.model_signature.image if profile.model_signature is not None else None
+    if image is None:
+        return "the picture itself"
+    return f"{image.height} × {image.width} pixels, {fmt.plural(image.channels, 'channel')}"
 
 
 def _groups(book: Book, dataset: DatasetProfile, name: str, most: int = 30) -> Block:

@@ -98,7 +98,7 @@ def test_planted_repeats_conflicts_and_leaks_are_counted_exactly(tmp_path: Path)
     assert leak.high is not None
     assert leak.low < 0.2 < leak.high
     assert _one(result, "leaked_share", dataset="tuning").numerator == 0
-    assert _one(result, "rows", dataset="training").value == 2_000
+    assert _one(result, "other_rows", dataset="training").value == 2_000
 
 
 def test_a_clean_file_raises_no_alarm(tmp_path: Path) -> None:
