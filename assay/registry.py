@@ -94,6 +94,8 @@ METHODS: Registry[AuditMethod] = Registry(
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
+        "explainability.grad_cam": "assay.methods.explainability.grad_cam:METHOD",
+        "explainability.integrated_gradients": "assay.methods.explainability.integrated_gradients:METHOD",
         "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },
 )

@@ -92,7 +92,7 @@ def relu_folder(
     biases: Sequence[Sequence[float]] = (),
     bias: float = 0.0,
 ) -> Path:
-    """A torch_folder that predicts head . h + bias, h = ReLU(layer @ h + bias of the layer) layer by layer."""
+    """A torch_folder that predicts head . h + bias, where each layer makes h = ReLU(layer @ h + its bias)."""
     import torch
 
     from assay.models.architectures import build
