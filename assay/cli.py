@@ -56,7 +56,10 @@ def audit(
     data: Annotated[
         Path,
         typer.Option(
-            metavar="FILE", help="Table to audit: CSV, TSV (gzip too) or Parquet.", rich_help_panel=_DATA
+            metavar="FILE",
+            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
+            "subfolder for each class).",
+            rich_help_panel=_DATA,
         ),
     ],
     out: Annotated[
@@ -223,6 +226,14 @@ def audit(
             metavar="N", min=0, max=2**53 - 1, help="Seed of every random step.", rich_help_panel=_RUN
         ),
     ] = 0,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Show what would be measured and about how long it takes, then stop; writes nothing.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     title: Annotated[
         str | None,
         typer.Option(
@@ -279,6 +290,7 @@ def audit(
         seed=seed,
         title=title,
         time_limit=time_limit,
+        plan_only=plan,
         command=tuple(sys.argv[1:]),
     )
     raise typer.Exit(run_audit(options))
@@ -350,7 +362,7 @@ def methods() -> None:
 
 @app.command(rich_help_panel="Lists")
 def formats() -> None:
-    """List the data formats that can be audited."""
+    """List the formats of data and models that can be audited."""
     from assay.commands.lists import list_formats
 
     list_formats()

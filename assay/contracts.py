@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 __all__ = [
     "PILLARS",
     "PILLAR_TITLES",
+    "AnnexReference",
     "AuditMethod",
     "AuditPlan",
     "Capability",
+    "ChangeReport",
     "Citation",
     "ColumnSummary",
     "Comparison",
@@ -60,6 +62,7 @@ __all__ = [
     "ModelSignature",
     "NewArtifact",
     "NotTested",
+    "Opening",
     "Outcome",
     "PairUndecided",
     "Params",
@@ -82,6 +85,8 @@ __all__ = [
     "SubjectProtocol",
     "TextInput",
     "Verdict",
+    "VerdictChange",
+    "WithRowResults",
     "significant",
 ]
 
@@ -309,8 +314,15 @@ class Roles(Frozen):
     identifier: str | None = None
     text: str | None = None
     """Column of the texts that a text model reads."""
+    image: str | None = None
+    """Column of places in the array of pictures, for image data."""
     features: tuple[str, ...] = ()
     """All other columns."""
+
+    @property
+    def described_by(self) -> tuple[str, ...]:
+        """What tells one case from another besides its sensitive attributes: features and text."""
+        return self.features if self.text is None else (*self.features, self.text)
 
 
 class DatasetProfile(Frozen):
@@ -375,6 +387,8 @@ class Lineage(Frozen):
     """Role -> digest of the rows that were looked at. Never the sealed test rows."""
     rows: Mapping[str, int] = Field(default_factory=dict)
     loss_curves: tuple[Series, ...] = ()
+    figures: Mapping[str, Number] = Field(default_factory=dict)
+    """What it came to, e.g. parameters_before, parameters_after, tuning_loss_after, tuning_accuracy_after."""
     notes: tuple[Text, ...] = ()
     made_with: Mapping[str, str] = Field(default_factory=dict)
 
@@ -433,7 +447,7 @@ class Profile(Frozen):
 
 
 class FileRequest(Frozen):
-    """One file to read."""
+    """One file to read: a table, an .npz of images, or a folder of images."""
 
     path: str
     header: tuple[str, ...] | None = None
@@ -623,6 +637,10 @@ class SubjectProtocol(Protocol):
 
     def dataset(self, role: DatasetRole) -> Table: ...
 
+    def with_model(self, profile: Profile, model: Model) -> SubjectProtocol:
+        """The same data under another profile, with that model to ask."""
+        ...
+
     @property
     def model(self) -> Model:
         """The loaded model. Raises Internal without one (ask the profile's capabilities first)."""
@@ -687,6 +705,24 @@ class AuditMethod(Protocol):
         self, partials: Sequence[Partial], profile: Profile, params: Any, context: MergeContext
     ) -> MethodResult:
         """Pure; partials come sorted by (stage, index)."""
+        ...
+
+
+@runtime_checkable
+class WithRowResults(Protocol):
+    """A method whose measures are shares of rows and that says of each row how it counted.
+
+    The rows stay in this installation's encrypted annex; two runs on the same rows are then compared row by
+    row. Optional: a method without it is compared by the intervals of both runs.
+    """
+
+    def row_results(
+        self, partials: Sequence[Partial], profile: Profile, params: Any
+    ) -> Mapping[str, npt.NDArray[np.int8]]:
+        """Measure key (`evidence.measure_key`) -> int8 (profile.asked.rows,): 1, 0, or -1 = not counted.
+
+        The measure is the share of ones among the rows that count. Pure; partials as for `merge`.
+        """
         ...
 
 
@@ -879,6 +915,40 @@ class Comparison(Frozen):
     note: Text | None = None
 
 
+class VerdictChange(Frozen):
+    """A rule whose verdict differs between two runs."""
+
+    rule: Identifier
+    title: Text
+    pillar: Pillar
+    over: Text | None
+    before: Outcome | None
+    """Null when the run has no such verdict."""
+    after: Outcome | None
+
+
+class ChangeReport(Frozen):
+    """What an audit found against a baseline that was named before it began."""
+
+    baseline_snapshot: Digest
+    baseline_title: Text
+    baseline_model: ModelFacts | None
+    statements: tuple[Text, ...]
+    """What differs besides the numbers, and how the rows were compared."""
+    decisive: tuple[Comparison, ...]
+    """What the gate looked at."""
+    moved: tuple[Comparison, ...]
+    """Every other measure that became better or worse."""
+    counts: Mapping[str, int]
+    """Reading -> comparisons that read so, of all measures that both runs have."""
+    verdict_changes: tuple[VerdictChange, ...]
+    exit_code: Literal[0, 1, 2, 3]
+    """The gate's: 0 let through, 1 something was lost, 2 not comparable, 3 undecided."""
+    sentence: Text
+    """The gate's answer."""
+    reasons: tuple[Text, ...]
+
+
 # --- plan and evidence --------------------------------------------------------------------------
 
 
@@ -887,6 +957,30 @@ class PlannedMethod(Frozen):
     version: Text
     params: Mapping[str, Any]
     estimate: Estimate
+
+
+class Opening(Frozen):
+    """The how-manieth model it is whose results on these test rows become visible.
+
+    Results that were looked at steer the next model, so that only the first look at rows, and one candidate
+    named before its results were visible, are evidence about rows that nobody has fitted to.
+    """
+
+    rows_sha256: Digest
+    """Of the test rows' content, whatever file and order they come in."""
+    number: Annotated[int, Field(ge=1)]
+    standing: Literal["baseline", "confirmatory", "exploratory"]
+    sentence: Text
+
+
+class AnnexReference(Frozen):
+    """The row-level results of an audit, kept encrypted and erasable where the audit ran, and nowhere else."""
+
+    digest: Digest
+    """Keyed (HMAC-SHA-256 under a key of the installation): tells nothing about the rows."""
+    rows: Annotated[int, Field(ge=0)]
+    holds: tuple[Text, ...]
+    """Names of the arrays."""
 
 
 class AuditPlan(Frozen):
@@ -903,7 +997,9 @@ class AuditPlan(Frozen):
     fixed_at: Text
     """UTC, ISO 8601, before the first shard ran."""
     plan_sha256: Digest
-    """Of this object without fixed_at, plan_sha256 and the methods' estimates."""
+    """Of this object without fixed_at, plan_sha256, opening and the methods' estimates."""
+    opening: Opening | None = None
+    """Null where no model was asked: who made supplied predictions is not known."""
 
 
 class SandboxReport(Frozen):
@@ -948,6 +1044,9 @@ class Evidence(Frozen):
     findings: tuple[Finding, ...]
     not_tested: tuple[NotTested, ...]
     manifest: Manifest
+    change: ChangeReport | None = None
+    """Where a baseline was named: what became better or worse since."""
+    annex: AnnexReference | None = None
     result_digest: Digest
     snapshot_digest: Digest
     """SHA-256 of the canonical JSON of this document without this field."""

@@ -40,7 +40,7 @@ from assay.policy import judge
 from assay.registry import METHODS
 from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditRequest", "Listener", "audit", "run_method"]
+__all__ = ["AuditRequest", "Listener", "audit", "plan", "run_method"]
 
 
 class Listener(Protocol):
@@ -67,6 +67,23 @@ class AuditRequest:
     seed: int = 0
 
 
+def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> tuple[AuditPlan, Profile]:
+    """Take in and plan: what would be measured, and how long it would take. Nothing is measured."""
+    profile = supervisor.intake(lambda done: listener.progress("reading the data", done * _INTAKE_SHARE))
+    made = make_plan(
+        profile,
+        METHODS.all(),
+        chosen=request.chosen,
+        params=request.params,
+        policy=request.policy,
+        policy_sha256=request.policy_sha256,
+        tier=request.tier,
+        seed=request.seed,
+        rows_per_second=supervisor.rows_per_second,
+    )
+    return made, profile
+
+
 def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> Evidence:
     """Take in, plan, execute, merge, judge: one audit from request to evidence.
 
@@ -77,24 +94,12 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
         Cancelled: the user stopped it.
     """
     started, clock = timestamp(), _Clock()
-    profile = supervisor.intake(lambda done: listener.progress("reading the data", done * _INTAKE_SHARE))
-    clock.lap("intake")
+    fixed, profile = plan(request, supervisor, listener)
     methods = METHODS.all()
-    plan = make_plan(
-        profile,
-        methods,
-        chosen=request.chosen,
-        params=request.params,
-        policy=request.policy,
-        policy_sha256=request.policy_sha256,
-        tier=request.tier,
-        seed=request.seed,
-        rows_per_second=supervisor.rows_per_second,
-    )
-    listener.planned(plan, profile)
-    clock.lap("plan")
-    outcome = _measure(plan, profile, supervisor, listener, clock)
-    not_tested = (*plan.not_tested, *outcome.failed)
+    listener.planned(fixed, profile)
+    clock.lap("intake and plan")
+    outcome = _measure(fixed, profile, supervisor, listener, clock)
+    not_tested = (*fixed.not_tested, *outcome.failed)
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     if request.policy is not None:
@@ -106,13 +111,13 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
             profile.capabilities,
         )
     clock.lap("judge")
-    ran = {m.id for m in plan.methods}
+    ran = {m.id for m in fixed.methods}
     specs = tuple(m.spec for m in methods if m.spec.id in ran)
     body = {
         "schema": "assay.evidence/1",
         "title": request.title,
         "subject": profile,
-        "plan": plan,
+        "plan": fixed,
         "methods": specs,
         "measures": tuple(sorted(outcome.measures, key=lambda m: (m.id, measure_key(m)))),
         "series": tuple(outcome.series),

@@ -16,6 +16,7 @@ __all__ = [
     "BadPolicy",
     "Cancelled",
     "ChildFailed",
+    "Diverged",
     "Internal",
     "NotAReport",
     "nearest",
@@ -63,6 +64,13 @@ class ChildFailed(AssayError):
     """The sandboxed child ended before it answered; the message carries its last words."""
 
     code = "child_failed"
+    exit_code = 3
+
+
+class Diverged(AssayError):
+    """A training whose loss became no finite number, or exploded."""
+
+    code = "diverged"
     exit_code = 3
 
 

@@ -1,9 +1,10 @@
-"""Running one method: its contexts, its stages, its merge. No sandbox, no policy, no screen."""
+"""Running one method or remedy: its contexts, its stages, its merge. No sandbox, no policy, no screen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from assay.contracts import (
     AuditMethod,
     Grade,
     MethodResult,
+    NewArtifact,
     Params,
     Partial,
     Profile,
+    Remedy,
     ShardSpec,
     SubjectProtocol,
 )
@@ -22,7 +25,7 @@ from assay.errors import Cancelled, Internal
 from assay.planning import make_params
 from assay.rng import keyed_rng
 
-__all__ = ["InlineContext", "Merging", "execute", "merge", "run_method"]
+__all__ = ["InlineContext", "Merging", "RemedyRun", "execute", "merge", "run_method", "run_remedy"]
 
 MAX_STAGES = 100
 
@@ -110,6 +113,43 @@ def run_method(
 
     partials = execute(method, subject.profile, checked, run_shard)
     return merge(method, partials, subject.profile, checked, seed)
+
+
+@dataclass
+class RemedyRun:
+    """The RemedyContext of one remedy: its folder, its seed, progress and cancellation through callables."""
+
+    work: Path
+    seed: int = 0
+    device: str = "cpu"
+    report: Callable[[float, str], None] | None = None
+    is_cancelled: Callable[[], bool] | None = None
+
+    def progress(self, done: float, note: str = "") -> None:
+        if self.cancelled():
+            raise Cancelled("The remedy was stopped.")
+        if self.report is not None:
+            self.report(min(max(done, 0.0), 1.0), note)
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled is not None and self.is_cancelled()
+
+
+def run_remedy(
+    remedy: Remedy,
+    subject: SubjectProtocol,
+    params: Mapping[str, Any] | None,
+    work: Path,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> NewArtifact:
+    """Apply one remedy in this process, without a sandbox: for tests, benchmarks and notebooks.
+
+    Args:
+        work: folder for checkpoints and the new model; the same call again goes on where it was stopped.
+    """
+    return remedy.apply(subject, make_params(remedy, params), RemedyRun(work, seed, device))
 
 
 def _pieces(shard: ShardSpec, rows: int | None) -> Iterator[ShardSpec]:

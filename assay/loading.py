@@ -46,7 +46,7 @@ def load_model(request: ModelRequest) -> Model:
         raise BadInput(f"{path.name} is no model that Assay reads; `assay formats` lists what is.")
     override = read_signature(Path(request.signature)) if request.signature is not None else None
     model = found.load(path, override, choose_device(request.device))
-    model.batch_rows = request.batch_rows
+    model.batch_rows = min(request.batch_rows, model.most_rows)
     return model
 
 
@@ -81,6 +81,7 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
             "capabilities": tuple(dict.fromkeys([*kept, *model.capabilities])),
             "model": model.facts,
             "model_signature": model.signature,
+            "notes": tuple(dict.fromkeys([*data.profile.notes, *model.notes])),
         }
     )
     return data.with_model(profile, model)

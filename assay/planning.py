@@ -18,6 +18,7 @@ from assay.contracts import (
     PlannedMethod,
     Policy,
     Profile,
+    Remedy,
     Tier,
 )
 from assay.evidence import digest
@@ -44,14 +45,26 @@ _NEEDS: dict[Capability, str] = {
     "training_rows": "the training rows (--train)",
 }
 
+_OF_A_NETWORK: tuple[Capability, ...] = (
+    "gradients",
+    "layers",
+    "weights",
+    "trainable",
+    "tokens",
+    "generation",
+)
+"""What some formats of models give and others never will."""
+
 
 def timestamp(moment: datetime | None = None) -> str:
     """UTC in ISO 8601 to the second: the one date format of evidence."""
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def make_params(method: AuditMethod, values: Mapping[str, Any] | None, tier: Tier = "standard") -> Any:
-    """Check parameters against the method's own model; what is not given takes the tier's default.
+def make_params(
+    method: AuditMethod | Remedy, values: Mapping[str, Any] | None, tier: Tier = "standard"
+) -> Any:
+    """Check parameters against the own model of a method or remedy; the tier gives what is left out.
 
     Raises:
         BadParams: names the method, the parameter, and its allowed range.
@@ -72,7 +85,10 @@ def needs_in_words(needs: Iterable[Capability]) -> list[str]:
 def why_not(method: AuditMethod, profile: Profile) -> str | None:
     """Why the method cannot run on this subject, as a sentence; None when it can."""
     spec = method.spec
-    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
+    lacking = [need for need in spec.needs if need not in profile.capabilities]
+    missing = needs_in_words(lacking)
+    if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
+        return f"Needs {' and '.join(missing)}; this one, of format {profile.model.format}, does not."
     if missing:
         return f"Needs {' and '.join(missing)}; this audit was given none."
     if profile.signature.task not in spec.tasks:

@@ -1,7 +1,8 @@
 """What Assay can do: id -> "module:ATTRIBUTE", resolved on first use.
 
-A built-in method is one file and one line below. Third parties add theirs through the entry point
-groups `assay.methods`. Names are unique; a built-in that fails to import fails the start.
+A built-in method or remedy is one file and one line below. Third parties add theirs through the entry point
+groups `assay.methods`, `assay.remedies` and `assay.formats`. Names are unique; a built-in that fails to
+import fails the start.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar, cast
 
-from assay.contracts import AuditMethod, ModelFormat
+from assay.contracts import AuditMethod, ModelFormat, Remedy
 from assay.errors import BadInput, Internal, nearest
 
-__all__ = ["FORMATS", "METHODS", "Registry"]
+__all__ = ["FORMATS", "METHODS", "REMEDIES", "Registry"]
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str, base: type, group: str, builtins: dict[str, str]) -> None:
         self._kind = kind
+        self._plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
         self._base = base
         self._group = group
         self._targets: dict[str, str] = {}
@@ -35,9 +37,9 @@ class Registry(Generic[T]):
     def add(self, name: str, target: str) -> None:
         """Register `name` as "module:ATTRIBUTE". Raises Internal on a collision or after freeze."""
         if self._frozen:
-            raise Internal(f'The registry of {self._kind}s is closed; "{name}" came too late.')
+            raise Internal(f'The registry of {self._plural} is closed; "{name}" came too late.')
         if name in self._targets:
-            raise Internal(f'Two {self._kind}s are named "{name}": {self._targets[name]} and {target}.')
+            raise Internal(f'Two {self._plural} are named "{name}": {self._targets[name]} and {target}.')
         self._targets[name] = target
 
     def freeze(self) -> None:
@@ -58,7 +60,7 @@ class Registry(Generic[T]):
         if name not in self._targets:
             close = nearest(name, self._targets)
             hint = f" Close to it: {close}." if close else ""
-            raise BadInput(f'There is no {self._kind} "{name}".{hint} `assay {self._kind}s` lists them all.')
+            raise BadInput(f'There is no {self._kind} "{name}".{hint} `assay {self._plural}` lists them all.')
         if name not in self._loaded:
             module, _, attribute = self._targets[name].partition(":")
             loaded = getattr(import_module(module), attribute)
@@ -80,7 +82,18 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "huggingface": "assay.models.huggingface:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
+        "xgboost_json": "assay.models.xgboost_json:FORMAT",
+    },
+)
+
+REMEDIES: Registry[Remedy] = Registry(
+    "remedy",
+    Remedy,
+    "assay.remedies",
+    {
+        "training.from_scratch": "assay.remedies.train:REMEDY",
     },
 )
 
@@ -93,6 +106,10 @@ METHODS: Registry[AuditMethod] = Registry(
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
+        "explainability.shapley": "assay.methods.explainability.shapley:METHOD",
+        "robustness.noise": "assay.methods.robustness.noise:METHOD",
+        "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
+        "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
         "explainability.grad_cam": "assay.methods.explainability.grad_cam:METHOD",
         "explainability.integrated_gradients": "assay.methods.explainability.integrated_gradients:METHOD",

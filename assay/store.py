@@ -18,10 +18,41 @@ from pathlib import Path
 
 from assay.errors import BadInput, Internal
 
-__all__ = ["Store"]
+__all__ = ["Store", "write_whole"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _PREFIX = re.compile(r"[0-9a-f]{6,64}")
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all, and flush it to disk.
+
+    Raises:
+        BadInput: the folder (or its parent, which are made) cannot be written, or the disk is full.
+    """
+    temporary: Path | None = None
+    root = target.parent.parent
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        descriptor, name = tempfile.mkstemp(prefix=".put-", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        full = error.errno == errno.ENOSPC
+        reason = "the disk is full" if full else error.strerror or str(error)
+        raise BadInput(
+            f"The store {root} could not be written: {reason}. Free some space there, or set "
+            "ASSAY_HOME to another folder."
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 class Store:
@@ -44,28 +75,7 @@ class Store:
         target = self._path(digest)
         if target.exists():
             return digest
-        temporary: Path | None = None
-        try:
-            self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            target.parent.mkdir(exist_ok=True, mode=0o700)
-            descriptor, name = tempfile.mkstemp(prefix=".put-", dir=target.parent)
-            temporary = Path(name)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except OSError as error:
-            full = error.errno == errno.ENOSPC
-            reason = "the disk is full" if full else error.strerror or str(error)
-            raise BadInput(
-                f"The store {self._root} could not be written: {reason}. Free some space there, or set "
-                "ASSAY_HOME to another folder."
-            ) from error
-        finally:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink()
+        write_whole(target, content)
         return digest
 
     def get(self, digest: str) -> bytes:

@@ -58,6 +58,8 @@ _FIRST = (
     "fairness.selection_rate_ratio",
     "fairness.true_positive_rate_difference",
     "fairness.auc",
+    "explainability.shapley.largest_share",
+    "explainability.shapley.sensitive_share",
     "data_quality.rows",
     "data_quality.smallest_group_rows",
     "data_quality.duplicate_share",
@@ -90,6 +92,26 @@ class Terminal:
         self._files(evidence, folder)
         self.line(_ending(evidence, code))
 
+    def plan(self, plan: AuditPlan, profile: Profile) -> None:
+        """What would be measured, how many model calls and seconds it takes, and what would not be tested."""
+        self.line(Text(f"Plan {plan.plan_sha256[:8]}, tier {plan.tier}, seed {plan.seed}", "bold"))
+        rows = [
+            (
+                planned.id,
+                f"{formatting.count(planned.estimate.evaluations)} evaluations",
+                f"about {formatting.duration(planned.estimate.seconds)}",
+                f"{planned.estimate.memory_bytes / 2**20:,.0f} MB",
+            )
+            for planned in plan.methods
+        ]
+        self.rows(rows, right=(1, 2, 3))
+        total = sum(planned.estimate.seconds for planned in plan.methods)
+        rows_read = formatting.plural(profile.test.rows, "row")
+        self.line(f"{rows_read}; about {formatting.duration(total)} in all, reading and report not counted.")
+        self.line()
+        for entry in plan.not_tested:
+            self.line(Text(f"not tested  {plain(entry.title)}: {plain(entry.reason, 300)}", _SOFT))
+
     def line(self, text: str | Text = "") -> None:
         """One line, no markup read from it."""
         self._console.print(text if isinstance(text, Text) else Text(text))
@@ -117,13 +139,24 @@ class Terminal:
     def _head(self, evidence: Evidence) -> None:
         test = evidence.subject.test
         aside = f", {formatting.count(test.set_aside)} set aside" if test.set_aside else ""
+        model, grade = evidence.subject.model, evidence.subject.grade
+        how = "predictions supplied" if grade == "supplied" else "the model itself ran"
         rows = [
             (
                 "Subject",
-                f"{plain(test.name)} · {formatting.count(test.rows)} rows{aside} · predictions supplied "
-                f"(grade: {evidence.subject.grade})",
+                f"{plain(test.name)} · {formatting.count(test.rows)} rows{aside} · {how} (grade: {grade})",
             )
         ]
+        if model is not None:
+            architecture = plain(model.architecture, 60)
+            parameters = formatting.count(model.parameters)
+            rows.append(
+                (
+                    "Model",
+                    f"{plain(model.name)} · {model.format} · {architecture} · {parameters} parameters · "
+                    f"{model.device} (sha256 {formatting.short(model.sha256)}…)",
+                )
+            )
         policy = evidence.plan.policy
         if policy is not None:
             fixed = evidence.plan.fixed_at[11:19]

@@ -13,7 +13,7 @@ from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, Po
 from assay.errors import AssayError, BadInput, Cancelled
 
 if TYPE_CHECKING:
-    from assay.engine import Listener
+    from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
 
 __all__ = ["AuditOptions", "run_audit", "sealed_files"]
@@ -52,13 +52,14 @@ class AuditOptions:
     seed: int = 0
     title: str | None = None
     time_limit: float = 3600.0
+    plan_only: bool = False
     command: tuple[str, ...] = ()
 
     def data_request(self) -> DataRequest:
         """The part of the options that describes the data."""
 
         def file(path: Path) -> FileRequest:
-            if not path.is_file():
+            if not path.is_file() and not _may_hold_images(path):
                 kind = (
                     "is a folder"
                     if path.is_dir()
@@ -66,7 +67,12 @@ class AuditOptions:
                     if path.exists()
                     else "does not exist"
                 )
-                raise BadInput(f"{path} {kind}; give a CSV, TSV or Parquet file.")
+                hint = (
+                    " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
+                    if path.is_dir()
+                    else ""
+                )
+                raise BadInput(f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint}")
             return FileRequest(path=str(path.resolve()), header=self.header)
 
         if self.predictions is None and self.scores is None and self.model is None:
@@ -111,6 +117,11 @@ class AuditOptions:
         )
 
 
+def _may_hold_images(path: Path) -> bool:
+    """Whether there are subfolders; the child looks at what is in them."""
+    return path.is_dir() and any(member.is_dir() for member in path.iterdir())
+
+
 def _bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
     found: dict[str, tuple[float, ...]] = {}
     for name, cuts in map(_cut_points, texts):
@@ -142,6 +153,8 @@ def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
         AssayError: with "Nothing was written." when the run ends before its files are complete.
     """
     try:
+        if options.plan_only:
+            return _show_plan(options, listener)
         evidence, code = _audit(options, listener)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Nothing was written.") from None
@@ -157,20 +170,43 @@ def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
 
 
 def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, int]:
-    from assay.engine import AuditRequest, audit
-    from assay.manifest import command_without_folders
+    from assay.engine import audit
     from assay.output import check_writable, write_all
     from assay.policy import exit_code
     from assay.report.authority import open_authority
     from assay.runner.supervisor import Supervisor
     from assay.terminal import progress_bar
 
-    data = options.data_request()
-    policy, sha256 = _policy(options.policy)
+    data, request = options.data_request(), _request(options)
     check_writable(options.out)
     # Opened before hours of work depend on it.
     authority = open_authority(now=datetime.now(UTC))
-    request = AuditRequest(
+    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+        evidence = audit(request, supervisor, watching)
+        watching.progress("writing the report", 1.0)
+        write_all(options.out, sealed_files(evidence, authority))
+    return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards)
+
+
+def _show_plan(options: AuditOptions, listener: Listener | None) -> int:
+    from assay.engine import plan
+    from assay.runner.supervisor import Supervisor
+    from assay.terminal import Terminal, progress_bar
+
+    data, request = options.data_request(), _request(options)
+    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+        made, profile = plan(request, supervisor, watching)
+    Terminal().plan(made, profile)
+    return 0
+
+
+def _request(options: AuditOptions) -> AuditRequest:
+    from assay.engine import AuditRequest
+    from assay.manifest import command_without_folders
+
+    policy, sha256 = _policy(options.policy)
+    _check_names(options.methods)
+    return AuditRequest(
         title=options.title or options.data.name,
         command=("assay", *command_without_folders(options.command)),
         policy=policy,
@@ -179,12 +215,6 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
         tier=options.tier,
         seed=options.seed,
     )
-    _check_names(options.methods)
-    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
-        evidence = audit(request, supervisor, watching)
-        watching.progress("writing the report", 1.0)
-        write_all(options.out, sealed_files(evidence, authority))
-    return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards)
 
 
 def sealed_files(evidence: Evidence, authority: Authority) -> dict[str, bytes]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from assay.commands.kept import find_evidence
-from assay.compare import GateReport, VerdictChange, compare, gate
+from assay.compare import GateReport, compare, gate
 from assay.compare.change import CHANGED_SIDES
-from assay.contracts import Comparison
+from assay.contracts import Comparison, VerdictChange
 from assay.policy.groups import group_label
 from assay.report import formatting
 from assay.terminal import SIGNS, Terminal, plain

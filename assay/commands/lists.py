@@ -30,19 +30,35 @@ def list_methods() -> None:
 
 def list_formats() -> None:
     """What can be audited, and how it is recognised."""
+    from rich.text import Text
+
+    from assay.registry import FORMATS
     from assay.terminal import Terminal
 
     terminal = Terminal()
-    terminal.line("Recognised by content, never by the file's name:")
-    terminal.rows(_FORMATS)
+    terminal.line("Recognised by content, never by a file's name.")
     terminal.line()
-    terminal.line("Anything else is refused with the way out; nothing is ever unpickled.")
+    terminal.line(Text("Data (--data, --train, --tuning)", style="bold"))
+    terminal.rows(_DATA)
+    terminal.line()
+    terminal.line(Text("Models (--model)", style="bold"))
+    specs = [found.spec for found in FORMATS.all()]
+    terminal.rows(
+        [(s.id, f"class {s.trust}", ", ".join(s.modalities), f"{s.title}: {s.recognised_by}") for s in specs]
+    )
+    terminal.line()
+    terminal.line(
+        "Class A is taken as it comes: nothing in it can run. Class B is taken apart and cleaned first."
+    )
+    terminal.line("Anything else is refused with the way out; nothing is ever unpickled (docs/formats.md).")
 
 
-_FORMATS = (
+_DATA = (
     ("CSV, TSV", "UTF-8 text with a header row, or --header; commas, tabs, semicolons or bars"),
     ("gzip", "the same, compressed"),
     ("Parquet", "numbers, texts, booleans, dates and dictionaries; no nested columns"),
+    (".npz", "images (n, height, width[, channels]), labels, and further arrays of n values as columns"),
+    ("folder", "images: one subfolder for each class, with PNG or JPEG files"),
 )
 
 

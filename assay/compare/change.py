@@ -1,22 +1,24 @@
 """The change of one measure between two runs, and how it reads.
 
-Until runs keep row-level results that can be paired, the interval of a change combines both runs' own
-intervals (MOVER) as if their rows were different people. Where both runs saw the same rows that is
-conservative as a rule: such estimates go up and down together, so the true interval is narrower.
+Where the rows of both runs are here and are the same, the change is measured on them (`pairing`). Else its
+interval combines both runs' own intervals (MOVER) as if their rows were different people. Where both runs saw
+the same rows that is conservative as a rule: such estimates go up and down together, so the true interval is
+narrower.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, Protocol
 
-from assay.contracts import Comparison, Limits, Measure, MeasureSpec, significant
+from assay.compare.scales import Merit, PairedChange
+from assay.contracts import Comparison, Measure, MeasureSpec, significant
 from assay.policy.checking import pillar_of
 from assay.policy.groups import other_side
 from assay.policy.reading import is_exact
 from assay.stats.intervals import mover_difference
 
-__all__ = ["CHANGED_SIDES", "Merit", "change", "default_tolerance", "merit_of", "on_scale", "reading"]
+__all__ = ["CHANGED_SIDES", "Pairs", "change", "default_tolerance", "on_scale", "reading"]
 
 Reading = Literal["better", "worse", "unchanged", "insufficient"]
 
@@ -25,47 +27,26 @@ CHANGED_SIDES = "The groups changed sides."
 
 _TOLERANCES = {"share": 0.01, "difference": 0.01, "score": 0.01, "ratio": 0.05}
 _RELATIVE_TOLERANCE = 0.05
+_TIMING_TOLERANCE = 0.25
+"""Timings of the same work on the same machine differ by so much from one run to the next."""
 
 
-class Merit(NamedTuple):
-    """On which scale a measure is compared, and which way is better there."""
+class Pairs(Protocol):
+    """Rows that both runs have (`pairing.Pairing`)."""
 
-    better: Literal[1, -1]
-    parity: float | None = None
-    """Where given, what counts is the distance |x - parity|."""
-    folded: bool = False
-    """A ratio r counts as min(r, 1/r), its closeness to 1, so that it reads the same both ways round."""
+    def change(self, before: Measure, after: Measure, merit: Merit) -> PairedChange | None:
+        """The change measured on the same rows; None where rows do not tell."""
+        ...
 
 
-def merit_of(spec: MeasureSpec, limits: Limits | None = None) -> Merit | None:
-    """The scale of a measure; null when neither side is better.
-
-    `higher` and `lower` are compared as they are. `even` differences count by |d|, pairwise ratios by
-    min(r, 1/r) = exp(-|log r|), other even measures by their distance from 0 (ratios and slopes from
-    1). With direction `none`, the limits of the rule that quotes the measure say what is wanted: a
-    lone minimum means higher, a lone maximum lower, a band the distance from its middle.
-    """
-    if spec.direction == "higher":
-        return Merit(1)
-    if spec.direction == "lower":
-        return Merit(-1)
-    if spec.direction == "even":
-        if spec.unit == "ratio" and spec.judging == "pairs":
-            return Merit(1, folded=True)
-        return Merit(-1, parity=1.0 if spec.unit == "ratio" or spec.id.endswith("_slope") else 0.0)
-    if limits is not None and limits.minimum is not None and limits.maximum is not None:
-        return Merit(-1, parity=(limits.minimum + limits.maximum) / 2)
-    if limits is None:
-        return None
-    return Merit(1) if limits.minimum is not None else Merit(-1)
-
-
-def default_tolerance(unit: str, before: float) -> float:
+def default_tolerance(unit: str, before: float, *, volatile: bool = False) -> float:
     """Largest change that counts as none, where the policy sets no tolerance.
 
     .01 for shares, differences and scores, .05 for ratios; 5 % of the value before for counts and for
-    measures in a unit of their own (mean absolute error).
+    measures in a unit of their own (mean absolute error), 25 % for timings and energy.
     """
+    if volatile:
+        return _TIMING_TOLERANCE * abs(before)
     return _TOLERANCES.get(unit, _RELATIVE_TOLERANCE * abs(before))
 
 
@@ -89,6 +70,7 @@ def change(
     title: str | None = None,
     tolerance: float | None = None,
     same_predictions: bool = False,
+    pairs: Pairs | None = None,
 ) -> Comparison:
     """Compare a measure that both runs measured.
 
@@ -97,16 +79,25 @@ def change(
         tolerance: in the measure's unit; default `default_tolerance`.
         same_predictions: both runs read the same predictions of the same rows, so that whatever
             differs is a fact and needs no interval.
+        pairs: the rows that both runs have.
 
     Returns:
         before, after and change on the scale of `merit`: gaps and ratios without their orientation.
     """
     assert before.value is not None
     assert after.value is not None
-    exact = same_predictions or (is_exact(before) and is_exact(after))
-    a, b = on_scale(before, merit, exact), on_scale(after, merit, exact)
-    allowed = default_tolerance(spec.unit, a[0]) if tolerance is None else tolerance
-    low, high = (significant(end) for end in mover_difference(*b, *a))
+    same = same_predictions and not before.volatile
+    exact = same or (is_exact(before) and is_exact(after))
+    paired = pairs.change(before, after, merit) if pairs is not None and not exact else None
+    if paired is None:
+        a, b = on_scale(before, merit, exact), on_scale(after, merit, exact)
+        values, limits = (a[0], b[0]), tuple(mover_difference(*b, *a))
+    else:
+        values, limits = paired[:2], paired[2:4]
+    low, high = (significant(end) for end in limits)
+    allowed = tolerance
+    if allowed is None:
+        allowed = default_tolerance(spec.unit, values[0], volatile=before.volatile)
     bounded = math.isfinite(low) and math.isfinite(high)
     return Comparison(
         id=before.id,
@@ -115,17 +106,17 @@ def change(
         slice=before.slice,
         over=before.over,
         at=before.at,
-        before=a[0],
-        after=b[0],
-        change=b[0] - a[0],
+        before=values[0],
+        after=values[1],
+        change=values[1] - values[0],
         low=low if bounded else None,
         high=high if bounded else None,
         level=min(before.level or 0.95, after.level or 0.95),
-        interval_method=_method(before, after, same_predictions),
+        interval_method=paired.method if paired is not None else _method(before, after, same),
         tolerance=allowed,
         reading=reading(low, high, allowed, merit.better),
         unit=spec.unit,
-        note=_note(before, after, merit, low, high, allowed),
+        note=_note(before, after, merit, (low, high), allowed, paired),
     )
 
 
@@ -167,9 +158,15 @@ def _method(before: Measure, after: Measure, same_predictions: bool) -> str:
 
 
 def _note(
-    before: Measure, after: Measure, merit: Merit, low: float, high: float, tolerance: float
+    before: Measure,
+    after: Measure,
+    merit: Merit,
+    limits: tuple[float, float],
+    tolerance: float,
+    paired: PairedChange | None,
 ) -> str | None:
     notes = []
+    low, high = limits
     if other_side(before) is not None:
         centre = 1.0 if merit.folded else 0.0
         turned = before.slice != after.slice
@@ -182,4 +179,6 @@ def _note(
         worst = low if merit.better == 1 else -high
         if worst >= -tolerance:
             notes.append("Not worse beyond the tolerance; perhaps better.")
+    if paired is not None and paired.note:
+        notes.append(paired.note)
     return " ".join(notes) or None

@@ -9,14 +9,25 @@ itself is `assay audit`'s question; the gate's is whether anything was lost.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from assay.compare.change import CHANGED_SIDES, Merit, change, merit_of, on_scale
-from assay.compare.matching import by_identity, identity, same_predictions
-from assay.compare.runs import VerdictChange, statements, verdict_changes
-from assay.contracts import PILLARS, Comparison, Evidence, Frozen, Measure, MeasureSpec, Text
+from assay.compare.change import CHANGED_SIDES, change, on_scale
+from assay.compare.matching import Sameness, by_identity, identity
+from assay.compare.pairing import Pairing
+from assay.compare.runs import OTHER_HARDWARE, statements, verdict_changes
+from assay.compare.scales import Merit, merit_of
+from assay.contracts import (
+    PILLARS,
+    Comparison,
+    Evidence,
+    Frozen,
+    Measure,
+    MeasureSpec,
+    Text,
+    VerdictChange,
+)
 from assay.evidence import measure_key
 from assay.policy.checking import measure_specs, pillar_of
 from assay.policy.exits import FAILED, PASSED, UNDECIDED, UNUSABLE
@@ -52,14 +63,18 @@ class _Quantity:
     tolerance: float | None
 
 
-def gate(baseline: Evidence, candidate: Evidence) -> GateReport:
+def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None = None) -> GateReport:
     """Judge a candidate against a baseline: non-inferiority on every pillar.
 
     With a policy, looked at are its rules: what the verdicts of either run quote or, for an undecided
     verdict on several groups, the group or pair that stands out most surely (the gap whose interval lies
     farthest from parity, the group whose interval lies farthest on the bad side). Without one: every
     measure of all rows that has a better side, and per attribute and rate the gap that stands out most
-    surely in either run.
+    surely in either run. Timings and energy count where both runs were made on hardware of one class;
+    otherwise they are shown.
+
+    Args:
+        pairing: the rows that both runs have, or why they are not paired (`pairing_of`).
 
     Returns:
         exit_code 2 when the runs were judged by different policies; 1 when a quantity became worse
@@ -67,7 +82,7 @@ def gate(baseline: Evidence, candidate: Evidence) -> GateReport:
         quantity, or the candidate lacks a measure, a decided rule or a pillar that the baseline had, or
         is incomplete; 0 otherwise.
     """
-    said, changes = statements(baseline, candidate), verdict_changes(baseline, candidate)
+    said, changes = statements(baseline, candidate, pairing), verdict_changes(baseline, candidate)
     if baseline.plan.policy_sha256 != candidate.plan.policy_sha256:
         sentence = "The candidate was not judged by the baseline's policy; audit it again with that policy."
         return GateReport(
@@ -79,9 +94,11 @@ def gate(baseline: Evidence, candidate: Evidence) -> GateReport:
             statements=said,
         )
     first, second = by_identity(baseline.measures), by_identity(candidate.measures)
-    same = same_predictions(baseline, candidate)
+    same = Sameness.of(baseline, candidate)
+    pairs = pairing if isinstance(pairing, Pairing) else None
     comparisons: list[Comparison] = []
-    losses, gaps = _verdict_reasons(changes)
+    foreign = _rules_on(baseline, {m.id for m in (*first.values(), *second.values()) if same.foreign(m)})
+    losses, gaps = _verdict_reasons([item for item in changes if item.rule not in foreign])
     gaps += _missing_pillars(baseline, candidate)
     if candidate.manifest.failed_shards:
         gaps.append(f"The candidate's audit is incomplete: {candidate.manifest.failed_shards} shards failed.")
@@ -100,8 +117,12 @@ def gate(baseline: Evidence, candidate: Evidence) -> GateReport:
             quantity.merit,
             title=quantity.title,
             tolerance=quantity.tolerance,
-            same_predictions=same,
+            same_predictions=same.exact(a),
+            pairs=pairs,
         )
+        if same.foreign(a):
+            comparisons.append(found.model_copy(update={"reading": "insufficient", "note": OTHER_HARDWARE}))
+            continue
         comparisons.append(found)
         if found.reading == "worse":
             losses.append(f"{quantity.title}, {subject_of(a)}: worse, {_moved(found)}.")
@@ -129,7 +150,13 @@ def not_inferior(comparison: Comparison, merit: Merit) -> bool:
     return worst >= -comparison.tolerance
 
 
-def _verdict_reasons(changes: tuple[VerdictChange, ...]) -> tuple[list[str], list[str]]:
+def _rules_on(run: Evidence, measures: set[str]) -> set[str]:
+    """Ids of the rules on these measures."""
+    rules = run.plan.policy.rules if run.plan.policy is not None else ()
+    return {rule.id for rule in rules if rule.measure in measures}
+
+
+def _verdict_reasons(changes: Sequence[VerdictChange]) -> tuple[list[str], list[str]]:
     """Rules that fail now and did not; rules decided before and not now (failed to undecided is no loss)."""
     losses, gaps = [], []
     for item in changes:
@@ -195,7 +222,7 @@ def _headlines(baseline: Evidence, candidate: Evidence, specs: dict[str, Measure
         for measure in run.measures:
             spec = specs[measure.id]
             merit = merit_of(spec)
-            if measure.value is None or measure.volatile or merit is None:
+            if measure.value is None or merit is None:
                 continue
             if spec.judging == "single" and not measure.slice:
                 yield _Quantity(identity(measure), spec.title, spec, merit, None)

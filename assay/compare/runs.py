@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 
-from assay.compare.change import change, merit_of
-from assay.compare.matching import by_identity, same_predictions
+from assay.compare.change import change
+from assay.compare.matching import Sameness, by_identity
+from assay.compare.pairing import Pairing
+from assay.compare.scales import merit_of
 from assay.contracts import (
     PILLARS,
     Comparison,
@@ -14,17 +16,17 @@ from assay.contracts import (
     Frozen,
     Identifier,
     Measure,
-    Outcome,
     Pillar,
     Text,
     Verdict,
+    VerdictChange,
 )
 from assay.evidence import measure_key
 from assay.policy.checking import measure_specs, pillar_of
 from assay.policy.groups import at_without_pair
 from assay.policy.wording import subject_of
 
-__all__ = ["CompareReport", "Unmatched", "VerdictChange", "compare", "statements", "verdict_changes"]
+__all__ = ["OTHER_HARDWARE", "CompareReport", "Unmatched", "compare", "statements", "verdict_changes"]
 
 
 class Unmatched(Frozen):
@@ -36,18 +38,6 @@ class Unmatched(Frozen):
     subject: Text
     reason: Text
     """Why the other run lacks it, as far as it says."""
-
-
-class VerdictChange(Frozen):
-    """A rule whose verdict differs between the runs."""
-
-    rule: Identifier
-    title: Text
-    pillar: Pillar
-    over: Text | None
-    before: Outcome | None
-    """Null when the run has no such verdict."""
-    after: Outcome | None
 
 
 class CompareReport(Frozen):
@@ -70,15 +60,22 @@ class CompareReport(Frozen):
 _ORDER = ("worse", "better", "insufficient", "unchanged")
 
 
-def compare(before: Evidence, after: Evidence) -> CompareReport:
+OTHER_HARDWARE = "Measured on other hardware: shown, not judged."
+
+
+def compare(before: Evidence, after: Evidence, pairing: Pairing | str | None = None) -> CompareReport:
     """Match the measures of two runs by identity and say of each whether it got better or worse.
 
     Compared is what a policy may judge and what has a better side; screens, p-values, ranges and
     measures such as the selection rate, of which neither more nor less is better, are left out.
     Tolerances come from the rules of the later run's policy, else `default_tolerance`.
+
+    Args:
+        pairing: the rows that both runs have, or why they are not paired (`pairing_of`).
     """
     specs = measure_specs((*after.methods, *before.methods))
-    same = same_predictions(before, after)
+    same = Sameness.of(before, after)
+    pairs = pairing if isinstance(pairing, Pairing) else None
     policy = after.plan.policy or before.plan.policy
     rules = reversed(policy.rules) if policy else ()
     tolerances = {rule.measure: rule.tolerance for rule in rules if rule.tolerance is not None}
@@ -95,14 +92,17 @@ def compare(before: Evidence, after: Evidence) -> CompareReport:
         has_a, has_b = _measured(a), _measured(b)
         if a is not None and b is not None and has_a and has_b:
             tolerance = tolerances.get(measure.id)
-            found.append(change(a, b, spec, merit, tolerance=tolerance, same_predictions=same))
+            one = change(a, b, spec, merit, tolerance=tolerance, same_predictions=same.exact(a), pairs=pairs)
+            if same.foreign(a):
+                one = one.model_copy(update={"reading": "insufficient", "note": OTHER_HARDWARE})
+            found.append(one)
         elif a is not None and has_a:
             only_before.append(_unmatched(a, b))
         elif b is not None and has_b:
             only_after.append(_unmatched(b, a))
     found.sort(key=lambda c: (PILLARS.index(c.pillar), _ORDER.index(c.reading)))
     return CompareReport(
-        statements=statements(before, after),
+        statements=statements(before, after, pairing),
         comparisons=tuple(found),
         only_before=tuple(only_before),
         only_after=tuple(only_after),
@@ -141,9 +141,10 @@ def _by_rule(run: Evidence) -> dict[Hashable, Verdict]:
     return found
 
 
-def statements(before: Evidence, after: Evidence) -> tuple[str, ...]:
-    """What differs in data, policy, plan and software, one sentence each, and how changes are judged."""
+def statements(before: Evidence, after: Evidence, pairing: Pairing | str | None = None) -> tuple[str, ...]:
+    """What differs in data, model, policy, plan and software, one sentence each, and how changes are judged."""
     said = [_about_data(before, after), _about_policy(before, after)]
+    said += _about_model(before, after)
     said += _about_plan(before, after)
     if before.manifest.code_sha256 != after.manifest.code_sha256:
         versions = f"{before.manifest.assay_version} and {after.manifest.assay_version}"
@@ -154,15 +155,36 @@ def statements(before: Evidence, after: Evidence) -> tuple[str, ...]:
         if run.manifest.failed_shards:
             count = run.manifest.failed_shards
             said.append(f"The {word} run is incomplete: {count} of its shards failed.")
-    if same_predictions(before, after):
+    same = Sameness.of(before, after)
+    if not same.hardware and any(m.volatile for run in (before, after) for m in run.measures):
+        said.append("The runs were made on different hardware: timings and energy are shown, not judged.")
+    if same.predictions:
         said.append("Both runs read the same predictions of the same rows, so changes are exact.")
+    elif isinstance(pairing, Pairing):
+        said.append(pairing.rows.sentence)
     else:
+        said += [pairing] if pairing else []
         said.append(
             "Rows are not paired: each change combines the intervals of both runs (MOVER) as if their "
             "rows were independent. Where both saw the same rows this is conservative: it may leave a "
             "real change undecided."
         )
     return tuple(said)
+
+
+def _about_model(before: Evidence, after: Evidence) -> list[str]:
+    a, b = before.subject.model, after.subject.model
+    if a is None or b is None:
+        return []
+    if a.sha256 == b.sha256:
+        return [f"Both runs asked the same model ({a.name}, sha256 {a.sha256[:12]})."]
+    said = f"The model changed: {a.name} (sha256 {a.sha256[:12]}), then {b.name} (sha256 {b.sha256[:12]})"
+    made = b.lineage
+    if made is None:
+        return [f"{said}."]
+    if made.parent_sha256 == a.sha256:
+        return [f"{said}, made from it by {made.remedy}."]
+    return [f"{said}, made by {made.remedy}, not from the first."]
 
 
 def _about_data(before: Evidence, after: Evidence) -> str:

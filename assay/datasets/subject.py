@@ -25,7 +25,8 @@ class Subject:
     """A profile, its tables, and what the model reads of them.
 
     Args:
-        images: role -> uint8 (rows, channels, height, width), memory-mapped; for image data.
+        images: role -> uint8 or float32 in [0, 1], (pictures, channels, height, width), memory-mapped; the
+            column `profile.roles.image` says which picture a row has.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Subject:
         tables: Mapping[DatasetRole, Table],
         *,
         model: Model | None = None,
-        images: Mapping[DatasetRole, npt.NDArray[np.uint8]] | None = None,
+        images: Mapping[DatasetRole, npt.NDArray[Any]] | None = None,
     ) -> None:
         self.profile = profile
         self._tables = dict(tables)
@@ -69,9 +70,9 @@ class Subject:
     def inputs(self, role: DatasetRole, rows: Rows) -> Inputs:
         """What the model reads of these rows, in original units; see `SubjectProtocol.inputs`."""
         rows = np.asarray(rows, dtype=np.int64)
-        if self._images:
-            return self._images[role][rows].astype(np.float32) / np.float32(255)
         table = self.dataset(role)
+        if self.profile.modality == "image":
+            return self._pictures(role, rows)
         if self.profile.modality == "text":
             assert self.profile.roles.text is not None
             return _gather(table, [self.profile.roles.text], rows, _texts)
@@ -84,6 +85,14 @@ class Subject:
             return np.stack([reader.read(batch) for reader in readers], axis=1)
 
         return _gather(table, names, rows, read)
+
+    def _pictures(self, role: DatasetRole, rows: Rows) -> npt.NDArray[np.float32]:
+        column = self.profile.roles.image
+        if column is None or role not in self._images:
+            raise Internal(f"The {role} dataset has no images.")
+        places = _gather(self.dataset(role), [column], rows, lambda batch: batch.numbers(column))
+        found = self._images[role][np.asarray(places).astype(np.int64)]
+        return np.asarray(found / np.float32(255) if found.dtype == np.uint8 else found, dtype=np.float32)
 
     def labels(self, role: DatasetRole, rows: Rows) -> npt.NDArray[Any]:
         """Class codes int64 (rows,), -1 = missing; float64 for a regression."""

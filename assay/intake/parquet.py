@@ -14,7 +14,7 @@ from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import clean_names
 
-__all__ = ["ParquetSource"]
+__all__ = ["ParquetSource", "plain_column"]
 
 MAX_ROWS = 10**9
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
@@ -73,7 +73,7 @@ class ParquetSource:
                     self.done = min(1.0, read / total)
                     if batch.num_rows:
                         yield [
-                            _plain(batch.column(index_of[place]), as_text=column in as_text)
+                            plain_column(batch.column(index_of[place]), as_text=column in as_text)
                             for column, place in zip(columns, places, strict=True)
                         ]
             with self._path.open("rb") as raw:
@@ -107,11 +107,11 @@ def _readable(kind: pa.DataType) -> bool:
     )
 
 
-def _plain(column: pa.Array, *, as_text: bool) -> pa.Array:
+def plain_column(column: pa.Array, *, as_text: bool) -> pa.Array:
     """Strings or float64, whatever the column's type."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain(column.dictionary_decode(), as_text=as_text)
+        return plain_column(column.dictionary_decode(), as_text=as_text)
     if pa.types.is_floating(kind):
         numbers = pc.cast(column, pa.float64())
         return _shortest(numbers) if as_text else numbers

@@ -17,7 +17,7 @@ _PEEK = 65_536
 class FileKind(NamedTuple):
     """`text` is comma-, tab-, semicolon- or bar-separated; `gzip` says whether it is compressed."""
 
-    format: Literal["text", "parquet"]
+    format: Literal["text", "parquet", "npz"]
     gzip: bool
 
 
@@ -46,12 +46,15 @@ _JSON_STARTS = (b'{"', b"[{", b"[[", b'["')
 def recognise(path: Path) -> FileKind:
     """Tell what the file at `path` is from its first bytes.
 
-    Raises BadInput, naming what it seems to be and the way out, for anything but delimited text (gzip too)
-    and Parquet; also for a missing, unreadable or empty file and for a folder.
+    Raises BadInput, naming what it seems to be and the way out, for anything but delimited text (gzip too),
+    Parquet and .npz; also for a missing, unreadable or empty file and for a folder.
     """
     name = visible(path.name)
     if path.is_dir():
-        raise BadInput(f"{name} is a folder; name the file in it.")
+        raise BadInput(
+            f"{name} is a folder; name the file in it. (A folder of images has a subfolder for each class, "
+            "with PNG or JPEG files.)"
+        )
     if path.exists() and not path.is_file():
         raise BadInput(f"{name} is no regular file; save the table in one.")
     try:
@@ -66,6 +69,8 @@ def recognise(path: Path) -> FileKind:
         raise BadInput(f"{name} is empty.")
     if head.startswith(b"PAR1"):
         return FileKind("parquet", gzip=False)
+    if _is_npz(head):
+        return FileKind("npz", gzip=False)
     if not head.startswith(b"\x1f\x8b"):
         _refuse_foreign(name, head)
         return FileKind("text", gzip=False)
@@ -76,6 +81,12 @@ def recognise(path: Path) -> FileKind:
         raise BadInput(f"{name} is a gzipped Parquet file; Parquet compresses itself: unpack it first.")
     _refuse_foreign(name, inner, inside="a gzip file that holds ")
     return FileKind("text", gzip=True)
+
+
+def _is_npz(head: bytes) -> bool:
+    """A zip whose first member is an array."""
+    length = int.from_bytes(head[26:28], "little")
+    return head.startswith(b"PK\x03\x04") and head[30 : 30 + length].endswith(b".npy")
 
 
 def _first_bytes_inside(name: str, head: bytes) -> bytes:

@@ -41,6 +41,7 @@ class ColumnRoles(NamedTuple):
     identifier: str | None
     split: str | None
     text: str | None
+    image: str | None
     features: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -54,12 +55,17 @@ class ColumnRoles(NamedTuple):
             self.identifier: "identifier",
             self.split: "roles",
             self.text: "text",
+            self.image: "image",
         }
         return "sensitive" if column in self.sensitive else named.get(column, "feature")
 
 
-def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> ColumnRoles:
+def resolve_roles(
+    request: DataRequest, columns: Sequence[str], file: str, image: str | None = None
+) -> ColumnRoles:
     """Roles from the request; those it leaves open are taken from conventional column names, with a note.
+
+    `image` is the column that tells a row its picture, for image data.
 
     Raises BadInput for a column that the file does not have, one column in two roles (label and predictions
     may be the same column), a bin for a column that is not sensitive, and when nothing is left to audit.
@@ -78,6 +84,7 @@ def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> Co
         )
         if name is not None
     ]
+    asked += [("image", image)] if image is not None else []
     taken: dict[str, str] = {}
     for role, name in asked:
         if name not in columns:
@@ -124,6 +131,7 @@ def resolve_roles(request: DataRequest, columns: Sequence[str], file: str) -> Co
         identifier=request.identifier,
         split=request.roles_column,
         text=request.text,
+        image=image,
         features=tuple(name for name in columns if name not in taken),
         notes=tuple(notes),
     )

@@ -41,14 +41,16 @@ def check_safetensors(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
                     f"{name} is not a safetensors file, or is cut short: its header is said to have "
                     f"{length:,} bytes, the file has {size:,}."
                 )
-            header: Any = json.loads(file.read(length))
+            header: Any = json.loads(file.read(length), object_pairs_hook=_unique)
     except OSError as error:
         raise BadInput(f"{name} cannot be read: {error.strerror or error}.") from None
     except (ValueError, RecursionError):
         raise BadInput(f"{name} is not a safetensors file: its header is not JSON.") from None
     if not isinstance(header, dict):
         raise BadInput(f"{name} is not a safetensors file: its header is no JSON object.")
-    header.pop("__metadata__", None)
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise BadInput(f"{name} is not a safetensors file: its metadata are no texts.")
     tensors, spans = {}, []
     for tensor, entry in header.items():
         kind, shape, span = _entry(name, tensor, entry)
@@ -67,12 +69,28 @@ def check_safetensors(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
     return tensors
 
 
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two readers may each take another of two equal keys."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError
+    return value
+
+
 def _entry(name: str, tensor: str, entry: Any) -> tuple[str, tuple[int, ...], tuple[int, int]]:
     shown = visible(str(tensor)[:80])
     try:
         kind = str(entry["dtype"])
-        shape = tuple(int(size) for size in entry["shape"])
-        first, stop = (int(place) for place in entry["data_offsets"])
+        shape = tuple(_whole(size) for size in entry["shape"])
+        first, stop = (_whole(place) for place in entry["data_offsets"])
+        if len(entry) != 3:
+            raise ValueError
     except (KeyError, TypeError, ValueError):
         raise BadInput(f'{name}: the header\'s entry of tensor "{shown}" is malformed.') from None
     if kind not in _SIZES:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from assay.contracts import FileRequest
+from assay.contracts import FileRequest, ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import MAX_COLUMNS
 from assay.intake.delimited import DelimitedSource
+from assay.intake.image_folder import is_image_folder, open_image_folder
+from assay.intake.npz import open_npz
 from assay.intake.parquet import ParquetSource
 from assay.intake.recognise import recognise
 
-__all__ = ["MAX_COLUMNS", "Source", "open_source"]
+__all__ = ["MAX_COLUMNS", "Pixels", "Source", "open_source"]
 
 
 class Source(Protocol):
@@ -42,10 +44,24 @@ class Source(Protocol):
         ...
 
 
-def open_source(request: FileRequest) -> Source:
+class Pixels(NamedTuple):
+    """Where pictures are written to, and how the model reads them (None: as they are)."""
+
+    path: Path
+    wanted: ImageInput | None
+
+
+def open_source(request: FileRequest, pixels: Pixels) -> Source:
     """Recognise the file by its content and open it. Raises BadInput (see `recognise` and the sources)."""
     path = Path(request.path)
-    kind = recognise(path)
+    folder = is_image_folder(path)
+    kind = None if folder else recognise(path)
+    if kind is None or kind.format == "npz":
+        if request.header is not None:
+            raise BadInput(f"{visible(path.name)} holds images, not a table; leave --header out.")
+        if folder:
+            return open_image_folder(path, pixels.path, pixels.wanted)
+        return open_npz(path, pixels.path, pixels.wanted)
     if kind.format == "parquet":
         if request.header is not None:
             raise BadInput(f"{visible(path.name)} is Parquet and names its own columns; leave --header out.")

@@ -94,6 +94,7 @@ def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[s
         *roles.sensitive,
         roles.cluster,
         roles.text,
+        roles.image,
         *roles.features,
     )
     wanted = {name for name in named if name is not None}

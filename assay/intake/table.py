@@ -1,9 +1,12 @@
-"""The gate for tables: files in, a typed, profiled, memory-mapped subject out."""
+"""The gate for data: files in, a typed, profiled, memory-mapped subject out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from assay.contracts import (
     Capability,
@@ -17,12 +20,14 @@ from assay.contracts import (
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.errors import BadInput
+from assay.intake.images import IMAGE, ImageSource
 from assay.intake.model_target import decide_model_target
 from assay.intake.roles import ColumnRoles, resolve_roles
-from assay.intake.source import open_source
+from assay.intake.source import Pixels, Source, open_source
 from assay.intake.survey import Survey, survey
 from assay.intake.tables import make_tables
 from assay.intake.target import Target, decide_target
+from assay.intake.text_column import with_text_column
 
 __all__ = ["take_in"]
 
@@ -59,13 +64,21 @@ def take_in(
     }
     others = [(role, file) for role, file in named.items() if file is not None]
     steps = 2 * (1 + len(others))
-    source = open_source(request.test)
-    roles = resolve_roles(request, source.columns, source.name)
+    source = _opened(request.test, "test", scratch, signature)
+    pictures = isinstance(source, ImageSource)
+    roles = resolve_roles(request, source.columns, source.name, IMAGE if pictures else None)
     surveys = [survey(source, "test", roles, request, _part(tick, 0, steps))]
     for step, (role, file) in enumerate(others, start=1):
-        surveys.append(survey(open_source(file), role, roles, request, _part(tick, step, steps)))
+        other = _opened(file, role, scratch, signature)
+        if isinstance(other, ImageSource) != pictures:
+            raise BadInput(
+                f"{source.name} and {other.name} ({role}) must both hold images, or both be tables."
+            )
+        surveys.append(survey(other, role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
     test = surveys[0]
+    if signature is not None:
+        roles = with_text_column(test.source.name, request, roles, test.scans["test"], signature)
     others_labels = _other_labels(surveys, roles)
     target = (
         decide_target(test.source.name, request, roles, test.scans["test"], others_labels)
@@ -76,16 +89,34 @@ def take_in(
     )
     notes = [*roles.notes, *target.notes]
     tables: dict[DatasetRole, Table] = {}
+    images: dict[DatasetRole, npt.NDArray[Any]] = {}
     sensitive = roles.sensitive
     for step, done in enumerate(surveys, start=len(surveys)):
         made, sensitive = make_tables(
             done, request, roles, sensitive, target, scratch, notes, _part(tick, step, steps), signature
         )
         tables.update(made)
+        if isinstance(done.source, ImageSource):
+            images.update(dict.fromkeys(made, done.source.pixels))
     tick(1.0)
     ordered = {role: tables[role] for role in _ORDER if role in tables}
     profile = _profile(roles, sensitive, target, ordered, [*_notes(surveys), *notes])
-    return Subject(profile, ordered)
+    return Subject(profile, ordered, images=images)
+
+
+def _opened(file: FileRequest, role: DatasetRole, scratch: Path, signature: ModelSignature | None) -> Source:
+    """The file, of the kind that the model reads."""
+    wanted = None if signature is None else signature.image
+    source = open_source(file, Pixels(scratch / f"{role}.pixels", wanted))
+    pictures = isinstance(source, ImageSource)
+    if signature is not None and pictures != (wanted is not None):
+        reads = {"image": "images", "text": "texts", "table": "the columns of a table"}[signature.modality]
+        way_out = "Give an .npz, or a folder with a subfolder of PNG or JPEG files for each class."
+        raise BadInput(
+            f"The model reads {reads}, but {source.name} {'holds images' if pictures else 'is a table'}."
+            + (f" {way_out}" if wanted is not None else "")
+        )
+    return source
 
 
 def _part(tick: Callable[[float], None], step: int, steps: int) -> Callable[[float], None]:
@@ -140,7 +171,7 @@ def _profile(
     demoted = set(roles.sensitive) - set(sensitive)
     taken = set(_named(roles)) | set(sensitive)
     return Profile(
-        modality="table",
+        modality="table" if roles.image is None else "image",
         grade="supplied",
         signature=target.signature,
         capabilities=tuple(capabilities),
@@ -152,6 +183,7 @@ def _profile(
             cluster=roles.cluster,
             identifier=roles.identifier,
             text=roles.text,
+            image=roles.image,
             features=tuple(
                 column.name
                 for column in tables["test"].profile.columns
@@ -166,6 +198,6 @@ def _profile(
 def _named(roles: ColumnRoles) -> list[str]:
     single = (
         *(roles.label, roles.prediction, roles.score),
-        *(roles.cluster, roles.identifier, roles.split, roles.text),
+        *(roles.cluster, roles.identifier, roles.split, roles.text, roles.image),
     )
     return [name for name in single if name is not None]

@@ -10,6 +10,7 @@ from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
 from assay.errors import BadInput
 from assay.intake.columns import ColumnPlan, plan_cluster, plan_codes, plan_feature, plan_sensitive
+from assay.intake.images import PICTURE
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey
@@ -116,7 +117,8 @@ def _plan(
         return _plan_target(scan, roles, target)
     if scan.name in sensitive:
         return plan_sensitive(name, scan, request.bins, request.max_groups)
-    if scan.name in (roles.identifier, roles.text):
+    picture = PICTURE if roles.image is not None else None
+    if scan.name in (roles.identifier, roles.text, picture):
         return ColumnPlan(scan.name, "text")
     if scan.name == roles.cluster:
         return plan_cluster(scan)

@@ -39,6 +39,8 @@ class Model(ABC):
     """
 
     kind_capabilities: ClassVar[tuple[Capability, ...]] = ("query",)
+    most_rows: ClassVar[int] = 65_536
+    """Rows of one call that this kind of model takes at most, whatever was asked for."""
 
     def __init__(self, signature: ModelSignature, facts: ModelFacts, *, batch_rows: int = 1024) -> None:
         self.signature = signature

@@ -80,7 +80,7 @@ class TorchFolder:
             device=device,
             lineage=read_lineage(path / LINEAGE),
         )
-        model = ArrayNetwork(module, found, facts)
+        model = ArrayNetwork(module, found, facts, architecture=architecture.id, config=architecture.config)
         _try_one_row(model, path.name)
         return model
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.contracts import Capability, ImageInput, ModelFacts, ModelSignature
-from assay.errors import BadInput
+from assay.contracts import Capability, ImageInput, Lineage, ModelFacts, ModelSignature
+from assay.errors import BadInput, Internal
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder
 
@@ -80,6 +83,20 @@ class TorchModel(Model):
     def logits(self, encoded: Any) -> torch.Tensor:
         """(rows, classes) before the softmax, differentiable; (rows, 1) for regressions and plain scores."""
 
+    def copy(self) -> Self:
+        """The same model around a copy of its network, which may be trained without touching this one."""
+        found = copy.copy(self)
+        found.module = copy.deepcopy(self.module)
+        found.notes = list(self.notes)
+        return found
+
+    def write(self, folder: Path, lineage: Lineage) -> Path:
+        """Write the network as it now is, in the format it came in, with its signature and lineage.
+
+        Raises Internal: a format that can be read but not written.
+        """
+        raise Internal(f"A model in the format {self.facts.format} cannot be written.")
+
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         """Softmax where the output is a logit; the output itself otherwise."""
         return logits.softmax(dim=-1) if self.signature.output == "logit" else logits
@@ -96,6 +113,9 @@ class ArrayNetwork(TorchModel):
     """A network over tables or images: `encode` gives one float32 tensor.
 
     Tables: (rows, width) by `TableEncoder`. Images: (rows, channels, height, width), (x - mean) / scale.
+
+    Args:
+        architecture, config: what `assay.models.architectures.build` made the network from.
     """
 
     def __init__(
@@ -104,9 +124,13 @@ class ArrayNetwork(TorchModel):
         signature: ModelSignature,
         facts: ModelFacts,
         *,
+        architecture: str,
+        config: Mapping[str, Any],
         batch_rows: int = 1024,
     ) -> None:
         super().__init__(module, signature, facts, batch_rows=batch_rows)
+        self.architecture = architecture
+        self.config = dict(config)
         self.encoder = TableEncoder(signature.columns) if signature.columns else None
 
     def encode(self, inputs: Inputs) -> torch.Tensor:
@@ -122,6 +146,13 @@ class ArrayNetwork(TorchModel):
     def logits(self, encoded: Any) -> torch.Tensor:
         found: torch.Tensor = self.module(encoded)
         return found
+
+    def write(self, folder: Path, lineage: Lineage) -> Path:
+        from assay.models.torch_folder import write_torch_folder
+
+        return write_torch_folder(
+            folder, self.module, self.architecture, self.config, self.signature, lineage
+        )
 
 
 def normalise(images: torch.Tensor, image: ImageInput) -> torch.Tensor:

@@ -24,8 +24,18 @@ ENVIRONMENT = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
     "OMP_NUM_THREADS",
+    "CUDA_VISIBLE_DEVICES",
 )
 """The only variables of the parent that the child sees."""
+
+_FIXED = {
+    "PYTHONHASHSEED": "0",
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""What the child is told besides: the same order of sets each time, and no way to a model hub."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -34,9 +44,9 @@ _MAX_FILE_BYTES = 64 * 1024**3
 
 
 def child_environment(parent: Mapping[str, str], scratch: str) -> dict[str, str]:
-    """The child's whole environment: the fixed list, a fixed hash seed, and the scratch folder as home."""
+    """The child's whole environment: the fixed list, fixed settings, and the scratch folder as home."""
     environment = {name: parent[name] for name in ENVIRONMENT if name in parent}
-    environment.update(HOME=scratch, TMPDIR=scratch, PYTHONHASHSEED="0", PATH=os.defpath)
+    environment.update(_FIXED, HOME=scratch, TMPDIR=scratch, PATH=os.defpath)
     return environment
 
 
@@ -59,7 +69,7 @@ def lock_down(parent: int) -> dict[str, bool]:
     return layers
 
 
-_OURS = {"HOME", "TMPDIR", "PYTHONHASHSEED", "PATH", "LC_CTYPE", "__CF_USER_TEXT_ENCODING"}
+_OURS = {"HOME", "TMPDIR", "PATH", "LC_CTYPE", "__CF_USER_TEXT_ENCODING", *_FIXED}
 
 
 def _prctl(option: int, value: int) -> bool:

@@ -114,6 +114,48 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        method="explainability.shapley",
+        golden="methods/explainability/test_interventional.py::"
+        "test_exact_values_equal_the_definition_and_shaps_exact_explainer",
+        golden_source="shap.ExactExplainer and Shapley's definition; besides the closed form of linear "
+        "models, phi = beta (x - mean) (test_a_linear_model_has_its_closed_form), that of games of order 2, "
+        "and shap.KernelExplainer without its regularisation",
+        golden_threshold="1e-13",
+        planted="methods/explainability/test_shapley.py::"
+        "test_a_model_that_uses_the_sensitive_attribute_is_found",
+        planted_threshold="share of the sensitive attribute wholly above 0.2, exact and sampled",
+        null="methods/explainability/test_shapley.py::"
+        "test_a_model_that_ignores_the_sensitive_attribute_raises_no_alarm",
+        null_threshold="share wholly below 0.02, its interval holds 0, exact and sampled",
+        mutant=Mutant(
+            file="assay/methods/explainability/interventional.py",
+            old="    absent = weight[np.minimum(size, players - 1)]",
+            new="    absent = weight[np.maximum(size - 1, 0)]",
+            caught_by="methods/explainability/test_interventional.py::"
+            "test_exact_values_equal_the_definition_and_shaps_exact_explainer",
+        ),
+    ),
+    Row(
+        method="privacy.membership_loss",
+        golden="methods/privacy/test_membership_loss.py::"
+        "test_the_loss_of_a_linear_model_with_shifted_margins_has_a_closed_form",
+        golden_source="closed form: margins N(d, 1) of members, N(0, 1) of others give AUC Phi(d / sqrt 2), "
+        "true positive rate Phi(d + Phi^-1(FPR)), advantage 2 Phi(d / 2) - 1",
+        golden_threshold="AUC within 0.001, true positive rate within 0.005",
+        planted="methods/privacy/test_membership_loss.py::test_a_model_that_learnt_its_rows_by_heart_is_found",
+        planted_threshold="a network fitted to 200 random labels: AUC wholly above 0.6",
+        null="methods/privacy/test_membership_loss.py::"
+        "test_rows_that_the_model_was_not_trained_on_are_not_called_members",
+        null_threshold="AUC interval holds 0.5, advantage and gap hold 0",
+        mutant=Mutant(
+            file="assay/methods/privacy/threshold_attack.py",
+            old="    first, held = _halves(members, rng), _halves(others, rng)",
+            new="    first, held = (members, members), (others, others)",
+            caught_by="methods/privacy/test_threshold_attack.py::"
+            "test_chosen_on_the_rows_it_is_measured_on_the_advantage_would_be_too_good",
+        ),
+    ),
+    Row(
         method="data_quality.basics",
         golden="methods/data_quality/test_basics.py::test_the_published_counts_of_adult",
         golden_source="UCI Adult's training rows: 32,561 rows, 24 repeated, 1,836 / 1,843 / 583 missing "

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import io
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from assay.contracts import DataRequest, FileRequest
 from assay.errors import BadInput
+from assay.intake.safetensors_header import check_safetensors
 from assay.intake.table import take_in
 
 _SETTINGS = settings(deadline=None, max_examples=75, suppress_health_check=[HealthCheck.too_slow])
@@ -114,3 +120,74 @@ def test_any_damage_to_a_parquet_file(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
     _answer(bytes(content), label="y", sensitive=("g",))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_any_damage_to_an_npz(data: st.DataObject) -> None:
+    sink = io.BytesIO()
+    np.savez(sink, images=np.arange(160, dtype=np.uint8).reshape(10, 4, 4), labels=[0, 1] * 5, sex=["f"] * 10)
+    content = bytearray(sink.getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content))) if data.draw(st.booleans()) else len(content)
+    _answer(bytes(content[:cut]), label="label")
+
+
+def _as_the_library_reads(path: Path) -> None:
+    """What the check lets through, the library reads, with the names and shapes that the check found."""
+    refusal, found = "", {}
+    try:
+        found = check_safetensors(path)
+    except BadInput as error:
+        refusal = error.message
+    if refusal:
+        event("refused")
+        assert "\n" not in refusal
+        return
+    event("let through")
+    with safe_open(path, "numpy") as opened:
+        shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}  # noqa: SIM118
+    assert shapes == {name: shape for name, (_, shape) in found.items()}
+
+
+_ENTRY = st.fixed_dictionaries(
+    {
+        "dtype": st.sampled_from(["F32", "U8", "BOOL", "F99", 7]),
+        "shape": st.lists(st.one_of(st.integers(-2, 4), st.just(2**62), st.just("x")), max_size=3),
+        "data_offsets": st.lists(st.one_of(st.integers(-1, 40), st.just(2**63)), min_size=0, max_size=3),
+    }
+)
+
+
+@_SETTINGS
+@given(
+    st.one_of(
+        st.binary(max_size=64),
+        st.dictionaries(st.text(max_size=4), st.one_of(_ENTRY, st.integers(), st.none()), max_size=3).map(
+            lambda header: json.dumps(header).encode()
+        ),
+    ),
+    st.binary(max_size=48),
+    st.one_of(st.none(), st.integers(0, 2**64 - 1)),
+)
+def test_any_safetensors_header(header: bytes, content: bytes, length: int | None) -> None:
+    said = len(header) if length is None else length
+    whole = said.to_bytes(8, "little") + header + content
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        path.write_bytes(whole)
+        _as_the_library_reads(path)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_any_damage_to_safetensors(data: st.DataObject) -> None:
+    content = bytearray(save({"a": np.ones((2, 3), np.float32), "b": np.arange(4)}))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(content))) if data.draw(st.booleans()) else len(content)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        path.write_bytes(bytes(content[:cut]))
+        _as_the_library_reads(path)

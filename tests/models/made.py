@@ -8,13 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from assay.contracts import DataRequest, FileRequest, InputColumn, ModelRequest, ModelSignature
+from assay.contracts import (
+    DataRequest,
+    FileRequest,
+    InputColumn,
+    ModelRequest,
+    ModelSignature,
+    TextInput,
+)
 from assay.datasets.subject import Subject
 from assay.loading import load_subject
+from assay.models.huggingface import write_huggingface
 from assay.models.torch_folder import write_torch_folder
 from tests.support import write_csv
 
-__all__ = ["linear_folder", "model_subject", "number", "regression_folder", "relu_folder"]
+__all__ = [
+    "WORDS",
+    "linear_folder",
+    "model_subject",
+    "number",
+    "regression_folder",
+    "relu_folder",
+    "tiny_bert",
+]
+
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "good", "bad", "day", "film", "##s", "very", ".")
+"""The vocabulary of `tiny_bert`."""
 
 
 def number(name: str, *, mean: float = 0.0, scale: float = 1.0, **more: Any) -> InputColumn:
@@ -74,6 +93,45 @@ def two_gaussians(rows: int, seed: int) -> dict[str, Any]:
         "sex": rng.choice(["f", "m"], rows).tolist(),
         "label": ["yes" if one else "no" for one in label],
     }
+
+
+def tiny_bert(
+    folder: Path,
+    *,
+    classes: tuple[str, ...] = ("bad", "good"),
+    signature: ModelSignature | None = None,
+    seed: int = 0,
+    **config: Any,
+) -> Path:
+    """A Hugging Face folder of a BERT with random weights, 8 numbers wide, that knows `WORDS`."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    torch.manual_seed(seed)
+    sizes = {
+        "hidden_size": 8,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "max_position_embeddings": 32,
+        "initializer_range": 0.5,
+    }
+    module = BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(WORDS),
+            id2label=dict(enumerate(classes)),
+            num_labels=len(classes),
+            **{**sizes, **config},
+        )
+    )
+    tokenizer = BertTokenizer(vocab={word: place for place, word in enumerate(WORDS)})
+    described = signature or ModelSignature(
+        task="binary" if len(classes) == 2 else "multiclass",
+        output="logit",
+        classes=classes,
+        text=TextInput(max_length=16),
+    )
+    return write_huggingface(folder, module, tokenizer, described)
 
 
 def regression_folder(

@@ -15,6 +15,7 @@ import pytest
 
 from assay.contracts import DataRequest, FileRequest
 from assay.errors import BadInput, ChildFailed
+from assay.runner.sandbox import child_environment
 from assay.runner.supervisor import Supervisor
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and prctl of Linux")
@@ -100,6 +101,16 @@ def test_the_child_sees_nothing_of_the_parents_environment(
         supervisor.intake()
         environment = Path(f"/proc/{supervisor.process_id}/environ").read_bytes()
     assert b"do-not-leak" not in environment
+
+
+def test_the_child_knows_no_way_to_a_model_hub_and_which_gpus_it_may_use() -> None:
+    found = child_environment(
+        {"CUDA_VISIBLE_DEVICES": "1", "HF_HUB_OFFLINE": "0", "HF_TOKEN": "s"}, "/scratch"
+    )
+    assert found["HF_HUB_OFFLINE"] == found["TRANSFORMERS_OFFLINE"] == "1"
+    assert found["TOKENIZERS_PARALLELISM"] == "false"
+    assert found["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "HF_TOKEN" not in found
 
 
 def test_bad_input_comes_back_as_one_sentence(tmp_path: Path) -> None:

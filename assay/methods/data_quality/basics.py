@@ -42,6 +42,7 @@ from assay.methods.data_quality.reading import (
     compared,
     content,
     limits,
+    read_asked,
     read_other,
     read_test,
     screen_columns,
@@ -118,6 +119,9 @@ class Basics:
         if stage > 0:
             return ()
         planned = [("test", shard) for shard in row_shards(self.spec.id, profile.test.rows)]
+        asked = profile.dataset("asked")
+        if asked is not None:
+            planned += [("asked", shard) for shard in row_shards(self.spec.id, asked.rows)]
         for role in OTHERS:
             dataset = profile.dataset(role)
             if dataset is not None and compared(profile, role):
@@ -136,6 +140,8 @@ class Basics:
         arrays: dict[str, npt.NDArray[np.generic]] = {}
         if part == "test":
             arrays = read_test(shard, subject, params.exact_rows, context)
+        elif part == "asked":
+            arrays = read_asked(shard, subject, params.exact_rows, context)
         elif part == "columns":
             data["suspicious"] = screen_columns(subject, params.screen_rows, context)
         else:
@@ -147,7 +153,8 @@ class Basics:
         self, partials: Sequence[Partial], profile: Profile, params: BasicsParams, context: MergeContext
     ) -> MethodResult:
         parts = {
-            name: [p for p in partials if p.data["part"] == name] for name in ("test", *OTHERS, "columns")
+            name: [p for p in partials if p.data["part"] == name]
+            for name in ("test", "asked", *OTHERS, "columns")
         }
         notes: list[str] = []
         measures = list(counted_measures(profile, context.grade))
@@ -179,7 +186,7 @@ def _repeated(
     parts: dict[str, list[Partial]],
     notes: list[str],
 ) -> Iterator[Measure]:
-    if not profile.roles.features:
+    if not profile.roles.described_by:
         yield from unrepeatable_measures(profile, context.grade)
         return
     (_, share), (limit, shared) = limits(profile, params.exact_rows)
@@ -201,7 +208,11 @@ def _repeated(
         if not columns:
             notes.append(f"The {role} data have none of the feature columns: leakage cannot be looked for.")
             continue
-        own = features if columns == content(profile) else _joined(parts["test"], role)
+        if parts["asked"]:
+            # The test rows were predicted by several models; only these were kept from the one trained here.
+            own = _joined(parts["asked"], role)
+        else:
+            own = features if columns == content(profile) else _joined(parts["test"], role)
         own = own[own <= np.uint64(limit)]
         of = len(content(profile))
         if len(columns) < of:

@@ -9,6 +9,7 @@ from assay.contracts import (
     DatasetRole,
     Direction,
     Grade,
+    Judging,
     Measure,
     MeasureSpec,
     Profile,
@@ -34,13 +35,15 @@ _METHOD = "data_quality.basics"
 _MOST_POINTS = 2_000
 
 
-def _spec(name: str, title: str, unit: str, direction: Direction, description: str) -> MeasureSpec:
+def _spec(
+    name: str, title: str, unit: str, direction: Direction, description: str, judging: Judging = "single"
+) -> MeasureSpec:
     return MeasureSpec(
         id=f"data_quality.{name}",
         title=title,
         unit=unit,
         direction=direction,
-        judging="single",
+        judging=judging,
         description=description,
         needs=_NEEDS.get(name, ()),
     )
@@ -57,7 +60,8 @@ _NEEDS: dict[str, tuple[Capability, ...]] = {
 
 
 MEASURES: tuple[MeasureSpec, ...] = (
-    _spec("rows", "Rows", "count", "higher", "Rows of the dataset that were audited."),
+    _spec("rows", "Rows", "count", "higher", "Rows of the test dataset that were audited."),
+    _spec("other_rows", "Rows beside the test rows", "count", "none", "Rows of another dataset.", "shown"),
     _spec(
         "missing_share", "Missing values", "share", "lower", "Missing cells of a column / rows, test dataset."
     ),
@@ -147,8 +151,11 @@ def counted_measures(profile: Profile, grade: Grade) -> Iterator[Measure]:
     """Rows, missing cells and the rarest class: what intake has counted already."""
     test = profile.test
     for dataset in profile.datasets:
-        at: dict[str, str] = {} if dataset.role == "test" else {"dataset": dataset.role}
-        yield _measure("rows", grade, dataset.rows, dataset.rows, at=at)
+        if dataset.role == "test":
+            yield _measure("rows", grade, dataset.rows, dataset.rows)
+        else:
+            at = {"dataset": dataset.role}
+            yield _measure("other_rows", grade, dataset.rows, dataset.rows, at=at)
     for column in test.columns:
         share = column.missing / column.rows if column.rows else None
         yield _measure(
@@ -194,7 +201,7 @@ def repeat_measures(
             note=note,
         )
 
-    columns = len(profile.roles.features) + len(profile.roles.sensitive)
+    columns = len(profile.roles.described_by) + len(profile.roles.sensitive)
     compared = f"columns compared: {columns}{' and the label' if profile.roles.label else ''}"
     yield share("duplicate_share", found.duplicates, compared)
     if found.conflicts is not None and labelled:

@@ -12,7 +12,17 @@ from assay.methods.data_quality.repeats import hash_limit
 from assay.methods.data_quality.telling_features import SUSPICIOUS, number_area, purity
 from assay.methods.fairness.cells import count_rows
 
-__all__ = ["OTHERS", "Telling", "compared", "content", "limits", "read_other", "read_test", "screen_columns"]
+__all__ = [
+    "OTHERS",
+    "Telling",
+    "compared",
+    "content",
+    "limits",
+    "read_asked",
+    "read_other",
+    "read_test",
+    "screen_columns",
+]
 
 OTHERS: tuple[DatasetRole, ...] = ("training", "tuning")
 """Datasets whose rows must not stand among the test rows."""
@@ -25,24 +35,24 @@ Telling = tuple[str, str, float, int]
 
 
 def content(profile: Profile) -> tuple[str, ...]:
-    """What makes a row itself: features and sensitive attributes, in the order of the file."""
-    wanted = {*profile.roles.features, *profile.roles.sensitive}
+    """What makes a row itself: features, text and sensitive attributes, in the order of the file."""
+    wanted = {*profile.roles.described_by, *profile.roles.sensitive}
     return tuple(column.name for column in profile.test.columns if column.name in wanted)
 
 
 def compared(profile: Profile, role: DatasetRole) -> tuple[str, ...]:
     """The content columns that another dataset has too; none when it shares no feature."""
     other = profile.dataset(role)
-    if other is None or not profile.roles.features:
+    if other is None or not profile.roles.described_by:
         return ()
-    there = {column.name for column in other.columns}
+    there = {column.name for column in other.columns} & {column.name for column in profile.asked.columns}
     common = tuple(name for name in content(profile) if name in there)
-    return common if set(common) & set(profile.roles.features) else ()
+    return common if set(common) & set(profile.roles.described_by) else ()
 
 
 def limits(profile: Profile, exact_rows: int) -> tuple[tuple[int, float], tuple[int, float]]:
     """Hash limits (and kept shares) for repeats inside the test rows, and for comparing datasets."""
-    largest = max(d.rows for d in profile.datasets if d.role in ("test", *OTHERS))
+    largest = max(d.rows for d in profile.datasets if d.role in ("test", "asked", *OTHERS))
     return hash_limit(profile.test.rows, exact_rows), hash_limit(largest, exact_rows)
 
 
@@ -54,16 +64,16 @@ def read_test(
     roles, columns = profile.roles, content(profile)
     (own, _), (shared, _) = limits(profile, exact_rows)
     kept: dict[str, list[Hashes]] = {}
-    if roles.features:
+    if roles.described_by:
         kept = {"features": [], "labels": []}
         kept |= {role: [] for role in OTHERS if compared(profile, role) not in ((), columns)}
     label = () if roles.label is None else (roles.label,)
-    read = [*(columns if roles.features else roles.sensitive), *label]
+    read = [*(columns if roles.described_by else roles.sensitive), *label]
 
     def batches() -> Iterator[list[npt.NDArray[np.int32]]]:
         rows = max(1, shard.stop_row - shard.first_row)
         for batch in subject.dataset("test").batches(read, shard.first_row, shard.stop_row):
-            if roles.features:
+            if roles.described_by:
                 hashes = batch.row_hashes(columns)
                 chosen = hashes <= np.uint64(own)
                 kept["features"].append(hashes[chosen])
@@ -85,6 +95,22 @@ def read_test(
         for _ in batches():
             pass
     return arrays | {name: np.concatenate(hashes) for name, hashes in kept.items() if hashes}
+
+
+def read_asked(
+    shard: ShardSpec, subject: SubjectProtocol, exact_rows: int, context: Context
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Hashes of the rows that the model is asked about, by the dataset that they must not stand in."""
+    profile = subject.profile
+    _, (limit, _) = limits(profile, exact_rows)
+    columns = {role: compared(profile, role) for role in OTHERS if compared(profile, role)}
+    read = list(dict.fromkeys(name for names in columns.values() for name in names))
+    found: dict[str, list[Hashes]] = {role: [] for role in columns}
+    for batch in subject.dataset("asked").batches(read, shard.first_row, shard.stop_row):
+        for role, names in columns.items():
+            hashes = batch.row_hashes(names)
+            found[role].append(hashes[hashes <= np.uint64(limit)])
+    return {role: np.concatenate(hashes) for role, hashes in found.items()}
 
 
 def read_other(

@@ -13,6 +13,7 @@ from assay.errors import BadInput
 __all__ = [
     "completeness_gap",
     "deletion_area",
+    "deletion_changes",
     "deletion_curve",
     "importance_order",
     "random_order",
@@ -97,12 +98,30 @@ def deletion_curve(
 
     Source: Samek et al. 2017; Petsiuk, Das & Saenko 2018; Agarwal et al. 2022 (OpenXAI, PGI).
     """
-    rows, numbers = len(inputs), int(np.prod(inputs.shape[1:]))
+    drawn = rng.integers(0, len(background), size=(len(inputs), draws))
+    return deletion_changes(score, inputs, order, background, fractions, drawn, groups=groups)
+
+
+def deletion_changes(
+    score: Callable[[npt.NDArray[Any]], Floats],
+    inputs: npt.NDArray[Any],
+    order: Integers,
+    background: npt.NDArray[Any],
+    fractions: Sequence[float],
+    drawn: Integers,
+    *,
+    groups: Sequence[Integers] | None = None,
+) -> Floats:
+    """`deletion_curve` with the background rows of each explained row given, (rows, draws).
+
+    A method whose rows may be dealt out over several shards draws them for all rows at once and hands
+    each shard its own.
+    """
+    rows, numbers, draws = len(inputs), int(np.prod(inputs.shape[1:])), drawn.shape[1]
     members = [np.array([i]) for i in range(numbers)] if groups is None else groups
     owner = np.full(numbers, -1)
     for index, places in enumerate(members):
         owner[places] = index
-    drawn = rng.integers(0, len(background), size=(rows, draws))
     whole = score(inputs)
     found = np.zeros((rows, len(fractions)))
     step = max(1, _CHUNK_NUMBERS // (numbers * draws))

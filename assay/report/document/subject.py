@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.contracts import DatasetProfile
+from assay.contracts import DatasetProfile, Profile
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
@@ -12,7 +12,7 @@ __all__ = ["subject_section"]
 _GRADES = {
     "supplied": "supplied: predictions came as a file; that the model made them was not verified",
     "endpoint": "endpoint: the model was asked over its interface",
-    "executed": "executed: the model itself ran here",
+    "executed": "executed: the model itself ran here, on every row of the data",
 }
 
 
@@ -39,10 +39,10 @@ def subject_section(book: Book) -> Section:
         rows.insert(4, ("Favourable", signature.favourable + inferred))
     if signature.threshold is not None:
         rows.append(("Threshold", fmt.value(signature.threshold)))
-    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier)):
+    for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier), ("Text", roles.text)):
         if name:
             rows.append((term, name))
-    blocks: list[Block] = [facts(rows)]
+    blocks: list[Block] = [facts(rows), *_model(profile)]
     if profile.notes:
         blocks += [heading("What intake inferred or changed"), bullets(profile.notes)]
     blocks.append(heading("Files"))
@@ -63,7 +63,7 @@ def subject_section(book: Book) -> Section:
             "Whole digests stand in the manifest.",
         )
     )
-    blocks += _columns(book, profile.test)
+    blocks += _columns(book, profile)
     groups = [_groups(book, profile.test, name) for name in roles.sensitive]
     if groups:
         blocks += [heading("Groups"), *groups]
@@ -72,9 +72,48 @@ def subject_section(book: Book) -> Section:
     return section("subject", "What was audited", blocks)
 
 
-def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]:
-    rows = []
+def _model(profile: Profile) -> list[Block]:
+    """What the model is, and where it says it came from."""
+    model = profile.model
+    if model is None:
+        return []
+    rows = [
+        ("Name", model.name),
+        ("Format", model.format),
+        ("Architecture", model.architecture),
+        ("Size", f"{fmt.plural(model.parameters, 'parameter')}, {fmt.count(model.weight_bytes)} bytes"),
+        ("Precision", model.dtype),
+        ("Ran on", model.device),
+        ("SHA-256", model.sha256),
+    ]
+    lineage = model.lineage
+    if lineage is not None:
+        looked = ", ".join(f"{fmt.plural(count, 'row')} of {role}" for role, count in lineage.rows.items())
+        rows.append(
+            (
+                "Made by",
+                f"{lineage.remedy} {lineage.version}, seed {lineage.seed}, from {looked or 'no rows'}",
+            )
+        )
+        if lineage.parent_sha256 is not None:
+            rows.append(("Made from", f"{lineage.parent_name or 'a model'}, sha256 {lineage.parent_sha256}"))
+    if profile.dataset("asked") is not None:
+        rows.append(
+            (
+                "Asked about",
+                f"{fmt.plural(profile.asked.rows, 'row')} of {profile.asked.name}; performance and fairness "
+                "are those of the predictions that came with the data",
+            )
+        )
+    return [heading("The model"), facts(rows, mono=("SHA-256",))]
+
+
+def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:
+    dataset, rows = profile.test, []
     for summary in dataset.columns[:most]:
+        if summary.name == profile.roles.image:
+            rows.append([summary.name, "image", _pixels(profile), "–", fmt.count(summary.missing)])
+            continue
         if summary.kind == "number" and summary.minimum is not None:
             content = f"{fmt.value(summary.minimum, 'number')} to {fmt.value(summary.maximum, 'number')}"
             content += f", mean {fmt.value(summary.mean, 'number')}"
@@ -92,6 +131,13 @@ def _columns(book: Book, dataset: DatasetProfile, most: int = 40) -> list[Block]
         number_column("Missing"),
     ]
     return [heading("Columns"), book.table(f"Columns of {dataset.name}", columns, rows, note)]
+
+
+def _pixels(profile: Profile) -> str:
+    image = profile.model_signature.image if profile.model_signature is not None else None
+    if image is None:
+        return "the picture itself"
+    return f"{image.height} × {image.width} pixels, {fmt.plural(image.channels, 'channel')}"
 
 
 def _groups(book: Book, dataset: DatasetProfile, name: str, most: int = 30) -> Block:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from assay.contracts import PILLAR_TITLES, PILLARS, Evidence, Verdict
+from assay.contracts import PILLAR_TITLES, PILLARS, Evidence, Profile, Verdict
 from assay.policy.wording import settle_clause
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
@@ -156,6 +156,14 @@ def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) 
     return found[:most] + ([f"{fmt.plural(left, 'further open question')} in chapter 2."] if left > 0 else [])
 
 
+def _model_fact(profile: Profile) -> list[dict[str, str]]:
+    model = profile.model
+    if model is None:
+        return []
+    words = f"{model.name}, {fmt.plural(model.parameters, 'parameter')}, sha256 {fmt.short(model.sha256)}"
+    return [{"term": "Model", "text": words}]
+
+
 def summary(book: Book, draft: bool) -> Summary:
     """Everything on the first page."""
     evidence = book.evidence
@@ -176,6 +184,7 @@ def summary(book: Book, draft: bool) -> Summary:
         "scope": _scope(evidence),
         "facts": [
             {"term": "Data", "text": f"{profile.test.name}, {fmt.plural(profile.test.rows, 'row')}"},
+            *_model_fact(profile),
             {"term": "Grade", "text": profile.grade},
             {"term": "Policy", "text": named},
             {"term": "Measured", "text": fmt.instant(evidence.manifest.finished_at)},

@@ -98,7 +98,7 @@ def test_planted_repeats_conflicts_and_leaks_are_counted_exactly(tmp_path: Path)
     assert leak.high is not None
     assert leak.low < 0.2 < leak.high
     assert _one(result, "leaked_share", dataset="tuning").numerator == 0
-    assert _one(result, "rows", dataset="training").value == 2_000
+    assert _one(result, "other_rows", dataset="training").value == 2_000
 
 
 def test_a_clean_file_raises_no_alarm(tmp_path: Path) -> None:
@@ -227,3 +227,21 @@ def test_columns_are_screened_on_evenly_spaced_rows_of_all_batches(tmp_path: Pat
     result = run_method(METHOD, subject, {"screen_rows": rows // 7})
     telling = next(s for s in result.series if s.id == "data_quality.suspicious_features")
     assert telling.columns[3].values == (10_000,)
+
+
+def test_leakage_is_looked_for_among_the_rows_that_the_model_is_asked_about(tmp_path: Path) -> None:
+    rows = {"x": [*range(40)], "label": ["a", "b"] * 20, "score": [0.2, 0.8] * 20}
+    training = {"x": [*range(20, 40)], "label": ["a", "b"] * 10}
+    asked = {"x": [*range(22)], "label": ["a", "b"] * 11}
+    write_csv(tmp_path / "asked.csv", asked)
+    subject = table_subject(
+        tmp_path,
+        rows,
+        training=training,
+        asked=FileRequest(path=str(tmp_path / "asked.csv")),
+        label="label",
+        scores="score",
+        favourable="b",
+    )
+    leaked = _one(run_method(METHOD, subject), "leaked_share", dataset="training")
+    assert (leaked.numerator, leaked.denominator) == (2, 22)

@@ -1,7 +1,4 @@
-"""`./run zoo`: prediction tables of models really trained on real data, and deliberately broken siblings.
-
-Cached in .cache/zoo, never committed. Tests, benchmarks and proofs audit them. Tables on UCI Adult are built
-where ASSAY_REAL_DATA names the folder of real data.
+"""Prediction tables: files with a probability column beside the real labels, for audits without a model.
 
 | table | what | what an audit must find |
 |---|---|---|
@@ -14,8 +11,7 @@ where ASSAY_REAL_DATA names the folder of real data.
 
 from __future__ import annotations
 
-import hashlib
-import os
+import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,23 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from assay import demo
+from benchmarks.zoo import cache
 
-__all__ = ["TABLES", "build", "real_data"]
-
-CACHE = Path(__file__).parents[1] / ".cache" / "zoo"
-
-
-def real_data() -> Path | None:
-    """The folder of real data, where ASSAY_REAL_DATA names one."""
-    folder = os.environ.get("ASSAY_REAL_DATA")
-    return Path(folder) if folder else None
+__all__ = ["TABLES", "build"]
 
 
 def _adult() -> demo.Columns:
-    folder = real_data()
-    if folder is None:
-        raise LookupError("UCI Adult is not here: set ASSAY_REAL_DATA to the folder of real data.")
-    return demo.adult_table(folder / "adult" / "adult.data.gz")
+    return demo.adult_table(cache.real_file("adult", "adult.data.gz"))
 
 
 def _with_log_odds(change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> demo.Columns:
@@ -66,8 +52,6 @@ TABLES: dict[str, Callable[[], demo.Columns]] = {
 
 
 def _read(path: Path) -> dict[str, list[str]]:
-    import csv
-
     with path.open(newline="") as file:
         rows = list(csv.reader(file))
     return {name: list(values) for name, *values in zip(*rows, strict=True)}
@@ -75,27 +59,9 @@ def _read(path: Path) -> dict[str, list[str]]:
 
 def build(name: str) -> Path:
     """The table's CSV; trained and written at the first call for this version of the code."""
-    code = Path(__file__).read_bytes() + Path(demo.__file__).read_bytes()
-    path = CACHE / hashlib.sha256(code).hexdigest()[:16] / f"{name}.csv"
-    if not path.exists():
-        columns = TABLES[name]()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        demo.write_table(columns, temporary)
-        temporary.replace(path)
-    return path
 
+    def make(folder: Path) -> None:
+        demo.write_table(TABLES[name](), folder / f"{name}.csv")
 
-def main() -> None:
-    """Build every table that can be built here."""
-    for name in TABLES:
-        try:
-            path = build(name)
-        except LookupError as error:
-            print(f"{name:<20} skipped: {error}", file=sys.stderr)
-        else:
-            print(f"{name:<20} {path.relative_to(CACHE.parents[1])}  {path.stat().st_size / 1e6:.1f} MB")
-
-
-if __name__ == "__main__":
-    main()
+    key = cache.code_key([sys.modules[__name__], demo])
+    return cache.cached(f"table-{name}", key, make) / f"{name}.csv"

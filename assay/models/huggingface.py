@@ -1,0 +1,319 @@
+"""huggingface: text classifiers that transformers itself ships, as safetensors with their tokenizer."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from assay.contracts import Capability, FormatSpec, Lineage, ModelFacts, ModelSignature, TextInput
+from assay.datasets.values import visible
+from assay.errors import BadInput
+from assay.intake.huggingface_files import HEAD, HuggingFaceFiles, check_huggingface
+from assay.intake.model_files import folder_digest, read_json, read_lineage, read_signature
+from assay.models.base import Floats, Inputs
+from assay.models.torch_model import TorchModel, count_parameters
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FORMAT", "HuggingFace", "TextClassifier", "write_huggingface"]
+
+CONFIG, SIGNATURE, LINEAGE = "config.json", "signature.json", "lineage.json"
+_MOST_TOKENS = 512
+"""Longest texts of a model whose folder has no signature; a signature may say more."""
+_OFFSET_POSITIONS = frozenset(
+    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text", "luke"}
+)
+"""Families whose first positions are taken by the padding index."""
+
+
+class TextClassifier(TorchModel):
+    """A transformer over texts. `encode` gives the tokenizer's tensors, padded to the longest text.
+
+    Attributes:
+        tokenizer: transformers' own, fast.
+    """
+
+    kind_capabilities: ClassVar[tuple[Capability, ...]] = (*TorchModel.kind_capabilities, "tokens")
+    most_rows: ClassVar[int] = 64
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        tokenizer: Any,
+        signature: ModelSignature,
+        facts: ModelFacts,
+        *,
+        batch_rows: int = 64,
+    ) -> None:
+        super().__init__(module, signature, facts, batch_rows=batch_rows)
+        self.tokenizer = tokenizer
+        self._taken = set(inspect.signature(module.forward).parameters)
+
+    @property
+    def embedding_layer(self) -> torch.nn.Module:
+        """Token ids (rows, tokens) -> embeddings (rows, tokens, size)."""
+        found: torch.nn.Module = self.module.get_input_embeddings()  # type: ignore[operator]  # a method of every transformer
+        return found
+
+    def encode(self, inputs: Inputs) -> dict[str, torch.Tensor]:
+        assert self.signature.text is not None
+        found = self.tokenizer(
+            [str(text) for text in inputs],
+            padding=True,
+            truncation=True,
+            max_length=self.signature.text.max_length,
+            return_tensors="pt",
+        )
+        return {name: tensor.to(self.device) for name, tensor in found.items() if name in self._taken}
+
+    def logits(self, encoded: Any) -> torch.Tensor:
+        found: torch.Tensor = self.module(**encoded).logits
+        return found
+
+    def logits_from_embeddings(
+        self, embeddings: torch.Tensor, attention_mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Logits of (rows, tokens, size) embeddings, differentiable in them.
+
+        Models that read the last token (decoders) cannot see padding here: pass rows of one length.
+        """
+        found: torch.Tensor = self.module(inputs_embeds=embeddings, attention_mask=attention_mask).logits
+        return found
+
+    def raw_outputs(self, inputs: Inputs) -> Floats:
+        """As any model's; texts of like length share a batch, so that little padding is computed."""
+        order = np.argsort([len(text) for text in inputs], kind="stable")
+        found = super().raw_outputs([inputs[int(place)] for place in order])
+        back = np.empty_like(found)
+        back[order] = found
+        return back
+
+
+class HuggingFace:
+    """A folder with config.json, safetensors and a fast tokenizer; no code of its own."""
+
+    spec = FormatSpec(
+        id="huggingface",
+        title="Hugging Face folder",
+        recognised_by=f"a folder with {CONFIG} naming a …{HEAD}, *.safetensors and a fast tokenizer",
+        trust="A",
+        modalities=("text",),
+    )
+
+    def recognise(self, path: Path) -> bool:
+        if not path.is_dir() or not (path / CONFIG).is_file():
+            return False
+        try:
+            config = read_json(path / CONFIG)
+        except BadInput:
+            return False
+        return isinstance(config, dict) and "model_type" in config
+
+    def load(self, path: Path, signature: ModelSignature | None, device: str) -> TextClassifier:
+        name = visible(path.name)
+        files = check_huggingface(path)
+        module = _module(files, name)
+        tokenizer = _tokenizer(path, module.config, name)
+        own = path / SIGNATURE
+        found = signature or (
+            read_signature(own) if own.is_file() else _inferred(module.config, tokenizer, name)
+        )
+        _check_signature(found, module.config, name)
+        parameters, trainable, size = count_parameters(module)
+        facts = ModelFacts(
+            name=name,
+            format="huggingface",
+            sha256=folder_digest(path),
+            architecture=_in_words(files.architecture, module.config),
+            parameters=parameters,
+            trainable_parameters=trainable,
+            weight_bytes=size,
+            dtype="float32",
+            device=device,
+            lineage=read_lineage(path / LINEAGE),
+        )
+        model = TextClassifier(module, tokenizer, found, facts)
+        model.notes.extend(files.notes)
+        if signature is None and not own.is_file():
+            model.notes.append(
+                f"{name} came without a signature: its classes {', '.join(found.classes) or 'none'} are "
+                f"those of {CONFIG}; --signature says otherwise."
+            )
+        _try_a_long_text(model, name)
+        return model
+
+
+def write_huggingface(
+    folder: Path,
+    module: torch.nn.Module,
+    tokenizer: Any,
+    signature: ModelSignature,
+    lineage: Lineage | None = None,
+) -> Path:
+    """Write a transformer and its tokenizer as a folder that Assay (and transformers) reads; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    module.save_pretrained(folder)  # type: ignore[operator]  # a method of every transformer
+    tokenizer.save_pretrained(folder)
+    (folder / SIGNATURE).write_text(signature.model_dump_json(indent=1, by_alias=True) + "\n")
+    if lineage is not None:
+        (folder / LINEAGE).write_text(lineage.model_dump_json(indent=1) + "\n")
+    return folder
+
+
+def _module(files: HuggingFaceFiles, name: str) -> Any:
+    """The network with the folder's weights. Raises BadInput where they do not fill it."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModelForSequenceClassification
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # likewise
+    try:
+        config = CONFIG_MAPPING[files.model_type].from_dict(files.config)
+        network: Any = AutoModelForSequenceClassification._model_mapping[type(config)]
+    except KeyError:
+        raise BadInput(
+            f'{name}: transformers ships no text classifier of type "{visible(files.model_type[:60])}".'
+        ) from None
+    except Exception as error:
+        raise BadInput(f"{name}/{CONFIG} is no sound configuration: {_first(error)}.") from error
+    if network.__name__ != files.architecture:
+        raise BadInput(
+            f"{name}: a {visible(files.model_type[:60])} classifier is a {network.__name__} in transformers, "
+            f"not a {visible(files.architecture[:80])}."
+        )
+    weights: dict[str, torch.Tensor] = {}
+    for path in files.weights:
+        weights.update(load_file(path))
+    for key, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+            raise BadInput(f'{name}: "{visible(key)}" holds NaN or infinite weights; training went wrong.')
+    try:
+        module, report = network.from_pretrained(
+            None,
+            config=config,
+            state_dict=weights,
+            attn_implementation="eager",
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise BadInput(f"{name}: its weights do not fit its {CONFIG}: {_first(error)}.") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise BadInput(
+            f'{name}: its weights lack "{visible(missing[0])}", so these are not weights of this '
+            f"{files.architecture}. A head that was never trained must not be audited."
+        )
+    foreign = sorted(report["unexpected_keys"])
+    if foreign:
+        raise BadInput(
+            f'{name}: its weights have "{visible(foreign[0])}", which a {files.architecture} has not.'
+        )
+    return module
+
+
+def _tokenizer(folder: Path, config: Any, name: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder.resolve()),
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_fast=True,
+        )
+    except Exception as error:
+        raise BadInput(f"{name}: its tokenizer cannot be loaded: {_first(error)}.") from error
+    if not tokenizer.is_fast:
+        raise BadInput(f"{name}: its tokenizer is a slow one; save it with a tokenizer.json.")
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise BadInput(f"{name}: its tokenizer has neither a padding token nor an end token.")
+        tokenizer.pad_token = tokenizer.eos_token
+    if config.pad_token_id is None:
+        config.pad_token_id = tokenizer.pad_token_id
+    return tokenizer
+
+
+def _inferred(config: Any, tokenizer: Any, name: str) -> ModelSignature:
+    """Classes from id2label, where LABEL_0 means "0"; as many tokens as the positions allow, at most 512."""
+    if config.problem_type == "multi_label_classification":
+        raise BadInput(f"{name} gives several labels at once; Assay audits one class a text.")
+    labels = [str(config.id2label[place]) for place in sorted(config.id2label)]
+    classes = tuple(str(place) if label == f"LABEL_{place}" else label for place, label in enumerate(labels))
+    if len(set(classes)) != len(classes):
+        raise BadInput(f"{name}/{CONFIG}: two of its classes have the same name.")
+    positions = getattr(config, "max_position_embeddings", None) or _MOST_TOKENS
+    if config.model_type in _OFFSET_POSITIONS:
+        positions -= (config.pad_token_id or 0) + 1
+    text = TextInput(max_length=max(1, min(int(tokenizer.model_max_length), positions, _MOST_TOKENS)))
+    if len(classes) == 1:
+        return ModelSignature(task="regression", output="score", text=text)
+    return ModelSignature(
+        task="binary" if len(classes) == 2 else "multiclass", output="logit", classes=classes, text=text
+    )
+
+
+def _check_signature(signature: ModelSignature, config: Any, name: str) -> None:
+    if signature.text is None:
+        raise BadInput(
+            f"{name}: a text classifier reads text, its signature describes {signature.modality} data."
+        )
+    expected = 1 if signature.output == "score" else len(signature.classes)
+    if expected != config.num_labels:
+        raise BadInput(
+            f"{name} gives {config.num_labels} outputs a text, its signature describes {expected}."
+        )
+
+
+def _try_a_long_text(model: TextClassifier, name: str) -> None:
+    """One text as long as any may be: every token must have an embedding, and every place one too."""
+    import torch
+
+    vocabulary = int(getattr(model.embedding_layer, "num_embeddings", 0))
+    if vocabulary and len(model.tokenizer) > vocabulary:
+        raise BadInput(
+            f"{name}: its tokenizer knows {len(model.tokenizer):,} tokens, its network {vocabulary:,}; they "
+            "do not belong together."
+        )
+    try:
+        with torch.inference_mode():
+            encoded = model.encode(["a " * 1_024])
+            found = model.logits(encoded)
+    except (RuntimeError, ValueError, IndexError) as error:
+        assert model.signature.text is not None
+        raise BadInput(
+            f"{name}: the network cannot take a text of {model.signature.text.max_length:,} tokens "
+            f"({_first(error)})."
+        ) from error
+    if found.shape[-1] != model.outputs:
+        raise BadInput(f"{name}: the network gives {found.shape[-1]} outputs a text, not {model.outputs}.")
+
+
+def _in_words(architecture: str, config: Any) -> str:
+    sizes = [
+        f"{word} {getattr(config, key):,}"
+        for word, key in (
+            *(("layers", "num_hidden_layers"), ("hidden", "hidden_size")),
+            *(("heads", "num_attention_heads"), ("vocabulary", "vocab_size")),
+        )
+        if isinstance(getattr(config, key, None), int)
+    ]
+    return f"{architecture}: {', '.join(sizes)}"
+
+
+def _first(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return visible((lines[0] if lines else type(error).__name__)[:200]).rstrip(".:")
+
+
+FORMAT = HuggingFace()

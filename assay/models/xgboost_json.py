@@ -1,0 +1,280 @@
+"""xgboost_json: a model.json of trees, alone or in a folder beside its signature.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.contracts import Capability, FormatSpec, InputColumn, ModelFacts, ModelSignature
+from assay.datasets.values import visible
+from assay.errors import BadInput, Internal
+from assay.intake.model_files import folder_digest, read_lineage, read_signature
+from assay.intake.xgboost_trees import CheckedTrees, check_xgboost, looks_like_xgboost
+from assay.models.base import Inputs, Model
+from assay.models.encoding import TableEncoder
+
+if TYPE_CHECKING:
+    import xgboost
+
+__all__ = ["FORMAT", "TreeEnsemble", "XGBoostJson"]
+
+SIGNATURE, LINEAGE = "signature.json", "lineage.json"
+_BINARY = ("binary:logistic", "binary:logitraw")
+_MULTICLASS = ("multi:softprob", "multi:softmax")
+_REGRESSION = (
+    *("reg:squarederror", "reg:squaredlogerror", "reg:logistic", "reg:pseudohubererror"),
+    *("reg:absoluteerror", "reg:gamma", "reg:tweedie", "count:poisson", "reg:linear"),
+)
+
+
+class TreeEnsemble(Model):
+    """Gradient-boosted trees. `booster` is the library's own object, for methods that walk the trees.
+
+    Args:
+        order: encoded place of each of the booster's features.
+    """
+
+    kind_capabilities: ClassVar[tuple[Capability, ...]] = ("query", "weights")
+
+    def __init__(
+        self,
+        booster: xgboost.Booster,
+        objective: str,
+        signature: ModelSignature,
+        facts: ModelFacts,
+        order: npt.NDArray[np.int64],
+        categorical: tuple[int, ...] = (),
+        *,
+        batch_rows: int = 1024,
+    ) -> None:
+        super().__init__(signature, facts, batch_rows=batch_rows)
+        self.booster = booster
+        self.objective = objective
+        self.encoder = TableEncoder(signature.columns)
+        self._order = order
+        self._kinds = ["c" if place in categorical else "q" for place in range(len(order))]
+
+    def encode(self, inputs: Inputs) -> npt.NDArray[np.float32]:
+        """(rows, columns) of original values -> float32 (rows, features) in the booster's order."""
+        return self.encoder.encode(np.asarray(inputs))[:, self._order]
+
+    def margins(self, encoded: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Sums over the trees, (rows, 1) or (rows, classes), before any link function."""
+        return self._predict(encoded, margin=True)
+
+    def _predict(self, encoded: npt.NDArray[np.float32], *, margin: bool) -> npt.NDArray[np.float64]:
+        import xgboost
+
+        if self.device == "cpu" and "c" not in self._kinds:
+            found = self.booster.inplace_predict(
+                encoded, predict_type="margin" if margin else "value", validate_features=False
+            )
+        else:
+            matrix = xgboost.DMatrix(encoded, feature_types=self._kinds, enable_categorical=True)
+            found = self.booster.predict(matrix, output_margin=margin, validate_features=False)
+        return np.asarray(found, dtype=np.float64).reshape(len(encoded), -1)
+
+    def _outputs(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+        encoded = self.encode(inputs)
+        if self.signature.output == "score":
+            return self._predict(encoded, margin=False)
+        margins = self.margins(encoded)
+        if margins.shape[1] == 1:
+            margins = np.hstack([np.zeros_like(margins), margins])
+        if self.signature.output == "logit":
+            return margins
+        powers = np.exp(margins - margins.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+class XGBoostJson:
+    """Trees are numbers; nothing in them can run."""
+
+    spec = FormatSpec(
+        id="xgboost_json",
+        title="XGBoost JSON",
+        recognised_by='JSON with "learner" and "version", alone or in a folder beside signature.json',
+        trust="A",
+        modalities=("table",),
+    )
+
+    def recognise(self, path: Path) -> bool:
+        return _model_file(path) is not None
+
+    def load(self, path: Path, signature: ModelSignature | None, device: str) -> TreeEnsemble:
+        import xgboost
+
+        file = _model_file(path)
+        if file is None:
+            raise Internal(f"{path.name} is no XGBoost JSON.")
+        name = visible(path.name)
+        shown = name if file == path else f"{name}/{visible(file.name)}"
+        checked = check_xgboost(file, shown)
+        own = file.parent / SIGNATURE
+        beside = file != path and own.is_file()
+        found = signature or (read_signature(own) if beside else _inferred(checked, shown))
+        _check_task(checked, found, shown)
+        order = _order(checked, found, shown)
+        booster = xgboost.Booster()
+        try:
+            booster.load_model(bytearray(checked.content))
+        except xgboost.core.XGBoostError as error:
+            raise BadInput(
+                f"{shown} cannot be loaded by XGBoost {xgboost.__version__}: {_first(error)}."
+            ) from error
+        notes: list[str] = []
+        if "best_iteration" in checked.attributes:
+            booster, notes = _up_to_the_best(booster, checked)
+        booster.set_param({"device": device})
+        facts = ModelFacts(
+            name=name,
+            format="xgboost_json",
+            sha256=folder_digest(path),
+            architecture=_in_words(checked, booster.num_boosted_rounds()),
+            parameters=checked.leaves,
+            weight_bytes=file.stat().st_size,
+            dtype="float32",
+            device=device,
+            lineage=read_lineage(file.parent / LINEAGE) if file != path else None,
+        )
+        model = TreeEnsemble(booster, checked.objective, found, facts, order, checked.categorical)
+        model.notes.extend(notes)
+        if not beside and signature is None:
+            model.notes.append(
+                f"{name} came without a signature: its inputs are its feature names as plain numbers, its "
+                f"classes {', '.join(found.classes) or 'none'}; --signature says otherwise."
+            )
+        return model
+
+
+def _model_file(path: Path) -> Path | None:
+    """The model.json that is the path, or the only one in the folder."""
+    if path.is_file():
+        return path if looks_like_xgboost(path) else None
+    if not path.is_dir():
+        return None
+    found = [
+        member
+        for member in sorted(path.iterdir())
+        if member.suffix == ".json"
+        and member.name not in (SIGNATURE, LINEAGE)
+        and member.is_file()
+        and looks_like_xgboost(member)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _inferred(checked: CheckedTrees, name: str) -> ModelSignature:
+    """Every feature a plain number, classes "0", "1", ... from the objective."""
+    if checked.categorical:
+        feature = checked.categorical[0]
+        shown = checked.feature_names[feature] if checked.feature_names else f"f{feature}"
+        raise BadInput(
+            f'{name} splits feature "{visible(shown)}" by category, and does not say what its codes mean. '
+            'Put a signature.json beside it (or pass --signature) whose columns name the "categories" in the '
+            'order of their codes, with "encoding": "code"; docs/formats.md shows one.'
+        )
+    names = checked.feature_names or tuple(f"f{place}" for place in range(checked.num_feature))
+    columns = tuple(InputColumn(name=feature, kind="number", encoding="identity") for feature in names)
+    if checked.objective in _BINARY:
+        return ModelSignature(task="binary", output="probability", classes=("0", "1"), columns=columns)
+    if checked.objective in _MULTICLASS:
+        classes = tuple(str(place) for place in range(checked.num_class))
+        task = "binary" if len(classes) == 2 else "multiclass"
+        return ModelSignature.model_validate(
+            {"task": task, "output": "probability", "classes": classes, "columns": columns}
+        )
+    return ModelSignature(task="regression", output="score", columns=columns)
+
+
+def _check_task(checked: CheckedTrees, signature: ModelSignature, name: str) -> None:
+    """The signature and the objective must tell of the same outputs."""
+    objective = checked.objective
+    if objective not in (*_BINARY, *_MULTICLASS, *_REGRESSION):
+        raise BadInput(
+            f'{name} has the objective "{visible(objective[:60])}"; Assay audits trees trained for '
+            f"{', '.join((*_BINARY, *_MULTICLASS))} and regressions (reg:…, count:poisson)."
+        )
+    if signature.modality != "table":
+        raise BadInput(f"{name}: trees read tables, its signature describes {signature.modality} data.")
+    if objective in _REGRESSION:
+        fits, needed = signature.task == "regression" and signature.output == "score", "regression with score"
+    elif objective in _BINARY:
+        fits, needed = signature.task == "binary", "binary"
+    else:
+        fits = len(signature.classes) == checked.num_class and signature.output in ("probability", "logit")
+        needed = f"{checked.num_class} classes with probability or logit"
+    if not fits:
+        raise BadInput(
+            f"{name}: the objective {objective} needs a signature of {needed}; its signature says "
+            f"{signature.task}, {len(signature.classes)} classes, {signature.output}."
+        )
+
+
+def _order(checked: CheckedTrees, signature: ModelSignature, name: str) -> npt.NDArray[np.int64]:
+    """Encoded place of each feature: by name where the names say so, else as the columns stand."""
+    places: dict[str, int] = {}
+    kinds: list[InputColumn] = []
+    for column in signature.columns:
+        names = (
+            [f"{column.name}_{category}" for category in column.categories]
+            if column.encoding == "one_hot"
+            else [column.name]
+        )
+        places.update({feature: len(kinds) + place for place, feature in enumerate(names)})
+        kinds += [column] * len(names)
+    if len(kinds) != checked.num_feature:
+        raise BadInput(
+            f"{name} reads {checked.num_feature:,} features; its signature's columns become {len(kinds):,}."
+        )
+    if checked.feature_names and set(checked.feature_names) == set(places):
+        order = np.array([places[feature] for feature in checked.feature_names], dtype=np.int64)
+    else:
+        foreign = [feature for feature in checked.feature_names if feature not in places]
+        if foreign and all(column.encoding != "one_hot" for column in signature.columns):
+            raise BadInput(
+                f'{name} reads feature "{visible(foreign[0][:60])}", which its signature does not describe '
+                f"({', '.join(column.name for column in signature.columns[:6])})."
+            )
+        order = np.arange(len(kinds), dtype=np.int64)
+    for feature, place in enumerate(order):
+        if feature in checked.categorical and kinds[place].encoding != "code":
+            raise BadInput(
+                f'{name} splits column "{kinds[place].name}" by category; its signature must give it '
+                '"encoding": "code" and the categories in the order of their codes.'
+            )
+    return order
+
+
+def _up_to_the_best(booster: xgboost.Booster, checked: CheckedTrees) -> tuple[xgboost.Booster, list[str]]:
+    """Early stopping: XGBoost's classifiers answer with the trees up to the best round; so does Assay."""
+    text = checked.attributes["best_iteration"]
+    rounds = booster.num_boosted_rounds()
+    if not text.isdigit() or int(text) + 1 >= rounds:
+        return booster, []
+    kept = int(text) + 1
+    return booster[:kept], [
+        f"The model stopped early: its first {kept:,} of {rounds:,} boosting rounds answer, as XGBoost's "
+        "own classifiers do."
+    ]
+
+
+def _in_words(checked: CheckedTrees, rounds: int) -> str:
+    return (
+        f"{checked.booster} {checked.objective}: {checked.trees:,} trees, {checked.nodes:,} nodes, depth at "
+        f"most {checked.depth}, {rounds:,} rounds"
+    )
+
+
+def _first(error: Exception) -> str:
+    """The sentence in a message of the library, without its place in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = lines[0] if lines else type(error).__name__
+    _, _, after = line.partition(": ")
+    return visible((after or line)[:160]).rstrip(".")
+
+
+FORMAT = XGBoostJson()
