@@ -27,14 +27,15 @@ from assay.contracts import (
     Tier,
 )
 from assay.methods.explainability.agreement import rank_correlation
+from assay.methods.explainability.border import border_measures
 from assay.methods.explainability.class_activation import activation_map, last_convolution
-from assay.methods.explainability.concentration import gini, normalised_entropy, share_inside
+from assay.methods.explainability.concentration import gini, normalised_entropy
 from assay.methods.explainability.differentiable import differentiable_row
 from assay.methods.explainability.explained import explained_rows
 from assay.methods.explainability.grad_cam_specs import CITATIONS, PREFIX, SPECS
 from assay.methods.explainability.map_series import map_series
 from assay.methods.explainability.masking import masked_score
-from assay.methods.explainability.patches import border_frame, patch_of_pixel
+from assay.methods.explainability.patches import patch_of_pixel
 from assay.methods.explainability.randomised import randomisation_measure, randomised_model
 from assay.methods.explainability.removal import (
     FRACTIONS,
@@ -208,19 +209,8 @@ def _measures(
 ) -> list[Measure]:
     level, grade = params.level, context.grade
     maps = found["map"].reshape(len(found["map"]), -1)
-    height, width = found["map"].shape[1:]
-    frame = border_frame(height, width).ravel()
     empty = "the maps of the others are empty"
     whole = (0.0, 1.0)
-    border = row_measure(
-        _SPECS["border_share"],
-        share_inside(maps, frame),
-        level,
-        grade,
-        bounds=whole,
-        undefined=empty,
-        note=f"the frame is {frame.mean():.1%} of the image",
-    )
     others = [
         row_measure(_SPECS[name], values, level, grade, bounds=whole, undefined=empty)
         for name, values in (
@@ -231,7 +221,9 @@ def _measures(
     ]
     gain = removal_gain(found["informed"], found["random"])
     return [
-        border,
+        *border_measures(
+            _SPECS["border_share"], found["map"], found["predicted"].astype(int), profile, level, grade
+        ),
         *others,
         row_measure(_SPECS["deletion_gain"], gain, level, grade, undefined=empty),
         randomisation_measure(

@@ -28,6 +28,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.methods.explainability.border import border_measures
 from assay.methods.explainability.explained import explained_rows
 from assay.methods.explainability.feature_means import attribution_series, feature_measures
 from assay.methods.explainability.integrated_gradients_specs import CITATIONS, PREFIX, SPECS
@@ -158,8 +159,10 @@ class IntegratedGradients:
             measures += feature_measures(spec, names, np.abs(found["values"]), params.level, context.grade)
             series += attribution_series(PREFIX, measures, "Mean absolute attribution by feature")
         if profile.modality == "image":
-            series += map_series(
-                PREFIX, found["values"], found["predicted"], profile, "Mean absolute attribution by place"
+            maps, predicted = _maps(found["values"], profile), found["predicted"].astype(int)
+            series += map_series(PREFIX, maps, predicted, profile, "Mean absolute attribution by place")
+            measures += border_measures(
+                _SPECS["border_share"], maps, predicted, profile, params.level, context.grade
             )
         measures += _checks(found, profile, params, context)
         series += deletion_series(
@@ -235,6 +238,14 @@ def _rows(profile: Profile, params: IntegratedGradientsParams) -> int:
 def _columns(profile: Profile) -> Sequence[Any]:
     signature = profile.model_signature
     return () if signature is None else signature.columns
+
+
+def _maps(values: Floats, profile: Profile) -> Floats:
+    """(rows, pixels) -> (rows, height, width)."""
+    signature = profile.model_signature
+    assert signature is not None
+    assert signature.image is not None
+    return values.reshape(len(values), signature.image.height, signature.image.width)
 
 
 def _unit(profile: Profile) -> str:

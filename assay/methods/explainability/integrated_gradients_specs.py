@@ -30,6 +30,14 @@ SPECS: tuple[MeasureSpec, ...] = (
         "x0 to x; log-odds of the class against all others, or units of the number that the model gives.",
     ),
     _spec(
+        "border_share",
+        "Attribution at the border",
+        "share",
+        "lower",
+        "Images: mean share of |phi| inside the outer eighth on each side; much above that frame's share of "
+        "the area = the network looks at the border (a watermark, a ruler, a scanner's mark).",
+    ),
+    _spec(
         "completeness_gap",
         "Completeness gap",
         "share",

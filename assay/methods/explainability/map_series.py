@@ -28,14 +28,12 @@ def map_series(
     mean would show single images. The grid is as fine as 2,000 points allow.
 
     Args:
-        maps: (rows, height x width) or (rows, height, width).
+        maps: (rows, height, width).
         predicted: class code of each image.
     """
     signature = profile.model_signature
     assert signature is not None
-    assert signature.image is not None
-    shape = (len(maps), signature.image.height, signature.image.width)
-    size = np.abs(maps.reshape(shape))
+    size = np.abs(maps)
     shown = [("all", np.ones(len(maps), dtype=bool))]
     counts = np.bincount(predicted, minlength=len(signature.classes))
     if signature.classes:

@@ -18,30 +18,32 @@ from assay.methods.explainability.class_activation import activation_map, last_c
 from assay.methods.explainability.grad_cam import METHOD
 from assay.models.architectures import build
 from assay.models.torch_folder import write_torch_folder
-from tests.models.trained_images import barred_images, image_subject, trained_cnn, watermarked_images
+from tests.models.trained_images import barred_images, npz_subject, trained_cnn, watermarked_images
 
 FEW = {"rows": 40, "randomised": 3}
+FRAME = 1 - (18 / 24) ** 2
+"""Area of the border frame of an image of 24 x 24."""
 
 
 def measured(result: Any) -> dict[str, Any]:
-    return {m.id.rpartition(".")[2]: m for m in result.measures}
+    return {m.id.rpartition(".")[2]: m for m in result.measures if not m.at}
 
 
 def subject_of(folder: Path, images: Any, labels: Any, *, training: Any = None) -> Subject:
     model = trained_cnn(folder / "m", *(training or (images, labels)))
-    return image_subject(folder, model, images, ["upright" if one else "lying" for one in labels])
+    return npz_subject(folder, model, images, labels)
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     folder = tmp_path_factory.mktemp("clean")
-    return subject_of(folder, *barred_images(120, 2), training=barred_images(640, 1))
+    return subject_of(folder, *barred_images(60, 2), training=barred_images(640, 1))
 
 
 @pytest.fixture(scope="module")
 def leaking(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     folder = tmp_path_factory.mktemp("leaking")
-    return subject_of(folder, *watermarked_images(120, 2), training=watermarked_images(640, 1))
+    return subject_of(folder, *watermarked_images(60, 2), training=watermarked_images(640, 1))
 
 
 class TwoFilters(torch.nn.Module):
@@ -78,25 +80,29 @@ def test_the_map_of_a_hand_made_network_has_a_closed_form(clean: Subject) -> Non
 
 
 def test_a_watermark_in_a_corner_is_found(leaking: Subject) -> None:
-    result = run_method(METHOD, leaking, {**FEW, "rows": 100})
+    result = run_method(METHOD, leaking, FEW)
     found = measured(result)
-    frame = 1 - (12 / 16) ** 2
-    assert found["border_share"].low > 1.2 * frame
+    assert found["border_share"].low > FRAME
     assert found["deletion_gain"].low > 0
     cells = {c.name: np.array(c.values) for s in result.series if s.id.endswith(".map") for c in s.columns}
-    marked = cells["class"] == "upright"
-    brightest = int(np.argmax(np.where(marked, cells["share"], 0)))
-    assert cells["row"][brightest] <= 2
-    assert cells["column"][brightest] <= 2
+    brightest = int(np.argmax(np.where(cells["class"] == "upright", cells["share"], 0)))
+    assert (cells["row"][brightest], cells["column"][brightest]) == (0, 0)
 
 
 def test_a_network_that_reads_the_object_raises_no_alarm(clean: Subject) -> None:
-    found = measured(run_method(METHOD, clean, {**FEW, "rows": 100}))
-    assert found["border_share"].high < 1 - (12 / 16) ** 2
+    found = measured(run_method(METHOD, clean, FEW))
+    assert found["border_share"].high < FRAME / 2
     assert found["deletion_gain"].low > 0
-    assert found["randomisation_correlation"].high < 0.9
-    assert found["empty_maps"].value < 0.1
-    assert "43.8% of the image" in found["border_share"].note
+    assert found["randomisation_correlation"].high < 0.6
+    assert found["empty_maps"].value == 0
+    assert found["border_share"].note == "the frame is 43.8% of the image"
+
+
+def test_a_map_that_points_at_the_wrong_place_is_found_by_deletion(tmp_path: Path) -> None:
+    """Averaged gradients lose the place where the head reads every place: the map misses the mark."""
+    model = trained_cnn(tmp_path / "m", *watermarked_images(640, 1), pooled=False)
+    found = measured(run_method(METHOD, npz_subject(tmp_path, model, *watermarked_images(60, 2)), FEW))
+    assert found["deletion_gain"].high < 0
 
 
 def test_every_residual_network_has_a_last_convolution(clean: Subject) -> None:
@@ -104,22 +110,22 @@ def test_every_residual_network_has_a_last_convolution(clean: Subject) -> None:
     kept = model.module
     try:
         model.module = build("resnet", {"channels": 1, "widths": (4, 8), "blocks": 1, "outputs": 2}).eval()
-        assert last_convolution(model, torch.zeros(1, 1, 16, 16)) == "layer2.0.conv2"
+        assert last_convolution(model, torch.zeros(1, 1, 24, 24)) == "layer2.0.conv2"
     finally:
         model.module = kept
 
 
 def test_a_network_without_convolutions_is_told_so(tmp_path: Path) -> None:
-    config = {"inputs": 256, "hidden": (4,), "outputs": 2}
+    config = {"inputs": 576, "hidden": (4,), "outputs": 2}
     signature = ModelSignature(
         task="binary",
         output="logit",
         classes=("lying", "upright"),
-        image=ImageInput(channels=1, height=16, width=16),
+        image=ImageInput(channels=1, height=24, width=24),
     )
     model = write_torch_folder(tmp_path / "m", build("mlp", config), "mlp", config, signature)
     images, labels = barred_images(20, 3)
-    subject = image_subject(tmp_path, model, images, ["upright" if one else "lying" for one in labels])
+    subject = npz_subject(tmp_path, model, images, labels)
     result = run_method(METHOD, subject, FEW)
     assert {m.status for m in result.measures} == {"not_applicable"}
     assert "no 2-D convolution" in result.notes[0]

@@ -20,6 +20,7 @@ from assay.methods.explainability.integrated_gradients import METHOD
 from assay.planning import make_plan
 from assay.registry import METHODS
 from tests.models.made import linear_folder, model_subject, number, regression_folder, relu_folder
+from tests.models.trained_images import barred_images, npz_subject, trained_cnn, watermarked_images
 
 FEW = {"rows": 12, "perturbations": 32, "moves": 4, "randomised": 3}
 
@@ -186,6 +187,25 @@ def test_attributions_that_ignore_what_was_learnt_are_found(tmp_path: Path) -> N
     assert found["randomisation_correlation"].low > 0.8
     learnt = measured(run_method(METHOD, linear_subject(tmp_path), {**FEW, "randomised": 8}))
     assert learnt["randomisation_correlation"].high < 0.8
+
+
+def image_shares(folder: Path, draw: Any) -> Any:
+    folder.mkdir()
+    model = trained_cnn(folder / "m", *draw(640, 1), pooled=False)
+    return run_method(METHOD, npz_subject(folder, model, *draw(40, 2)), FEW | {"rows": 20})
+
+
+def test_a_watermark_is_found_where_grad_cam_misses_it(tmp_path: Path) -> None:
+    clean, leaking = (
+        image_shares(tmp_path / name, draw)
+        for name, draw in (("clean", barred_images), ("leaking", watermarked_images))
+    )
+    assert measured(leaking)["border_share"].low > 2 * measured(clean)["border_share"].high
+    assert measured(leaking)["deletion_gain"].low > 0
+    assert measured(clean)["completeness_gap"].high < 0.02
+    cells = {c.name: np.array(c.values) for s in leaking.series if s.id.endswith(".map") for c in s.columns}
+    brightest = int(np.argmax(cells["share"]))
+    assert cells["row"][brightest] in (0, 13)
 
 
 def test_steps_are_doubled_until_the_parts_add_up(tmp_path: Path) -> None:
