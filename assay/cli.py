@@ -5,7 +5,6 @@ Heavy libraries are imported inside the commands, so that `assay --help` stays q
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import sys
@@ -15,7 +14,8 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from assay import __version__
-from assay.errors import AssayError, BadInput
+from assay.cli_remedy import names, remedy
+from assay.errors import AssayError
 
 __all__ = ["app", "main"]
 
@@ -217,15 +217,38 @@ def audit(
         ),
     ] = None,
     tier: Annotated[
-        Literal["quick", "standard", "deep"],
-        typer.Option(help="How many resamples intervals rest on.", rich_help_panel=_RUN),
-    ] = "standard",
-    seed: Annotated[
-        int,
+        Literal["quick", "standard", "deep"] | None,
         typer.Option(
-            metavar="N", min=0, max=2**53 - 1, help="Seed of every random step.", rich_help_panel=_RUN
+            help="How many resamples intervals rest on (default: the baseline's, else standard).",
+            rich_help_panel=_RUN,
         ),
-    ] = 0,
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=2**53 - 1,
+            help="Seed of every random step (default: the baseline's, else 0).",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help=f"Compare with this earlier run and name this model its candidate; takes over its policy, "
+            f"methods, tier and seed. {_RUN_NAMES}.",
+            rich_help_panel=_JUDGE,
+        ),
+    ] = None,
+    keep_rows: Annotated[
+        bool,
+        typer.Option(
+            help="Keep row-level results in this installation's encrypted annex, for paired comparisons.",
+            rich_help_panel=_RUN,
+        ),
+    ] = True,
     plan: Annotated[
         bool,
         typer.Option(
@@ -271,7 +294,7 @@ def audit(
         asked=asked,
         predictions=predictions,
         scores=scores,
-        sensitive=_names("sensitive", sensitive) or (),
+        sensitive=names("sensitive", sensitive) or (),
         favourable=favourable,
         threshold=threshold,
         task=task,
@@ -281,16 +304,18 @@ def audit(
         cluster=cluster,
         identifier=identifier,
         bins=tuple(bins or ()),
-        header=_names("header", None if header is None else [header]),
+        header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,
         allow_missing=allow_missing,
         policy=policy,
-        methods=_names("methods", methods),
+        methods=names("methods", methods),
         tier=tier,
         seed=seed,
         title=title,
         time_limit=time_limit,
         plan_only=plan,
+        baseline=baseline,
+        keep_rows=keep_rows,
         command=tuple(sys.argv[1:]),
     )
     raise typer.Exit(run_audit(options))
@@ -321,6 +346,19 @@ def gate(
     from assay.commands.compare import run_gate
 
     raise typer.Exit(run_gate(baseline, candidate))
+
+
+app.command(rich_help_panel="Audit")(remedy)
+
+
+@app.command("erase-rows", rich_help_panel="Audit")
+def erase_rows(
+    run: Annotated[str, typer.Argument(metavar="RUN", help=f"The run: {_RUN_NAMES}.")],
+) -> None:
+    """Erase the row-level results kept of a run; its evidence stays, paired comparisons with it end."""
+    from assay.commands.compare import run_erase
+
+    raise typer.Exit(run_erase(run))
 
 
 @app.command(rich_help_panel="Reports")
@@ -361,6 +399,14 @@ def methods() -> None:
 
 
 @app.command(rich_help_panel="Lists")
+def remedies() -> None:
+    """List the remedies, what each needs and takes."""
+    from assay.commands.remedy import list_remedies
+
+    list_remedies()
+
+
+@app.command(rich_help_panel="Lists")
 def formats() -> None:
     """List the formats of data and models that can be audited."""
     from assay.commands.lists import list_formats
@@ -376,23 +422,6 @@ def policies(
     from assay.commands.lists import list_policies
 
     list_policies(name)
-
-
-def _names(option: str, texts: list[str] | None) -> tuple[str, ...] | None:
-    """Names joined by commas, in one or more uses of an option; double quotes hold a comma together."""
-    if texts is None:
-        return None
-    try:
-        cells = [cell for text in texts for row in csv.reader([text], skipinitialspace=True) for cell in row]
-    except csv.Error:
-        cells = []
-    names = tuple(name for name in map(str.strip, cells) if name)
-    if not names:
-        raise BadInput(
-            f"--{option} names nothing; write one or more names joined by commas, or leave it out. "
-            "Nothing was written."
-        )
-    return names
 
 
 def main() -> NoReturn:

@@ -457,7 +457,8 @@ class FileRequest(Frozen):
 class DataRequest(Frozen):
     """What the user said about the data; the child turns it into a Profile or a BadInput."""
 
-    test: FileRequest
+    test: FileRequest | None = None
+    """Null for a remedy: the training file leads, and rows that its roles column calls test stay unread."""
     training: FileRequest | None = None
     tuning: FileRequest | None = None
     asked: FileRequest | None = None
@@ -485,6 +486,18 @@ class DataRequest(Frozen):
     """Set rows with a missing label, prediction or score aside (counted) instead of refusing the file."""
     max_groups: int = 100
     """A sensitive attribute with more values is refused."""
+
+    def model_post_init(self, _context: Any) -> None:
+        if self.test is None and self.training is None:
+            raise ValueError("a request names a test file (audit) or a training file (remedy)")
+
+    @property
+    def leading(self) -> tuple[DatasetRole, FileRequest]:
+        """The file that decides about columns, classes and sensitive attributes, and its rows' role."""
+        if self.test is not None:
+            return "test", self.test
+        assert self.training is not None
+        return "training", self.training
 
 
 # --- measures -----------------------------------------------------------------------------------
@@ -974,7 +987,7 @@ class Opening(Frozen):
 
 
 class AnnexReference(Frozen):
-    """The row-level results of an audit, kept encrypted and erasable where the audit ran, and nowhere else."""
+    """The row-level results of an audit, kept encrypted and erasable where the audit ran alone."""
 
     digest: Digest
     """Keyed (HMAC-SHA-256 under a key of the installation): tells nothing about the rows."""

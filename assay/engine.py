@@ -9,11 +9,17 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from assay import __version__
+from assay.annex import RunRows
+from assay.compare import change_report
 from assay.contracts import (
+    AnnexReference,
     AuditMethod,
     AuditPlan,
     Evidence,
@@ -22,6 +28,7 @@ from assay.contracts import (
     Measure,
     MethodResult,
     NotTested,
+    Opening,
     Partial,
     PlannedMethod,
     Policy,
@@ -30,6 +37,7 @@ from assay.contracts import (
     ShardSpec,
     Tier,
     Verdict,
+    WithRowResults,
 )
 from assay.errors import ChildFailed, Internal
 from assay.evidence import measure_key, result_digest, snapshot_digest
@@ -38,9 +46,10 @@ from assay.manifest import code_sha256, hardware, package_versions
 from assay.planning import make_params, make_plan, timestamp
 from assay.policy import judge
 from assay.registry import METHODS
+from assay.runner.rows import checked_results
 from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditRequest", "Listener", "audit", "plan", "run_method"]
+__all__ = ["AuditRequest", "Listener", "Records", "audit", "plan", "run_method"]
 
 
 class Listener(Protocol):
@@ -51,6 +60,16 @@ class Listener(Protocol):
 
     def progress(self, doing: str, done: float) -> None:
         """`done` is the share of the whole audit, 0..1."""
+
+
+class Records(Protocol):
+    """What an installation keeps of its audits besides their evidence."""
+
+    def opened(self, profile: Profile, rows_sha256: str, plan_sha256: str) -> Opening | None:
+        """Register, before results are visible, that these test rows are shown to this model."""
+
+    def keep(self, rows: RunRows) -> AnnexReference | None:
+        """Keep row-level results; None where they are not to be kept."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,9 @@ class AuditRequest:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     tier: Tier = "standard"
     seed: int = 0
+    baseline: Evidence | None = None
+    """The run that this one is to be compared with; its plan is taken over by the caller."""
+    baseline_rows: RunRows | None = None
 
 
 def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> tuple[AuditPlan, Profile]:
@@ -80,14 +102,20 @@ def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> t
         tier=request.tier,
         seed=request.seed,
         rows_per_second=supervisor.rows_per_second,
+        required=request.baseline is None,
     )
     return made, profile
 
 
-def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> Evidence:
-    """Take in, plan, execute, merge, judge: one audit from request to evidence.
+def audit(
+    request: AuditRequest, supervisor: Supervisor, listener: Listener, records: Records | None = None
+) -> Evidence:
+    """Take in, plan, execute, merge, judge, and compare with the baseline: one audit, request to evidence.
 
     A method whose shard fails is reported as failed and does not take the others with it.
+
+    Args:
+        records: where openings of test rows and row-level results are kept; None keeps neither.
 
     Raises:
         BadInput: the data or the request cannot be audited.
@@ -96,6 +124,11 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
     started, clock = timestamp(), _Clock()
     fixed, profile = plan(request, supervisor, listener)
     methods = METHODS.all()
+    rows = _rows(supervisor, profile) if records is not None or request.baseline is not None else None
+    if records is not None:
+        named = profile.asked.sha256 if rows is None else rows.asked_sha256
+        opening = records.opened(profile, named, fixed.plan_sha256)
+        fixed = fixed.model_copy(update={"opening": opening})
     listener.planned(fixed, profile)
     clock.lap("intake and plan")
     outcome = _measure(fixed, profile, supervisor, listener, clock)
@@ -144,6 +177,14 @@ def audit(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> 
         "snapshot_digest": "0" * 64,
     }
     evidence = Evidence.model_validate(body)
+    if rows is not None:
+        rows = replace(rows, results=outcome.row_results)
+    more: dict[str, Any] = {}
+    if records is not None and rows is not None:
+        more["annex"] = records.keep(rows)
+    if request.baseline is not None:
+        more["change"] = change_report(request.baseline, evidence, request.baseline_rows, rows)
+    evidence = evidence.model_copy(update=more)
     return evidence.model_copy(update={"snapshot_digest": snapshot_digest(evidence)})
 
 
@@ -157,6 +198,7 @@ class _Outcome:
     series: list[Series] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: list[NotTested] = field(default_factory=list)
+    row_results: dict[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     shards: int = 0
 
 
@@ -207,6 +249,7 @@ def _measure(
         try:
             partials = execute(method, profile, params, run_shard)
             result = merge(method, partials, profile, params, plan.seed)
+            counted = _row_results(method, partials, profile, params)
         except ChildFailed as error:
             outcome.failed.append(
                 NotTested(
@@ -221,11 +264,29 @@ def _measure(
             outcome.measures.extend(result.measures)
             outcome.series.extend(result.series)
             outcome.notes[planned.id] = result.notes
+            outcome.row_results.update(counted)
         outcome.shards += run_shard.shards
         base += width
         clock.lap(planned.id)
     listener.progress("done", 1.0)
     return outcome
+
+
+def _rows(supervisor: Supervisor, profile: Profile) -> RunRows | None:
+    """Row-level results for the annex. Failing to name rows costs the pairing, not the audit."""
+    try:
+        return supervisor.rows(profile)
+    except ChildFailed:
+        return None
+
+
+def _row_results(
+    method: AuditMethod, partials: Sequence[Partial], profile: Profile, params: Any
+) -> dict[str, npt.NDArray[np.int8]]:
+    if not isinstance(method, WithRowResults):
+        return {}
+    ordered = sorted(partials, key=lambda p: (p.stage, p.index))
+    return checked_results(method.row_results(ordered, profile, params), method.spec.id, profile.asked.rows)
 
 
 def _check(method: AuditMethod, result: MethodResult) -> None:

@@ -10,10 +10,20 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from assay.contracts import Capability, ColumnSummary, DataRequest, Grade, ModelRequest, Profile
+from assay.contracts import (
+    Capability,
+    ColumnSummary,
+    DataRequest,
+    DatasetRole,
+    Grade,
+    ModelFormat,
+    ModelRequest,
+    Profile,
+)
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.errors import BadInput
+from assay.intake.gate import admit, model_kind, refusal
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -41,19 +51,39 @@ def load_model(request: ModelRequest) -> Model:
     from assay.models.torch_model import choose_device
 
     path = Path(request.path)
-    found = next((FORMATS.get(name) for name in FORMATS if FORMATS.get(name).recognise(path)), None)
-    if found is None:
-        raise BadInput(f"{path.name} is no model that Assay reads; `assay formats` lists what is.")
+    device = choose_device(request.device)
+    admit(path)
+    found = _format(path)
     override = read_signature(Path(request.signature)) if request.signature is not None else None
-    model = found.load(path, override, choose_device(request.device))
-    model.batch_rows = min(request.batch_rows, model.most_rows)
+
+    def load() -> Model:
+        loaded = found.load(path, override, device)
+        loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
+        return loaded
+
+    start = time.perf_counter()
+    model = load()
+    model.load_seconds, model.reload = time.perf_counter() - start, load
     return model
+
+
+def _format(path: Path) -> ModelFormat:
+    """Built-in formats by the gate's word; those of plug-ins by their own."""
+    kind = model_kind(path)
+    if kind is not None:
+        return FORMATS.get(kind)
+    for name in FORMATS:
+        if FORMATS.get(name).recognise(path):
+            return FORMATS.get(name)
+    raise refusal(path)
 
 
 def load_subject(
     request: DataRequest, scratch: Path, progress: Callable[[float], None] | None = None
 ) -> Loaded:
     """Load the model (if any), take in the data, and ask the model about the test rows.
+
+    A request without a test file is a remedy's: the model is loaded and tried on a few training rows.
 
     Where predictions came with the file, they stay what performance and fairness measure, and the model is
     asked by the other methods only.
@@ -65,9 +95,12 @@ def load_subject(
     data = take_in(request, scratch, lambda share: tick(share * 0.5), signature=model.signature)
     supplied = data.profile.roles.prediction is not None or data.profile.roles.score is not None
     subject = _with_model(data, model, supplied)
-    _check_outputs(subject)
+    if request.test is None:
+        _check_outputs(subject, "training")
+        return Loaded(subject, _speed(subject, "training"))
+    _check_outputs(subject, subject.profile.asked_role)
     if supplied:
-        return Loaded(subject, _speed(subject))
+        return Loaded(subject, _speed(subject, subject.profile.asked_role))
     return _predicted(subject, scratch, lambda share: tick(0.5 + share * 0.5))
 
 
@@ -87,11 +120,11 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
     return data.with_model(profile, model)
 
 
-def _check_outputs(subject: Subject) -> None:
+def _check_outputs(subject: Subject, role: DatasetRole) -> None:
     """Ask about a few rows: finite numbers, and of the kind that the signature says."""
     model = subject.model
-    rows = np.arange(min(64, subject.profile.asked.rows))
-    found = model.raw_outputs(subject.inputs(subject.profile.asked_role, rows))
+    rows = np.arange(min(64, subject.dataset(role).rows))
+    found = model.raw_outputs(subject.inputs(role, rows))
     if found.shape != (len(rows), model.outputs):
         raise BadInput(
             f"{model.facts.name} gives {found.shape[-1]} outputs a row; its signature says {model.outputs}."
@@ -116,8 +149,8 @@ def _check_outputs(subject: Subject) -> None:
         )
 
 
-def _speed(subject: Subject) -> float:
-    inputs = subject.inputs(subject.profile.asked_role, np.arange(min(256, subject.profile.asked.rows)))
+def _speed(subject: Subject, role: DatasetRole) -> float:
+    inputs = subject.inputs(role, np.arange(min(256, subject.dataset(role).rows)))
     start = time.perf_counter()
     subject.model.scores(inputs)
     return len(inputs) / max(time.perf_counter() - start, 1e-6)

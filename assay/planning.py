@@ -23,7 +23,7 @@ from assay.contracts import (
 )
 from assay.evidence import digest
 
-__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_not"]
+__all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_no_remedy", "why_not"]
 
 from pydantic import ValidationError
 
@@ -98,6 +98,17 @@ def why_not(method: AuditMethod, profile: Profile) -> str | None:
     return None
 
 
+def why_no_remedy(remedy: Remedy, profile: Profile) -> str | None:
+    """Why the remedy cannot be applied to this subject, as a sentence; None when it can."""
+    spec = remedy.spec
+    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
+    if missing:
+        return f"{spec.id} needs {' and '.join(missing)}; it was given none."
+    if profile.modality not in spec.modalities:
+        return f"{spec.id} is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
+    return None
+
+
 def make_plan(
     profile: Profile,
     methods: Sequence[AuditMethod],
@@ -109,6 +120,7 @@ def make_plan(
     tier: Tier,
     seed: int,
     rows_per_second: float = 0.0,
+    required: bool = True,
 ) -> AuditPlan:
     """Choose what applies, say what does not, and freeze both under one digest.
 
@@ -116,6 +128,7 @@ def make_plan(
         methods: every registered method.
         chosen: ids to run; None for all that apply.
         rows_per_second: how fast the model answers; turns evaluations into seconds.
+        required: whether a chosen method that cannot run here is refused (else it is not tested).
 
     Raises:
         BadInput: a method that was asked for by name cannot run here.
@@ -125,10 +138,10 @@ def make_plan(
     for method in methods:
         spec = method.spec
         reason = why_not(method, profile)
-        if chosen is not None and spec.id in chosen and reason is not None:
+        if required and chosen is not None and spec.id in chosen and reason is not None:
             raise BadInput(f"{spec.id} was asked for but cannot run. {reason}")
         if chosen is not None and spec.id not in chosen:
-            reason = "Was left out by --methods."
+            reason = "Was left out by --methods." if required else "Is no part of the baseline's plan."
         if reason is not None:
             skipped.append(NotTested(pillar=spec.pillar, method=spec.id, title=spec.title, reason=reason))
             continue

@@ -93,6 +93,9 @@ REMEDIES: Registry[Remedy] = Registry(
     Remedy,
     "assay.remedies",
     {
+        "adversarial.training": "assay.remedies.adversarial:REMEDY",
+        "distillation.student": "assay.remedies.distillation:REMEDY",
+        "training.fine_tune": "assay.remedies.fine_tune:REMEDY",
         "training.from_scratch": "assay.remedies.train:REMEDY",
     },
 )
@@ -110,6 +113,7 @@ METHODS: Registry[AuditMethod] = Registry(
         "robustness.noise": "assay.methods.robustness.noise:METHOD",
         "robustness.pgd": "assay.methods.robustness.pgd:METHOD",
         "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
+        "cost.inference": "assay.methods.cost.inference:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
         "explainability.grad_cam": "assay.methods.explainability.grad_cam:METHOD",
         "explainability.integrated_gradients": "assay.methods.explainability.integrated_gradients:METHOD",

@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from assay.commands.kept import kept_evidence
+from assay.commands.kept import find_evidence, kept_evidence
+from assay.commands.records import HomeRecords, annex_store
 from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, Policy
 from assay.errors import AssayError, BadInput, Cancelled
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
 
-__all__ = ["AuditOptions", "run_audit", "sealed_files"]
+__all__ = ["AuditOptions", "file_request", "read_bins", "run_audit", "sealed_files"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,12 @@ class AuditOptions:
     allow_missing: bool = False
     policy: str | None = None
     methods: tuple[str, ...] | None = None
-    tier: Literal["quick", "standard", "deep"] = "standard"
-    seed: int = 0
+    tier: Literal["quick", "standard", "deep"] | None = None
+    """None: the baseline's, else `standard`; likewise seed (0), policy and methods."""
+    seed: int | None = None
+    baseline: str | None = None
+    """The run to compare with: its file, folder, or first digits of its snapshot."""
+    keep_rows: bool = True
     title: str | None = None
     time_limit: float = 3600.0
     plan_only: bool = False
@@ -57,23 +62,6 @@ class AuditOptions:
 
     def data_request(self) -> DataRequest:
         """The part of the options that describes the data."""
-
-        def file(path: Path) -> FileRequest:
-            if not path.is_file() and not _may_hold_images(path):
-                kind = (
-                    "is a folder"
-                    if path.is_dir()
-                    else "is no regular file"
-                    if path.exists()
-                    else "does not exist"
-                )
-                hint = (
-                    " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
-                    if path.is_dir()
-                    else ""
-                )
-                raise BadInput(f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint}")
-            return FileRequest(path=str(path.resolve()), header=self.header)
 
         if self.predictions is None and self.scores is None and self.model is None:
             raise BadInput(
@@ -89,10 +77,10 @@ class AuditOptions:
         if self.threshold is not None and not isfinite(self.threshold):
             raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
         return DataRequest(
-            test=file(self.data),
-            training=file(self.train) if self.train else None,
-            tuning=file(self.tuning) if self.tuning else None,
-            asked=file(self.asked) if self.asked else None,
+            test=file_request(self.data, self.header),
+            training=file_request(self.train, self.header) if self.train else None,
+            tuning=file_request(self.tuning, self.header) if self.tuning else None,
+            asked=file_request(self.asked, self.header) if self.asked else None,
             model=ModelRequest(
                 path=str(self.model.resolve()),
                 signature=str(self.signature.resolve()) if self.signature else None,
@@ -111,10 +99,21 @@ class AuditOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
-            bins=_bins(self.bins),
+            bins=read_bins(self.bins),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
+
+
+def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
+    """A data file, or a folder of images, as named on the command line. Raises BadInput for others."""
+    if not path.is_file() and not _may_hold_images(path):
+        kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
+        hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
+        raise BadInput(
+            f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint if path.is_dir() else ''}"
+        )
+    return FileRequest(path=str(path.resolve()), header=header)
 
 
 def _may_hold_images(path: Path) -> bool:
@@ -122,7 +121,8 @@ def _may_hold_images(path: Path) -> bool:
     return path.is_dir() and any(member.is_dir() for member in path.iterdir())
 
 
-def _bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+def read_bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+    """--bins as typed: column -> cut points. Raises BadInput."""
     found: dict[str, tuple[float, ...]] = {}
     for name, cuts in map(_cut_points, texts):
         if name in found:
@@ -161,11 +161,19 @@ def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
     except AssayError as error:
         error.message = f"{error.message} Nothing was written."
         raise
+    from assay.commands.changes import print_report
     from assay.evidence import snapshot
     from assay.terminal import Terminal
 
     kept_evidence().put(snapshot(evidence))
-    Terminal().audit(evidence, options.out, code)
+    HomeRecords().measured(evidence)
+    change = evidence.change
+    Terminal().audit(
+        evidence,
+        options.out,
+        code,
+        None if change is None else lambda terminal: print_report(terminal, change),
+    )
     return code
 
 
@@ -178,11 +186,12 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     from assay.terminal import progress_bar
 
     data, request = options.data_request(), _request(options)
+    records = HomeRecords(request.baseline, options.keep_rows)
     check_writable(options.out)
     # Opened before hours of work depend on it.
     authority = open_authority(now=datetime.now(UTC))
     with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
-        evidence = audit(request, supervisor, watching)
+        evidence = audit(request, supervisor, watching, records)
         watching.progress("writing the report", 1.0)
         write_all(options.out, sealed_files(evidence, authority))
     return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards)
@@ -204,16 +213,40 @@ def _request(options: AuditOptions) -> AuditRequest:
     from assay.engine import AuditRequest
     from assay.manifest import command_without_folders
 
+    baseline = find_evidence(options.baseline) if options.baseline is not None else None
     policy, sha256 = _policy(options.policy)
     _check_names(options.methods)
+    title = options.title or options.data.name
+    command = ("assay", *command_without_folders(options.command))
+    if baseline is None:
+        return AuditRequest(
+            title=title,
+            command=command,
+            policy=policy,
+            policy_sha256=sha256,
+            chosen=options.methods,
+            tier=options.tier or "standard",
+            seed=options.seed or 0,
+        )
+    plan = baseline.plan
+    if policy is not None and sha256 != plan.policy_sha256:
+        theirs = f"{plan.policy.id} {plan.policy.version}" if plan.policy else "none"
+        raise BadInput(
+            f"--policy {options.policy} is not the baseline's policy ({theirs}), so the runs could not be "
+            "compared. Leave --policy out to take the baseline's, or audit the baseline again with it."
+        )
     return AuditRequest(
-        title=options.title or options.data.name,
-        command=("assay", *command_without_folders(options.command)),
-        policy=policy,
-        policy_sha256=sha256,
-        chosen=options.methods,
-        tier=options.tier,
-        seed=options.seed,
+        title=title,
+        command=command,
+        policy=plan.policy,
+        policy_sha256=plan.policy_sha256,
+        chosen=options.methods or tuple(method.id for method in plan.methods),
+        # another tier brings parameters of its own
+        params={} if options.tier not in (None, plan.tier) else {m.id: m.params for m in plan.methods},
+        tier=options.tier or plan.tier,
+        seed=plan.seed if options.seed is None else options.seed,
+        baseline=baseline,
+        baseline_rows=annex_store().get(baseline.annex),
     )
 
 

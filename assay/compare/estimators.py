@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.compare.scales import Merit, change_on_scale
+from assay.compare.scales import Combination, Merit, change_on_scale
 from assay.methods.performance.confusion import Statistic
 from assay.stats.bootstrap import cluster_bootstrap, percentile_interval
 from assay.stats.intervals import Interval, normal_interval, normal_quantile
@@ -22,8 +22,8 @@ from assay.stats.paired import (
     Areas,
     paired_mean_interval,
     smoothed_bootstrap,
-    tango_interval,
 )
+from assay.stats.paired_rates import tango_difference
 
 __all__ = [
     "OUTSIDE",
@@ -115,8 +115,8 @@ def rate_estimate(
     one = table[0, 0]
     same_denominator = not one[OUTSIDE, :OUTSIDE].any() and not one[:OUTSIDE, OUTSIDE].any()
     if kind == "share" and same_denominator and merit.parity is None and cluster is None:
-        lost, gained = int(one[ABOVE, BELOW_ONLY]), int(one[BELOW_ONLY, ABOVE])
-        low, high = tango_interval(lost, gained, int(one[:OUTSIDE, :OUTSIDE].sum()), level.each)
+        lost, gained = float(one[ABOVE, BELOW_ONLY]), float(one[BELOW_ONLY, ABOVE])
+        low, high = tango_difference(gained, lost, float(one[:OUTSIDE, :OUTSIDE].sum()), level.each)
         return Estimate(a, b, low, high, "paired, tango score")
     if cluster is None:
         pseudo = np.zeros((groups, STATES, STATES))
@@ -173,13 +173,13 @@ def confusion_estimate(
     if replicates < 500:
         return None
     if cluster is None:
-        drawn = smoothed_bootstrap(joint, _pseudo_rows(classes), replicates, rng)
+        drawn = smoothed_bootstrap(joint, _pseudo_rows(classes), replicates, rng).astype(float)
         method = f"paired, joint-cell bootstrap {replicates:,}"
     else:
         made = _clustered(cell, cells, cluster, rng)
         if made is None:
             return None
-        drawn, method = made[0], made[1]
+        drawn, method = made
     replicated = _statistics(statistic, drawn.reshape(-1, classes, classes, classes))
     limits = _replicated(merit, a, b, *replicated, level)
     return None if limits is None else Estimate(a, b, *limits, method)
@@ -194,7 +194,7 @@ def _pseudo_rows(classes: int) -> Floats:
     return added.ravel()
 
 
-def _statistics(statistic: Statistic, tables: npt.NDArray[np.generic]) -> tuple[Floats, Floats]:
+def _statistics(statistic: Statistic, tables: npt.NDArray[Any]) -> tuple[Floats, Floats]:
     return statistic.of(tables.sum(axis=3)), statistic.of(tables.sum(axis=2))
 
 
@@ -234,11 +234,10 @@ def _replicated(
 def area_estimate(areas: Sequence[Areas], merit: Merit, level: Level) -> Estimate:
     """The AUC of one group of rows, or the gap of those of two (first less second)."""
     one = areas[0]
-    sign = -1.0
     a, b = one.first, one.second
     variances = [(area.change_variance, area.sum_variance) for area in areas]
     if len(areas) == 2:
-        a, b = a + sign * areas[1].first, b + sign * areas[1].second
+        a, b = a - areas[1].first, b - areas[1].second
     change, total = (sum(v[k] for v in variances) for k in (0, 1))
     if len(areas) == 1 and merit.parity is None:
         low, high = one.change_interval(level.each)
@@ -274,7 +273,7 @@ def _linear(
     return change_on_scale(merit, _signed(merit.parity or 0.0, moved, added))
 
 
-def _signed(parity: float, moved: Interval[float], added: Interval[float]):  # type: ignore[no-untyped-def]
+def _signed(parity: float, moved: Interval[float], added: Interval[float]) -> Combination:
     """Limits of (+-)(B - parity) - (+-)(A - parity): of B - A and B + A - 2 parity and their negatives."""
     total = Interval(added.low - 2 * parity, added.high - 2 * parity)
     table = {

@@ -53,9 +53,10 @@ class PairedRows:
         """ "48,842 of 48,842 rows are paired ...": what the comparisons rest on."""
         left = "" if self.whole else f" ({self.of - self.rows:,} are in one run only and left out)"
         return (
-            f"{self.rows:,} of {self.of:,} rows are paired{left}: changes of rates, gaps, ratios, AUC, proper "
-            "scores and outcomes of single rows are measured on the same rows. Other measures combine the "
-            "intervals of both runs (MOVER) as if their rows were independent, which is conservative."
+            f"{self.rows:,} of {self.of:,} rows are paired{left}: changes of rates, gaps, ratios, AUC, "
+            "proper scores and outcomes of single rows are measured on the same rows. Other measures "
+            "combine the intervals of both runs (MOVER) as if their rows were independent, which is "
+            "conservative."
         )
 
 
@@ -124,10 +125,8 @@ def _places(
     if same_place and len(first[0]) == len(second[0]):
         places = np.arange(len(first[0]))
         return places, places
-    keys = [
-        combine_hashes([identity, occurrence.astype(np.uint64)]) for identity, occurrence in (first, second)
-    ]
-    _, a, b = np.intersect1d(*keys, return_indices=True)
+    keys = [combine_hashes([identity, count.astype(np.uint64)]) for identity, count in (first, second)]
+    _, a, b = np.intersect1d(keys[0], keys[1], return_indices=True)
     order = np.argsort(a)
     return a[order].astype(np.int64), b[order].astype(np.int64)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay.contracts import Limits, MeasureSpec
 
-__all__ = ["Merit", "PairedChange", "change_on_scale", "merit_of"]
+__all__ = ["Combination", "Merit", "PairedChange", "change_on_scale", "merit_of"]
 
 Combination = Callable[[int, int], tuple[float, float]]
 """(piece of B, piece of A) -> limits of the one less the other."""
@@ -61,13 +61,17 @@ def change_on_scale(merit: Merit, combination: Combination) -> tuple[float, floa
     A distance is the larger of two signed gaps, so the change of a distance is
     max over pieces of B of min over pieces of A of their difference, and since that is monotone in every
     difference, its limits are the same of their limits. Folded ratios are the smaller piece: min of max.
-    So a gap near 0, whose sign is not sure, gets an interval that holds whichever sign it has.
+    So a gap near 0, whose sign is not sure, gets an interval that holds whichever sign it has. Besides, no
+    distance (and no folded ratio) can change by more than what it is a distance of.
     """
     pieces = range(1 if merit.parity is None and not merit.folded else 2)
     limits = [[combination(s, t) for t in pieces] for s in pieces]
-    if merit.folded:
-        return min(max(c[0] for c in row) for row in limits), min(max(c[1] for c in row) for row in limits)
-    return max(min(c[0] for c in row) for row in limits), max(min(c[1] for c in row) for row in limits)
+    outer, inner = (min, max) if merit.folded else (max, min)
+    low, high = (outer(inner(c[end] for c in row) for row in limits) for end in (0, 1))
+    if len(pieces) == 1:
+        return low, high
+    most = min(max(abs(end) for end in limits[k][k]) for k in pieces)
+    return max(low, -most), min(high, most)
 
 
 def merit_of(spec: MeasureSpec, limits: Limits | None = None) -> Merit | None:

@@ -36,11 +36,12 @@ class RowReader:
         columns: what to read, in order.
         role: the dataset of every row, unless `split` names a column that says so row by row.
         split: the roles column.
+        sealed: datasets whose rows are passed over unread, all but their value in the roles column.
         as_text: columns whose values are kept as spelt.
         nan_is_missing: columns where a spelt-out NaN is missing whatever the tokens say (scores).
         watch: columns whose missing tokens are counted.
         missing: tokens that mean missing.
-        required: columns without which a row of the test dataset is set aside; empty sets none aside.
+        required: columns without which a row of the dataset `role` is set aside; empty sets none aside.
         tick: called with the share of the file that is read.
     """
 
@@ -51,6 +52,7 @@ class RowReader:
         *,
         role: DatasetRole,
         split: str | None,
+        sealed: frozenset[DatasetRole],
         as_text: frozenset[str],
         nan_is_missing: frozenset[str],
         watch: frozenset[str],
@@ -63,6 +65,8 @@ class RowReader:
         self.as_text = as_text
         self._role: DatasetRole = role
         self._split = None if split is None else self.columns.index(split)
+        self._split_cleaner = Cleaner(missing)
+        self._sealed = sealed
         self.cleaners = {
             column: Cleaner(
                 (*missing, *NAN_WORDS) if column in nan_is_missing else missing, watch=column in watch
@@ -72,18 +76,24 @@ class RowReader:
         self._required = [self.columns.index(column) for column in required]
         self._tick = tick
         self.set_aside = 0
+        self.sealed_rows = 0
 
     def __iter__(self) -> Iterator[RowSet]:
-        self.set_aside = 0
+        self.set_aside = self.sealed_rows = 0
         first = 0
         for raw in self.source.batches(self.columns, self.as_text):
-            cleaned = [
-                cleaner.clean(column) for cleaner, column in zip(self.cleaners.values(), raw, strict=True)
-            ]
-            places = np.arange(first, first + len(cleaned[0]), dtype=np.int64)
+            places = np.arange(first, first + len(raw[0]), dtype=np.int64)
             first += len(places)
-            for role, rows in self._by_role(cleaned, places):
-                kept = self._complete(rows) if role == "test" else rows
+            for rows in self._by_role(raw, places):
+                if rows.role in self._sealed:
+                    self.sealed_rows += len(rows.places)
+                    continue
+                cleaned = [
+                    cleaner.clean(column)
+                    for cleaner, column in zip(self.cleaners.values(), rows.columns, strict=True)
+                ]
+                rows = RowSet(rows.role, cleaned, rows.places)
+                kept = self._complete(rows) if rows.role == self._role else rows
                 if len(kept.places):
                     yield kept
             self._tick(self.source.done)
@@ -114,13 +124,13 @@ class RowReader:
                 seen[value] = int(rows.places[place])
         return None, []
 
-    def _by_role(
-        self, columns: list[pa.Array], places: npt.NDArray[np.int64]
-    ) -> Iterator[tuple[DatasetRole, RowSet]]:
+    def _by_role(self, columns: list[pa.Array], places: npt.NDArray[np.int64]) -> Iterator[RowSet]:
+        """The raw rows of each dataset; of the others only the roles column has been looked at."""
         if self._split is None:
-            yield self._role, RowSet(self._role, columns, places)
+            yield RowSet(self._role, columns, places)
             return
-        words = pc.dictionary_encode(columns[self._split], null_encoding="encode")
+        said = self._split_cleaner.clean(columns[self._split])
+        words = pc.dictionary_encode(said, null_encoding="encode")
         indices = np.asarray(words.indices, dtype=np.int64)
         roles = [
             self._role_of(word, int(places[np.argmax(indices == code)]))
@@ -128,7 +138,7 @@ class RowReader:
         ]
         for role in dict.fromkeys(roles):
             member = np.isin(indices, [code for code, other in enumerate(roles) if other == role])
-            yield role, _take(RowSet(role, columns, places), member)
+            yield _take(RowSet(role, columns, places), member)
 
     def _role_of(self, word: str | None, place: int) -> DatasetRole:
         role = None if word is None else dataset_role(word)

@@ -49,7 +49,8 @@ def survey(
         BadInput: no data rows, no shared column, a missing label, prediction or score, doubled identifiers.
     """
     notes: list[str] = []
-    columns = list(source.columns) if role == "test" else _shared(source, role, roles, notes)
+    leads = role == request.leading[0]
+    columns = list(source.columns) if leads else _shared(source, role, roles, notes)
     tokens = DEFAULT_MISSING if request.missing is None else tuple(t.strip() for t in request.missing)
     strict = [
         name for name in dict.fromkeys((roles.label, roles.prediction, roles.score)) if name is not None
@@ -58,12 +59,13 @@ def survey(
         source,
         columns,
         role=role,
-        split=roles.split if role == "test" else None,
+        split=roles.split if leads else None,
+        sealed=frozenset() if role == "test" else frozenset({"test"}),
         as_text=_spelt(roles, request),
         nan_is_missing=frozenset() if roles.score is None else frozenset({roles.score}),
         watch=frozenset(roles.sensitive),
         missing=tokens,
-        required=strict if role == "test" and request.allow_missing else (),
+        required=strict if leads and request.allow_missing else (),
         tick=tick,
     )
     scans: dict[DatasetRole, dict[str, ColumnScan]] = {}
@@ -72,16 +74,18 @@ def survey(
             scans[rows.role] = {name: _scan(name, roles, request) for name in columns}
         for name, column in zip(columns, rows.columns, strict=True):
             scans[rows.role][name].update(column, rows.places)
-    _refuse_no_rows(source, role, scans, reader.set_aside)
-    if role == "test":
+    _refuse_no_rows(source, role, scans, reader)
+    if leads:
         for name in strict:
-            _refuse_missing(source, scans["test"][name], roles)
+            _refuse_missing(source, scans[role][name], roles)
         if roles.identifier is not None:
             _refuse_doubles(reader, scans, roles.identifier)
     if reader.set_aside:
         notes.append(
             f"{source.name}: {reader.set_aside:,} row(s) without {_either(strict, roles)} were set aside."
         )
+    if reader.sealed_rows:
+        notes.append(f"{source.name}: {reader.sealed_rows:,} test row(s) were passed over unread.")
     notes.extend(_cleaning_notes(reader))
     return Survey(source, reader, scans, reader.set_aside, source.digest, notes)
 
@@ -128,16 +132,17 @@ def _scan(name: str, roles: ColumnRoles, request: DataRequest) -> ColumnScan:
 
 
 def _refuse_no_rows(
-    source: Source, role: DatasetRole, scans: dict[DatasetRole, dict[str, ColumnScan]], set_aside: int
+    source: Source, role: DatasetRole, scans: dict[DatasetRole, dict[str, ColumnScan]], reader: RowReader
 ) -> None:
     if role in scans:
         return
-    if set_aside:
+    if reader.set_aside:
         raise BadInput(
             f"{source.name}: every row lacks a label, prediction or score; nothing is left to audit."
         )
-    if scans:
-        raise BadInput(f"{source.name} has no test rows; the roles column names {', '.join(scans)} only.")
+    others = [*scans, *(["test"] if reader.sealed_rows else [])]
+    if others:
+        raise BadInput(f"{source.name} has no {role} rows; the roles column names {', '.join(others)} only.")
     raise BadInput(f"{source.name} has a header but no data rows.")
 
 

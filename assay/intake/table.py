@@ -58,34 +58,33 @@ def take_in(
     """
     tick = progress or (lambda _share: None)
     named: dict[DatasetRole, FileRequest | None] = {
-        "training": request.training,
+        "training": None if request.test is None else request.training,
         "tuning": request.tuning,
         "asked": request.asked,
     }
     others = [(role, file) for role, file in named.items() if file is not None]
     steps = 2 * (1 + len(others))
-    source = _opened(request.test, "test", scratch, signature)
+    leading, file = request.leading
+    source = _opened(file, leading, scratch, signature)
     pictures = isinstance(source, ImageSource)
     roles = resolve_roles(request, source.columns, source.name, IMAGE if pictures else None)
-    surveys = [survey(source, "test", roles, request, _part(tick, 0, steps))]
-    for step, (role, file) in enumerate(others, start=1):
-        other = _opened(file, role, scratch, signature)
+    surveys = [survey(source, leading, roles, request, _part(tick, 0, steps))]
+    for step, (role, named_file) in enumerate(others, start=1):
+        other = _opened(named_file, role, scratch, signature)
         if isinstance(other, ImageSource) != pictures:
             raise BadInput(
                 f"{source.name} and {other.name} ({role}) must both hold images, or both be tables."
             )
         surveys.append(survey(other, role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
-    test = surveys[0]
+    name, scans = surveys[0].source.name, surveys[0].scans[leading]
     if signature is not None:
-        roles = with_text_column(test.source.name, request, roles, test.scans["test"], signature)
-    others_labels = _other_labels(surveys, roles)
+        roles = with_text_column(name, request, roles, scans, signature)
+    others_labels = _other_labels(surveys, roles, leading)
     target = (
-        decide_target(test.source.name, request, roles, test.scans["test"], others_labels)
+        decide_target(name, request, roles, scans, others_labels)
         if signature is None
-        else decide_model_target(
-            test.source.name, request, roles, test.scans["test"], others_labels, signature
-        )
+        else decide_model_target(name, request, roles, scans, others_labels, signature)
     )
     notes = [*roles.notes, *target.notes]
     tables: dict[DatasetRole, Table] = {}
@@ -100,7 +99,7 @@ def take_in(
             images.update(dict.fromkeys(made, done.source.pixels))
     tick(1.0)
     ordered = {role: tables[role] for role in _ORDER if role in tables}
-    profile = _profile(roles, sensitive, target, ordered, [*_notes(surveys), *notes])
+    profile = _profile(roles, sensitive, target, ordered, leading, [*_notes(surveys), *notes])
     return Subject(profile, ordered, images=images)
 
 
@@ -134,12 +133,12 @@ def _refuse_two_sources(surveys: list[Survey], request: DataRequest) -> None:
                 )
 
 
-def _other_labels(surveys: list[Survey], roles: ColumnRoles) -> list[str]:
+def _other_labels(surveys: list[Survey], roles: ColumnRoles, leading: DatasetRole) -> list[str]:
     found: dict[str, None] = {}
     for done in surveys:
         for role, scans in done.scans.items():
             scan = scans.get(roles.label) if roles.label is not None else None
-            if role != "test" and scan is not None and not scan.missing and scan.values is not None:
+            if role != leading and scan is not None and not scan.missing and scan.values is not None:
                 found.update(dict.fromkeys(scan.values))
     return list(found)
 
@@ -153,6 +152,7 @@ def _profile(
     sensitive: tuple[str, ...],
     target: Target,
     tables: dict[DatasetRole, Table],
+    leading: DatasetRole,
     notes: list[str],
 ) -> Profile:
     capabilities: list[Capability] = []
@@ -186,7 +186,7 @@ def _profile(
             image=roles.image,
             features=tuple(
                 column.name
-                for column in tables["test"].profile.columns
+                for column in tables[leading].profile.columns
                 if column.name in demoted or column.name not in taken
             ),
         ),

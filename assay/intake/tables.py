@@ -42,19 +42,22 @@ def make_tables(
     name = survey.source.name
     writers: dict[DatasetRole, TableWriter] = {}
     kept: dict[DatasetRole, list[int]] = {}
-    if "test" in survey.scans:
-        sensitive = _groupable(name, survey.scans["test"], request, roles, sensitive, notes)
+    leading = request.leading[0]
+    if leading in survey.scans:
+        sensitive = _groupable(name, survey.scans[leading], request, roles, sensitive, notes)
     for role, scans in survey.scans.items():
         plans = {
             column: _plan(name, role, scan, request, roles, sensitive, target, notes)
             for column, scan in scans.items()
         }
         stored = [(place, plan) for place, plan in enumerate(plans.values()) if plan is not None]
-        # A model reads the number that fairness sees as a group.
+        # A model reads the number that fairness sees as a group; a remedy may make one that does.
         asked = (
             {column.name for column in signature.columns if column.kind == "number"} if signature else set()
         )
-        numbers = [name for name in plans if name in request.bins and name in asked]
+        numbers = [
+            name for name in plans if name in request.bins and (name in asked or leading == "training")
+        ]
         stored += [(list(plans).index(name), ColumnPlan(name + AS_READ, "number")) for name in numbers]
         scans.update({name + AS_READ: scans[name] for name in numbers})
         kept[role] = [place for place, _ in stored]
@@ -67,7 +70,7 @@ def make_tables(
     tables = {}
     for role, writer in writers.items():
         writer.close()
-        set_aside = survey.set_aside if role == "test" else 0
+        set_aside = survey.set_aside if role == leading else 0
         tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside)
     return tables, sensitive
 
@@ -110,7 +113,7 @@ def _plan(
 ) -> ColumnPlan | None:
     """How a column is stored; None where it is left out of a training or tuning dataset, with a note."""
     if scan.name in (roles.label, roles.prediction, roles.score):
-        reason = None if role == "test" else _unusable(scan, roles, target)
+        reason = None if role == request.leading[0] else _unusable(scan, roles, target)
         if reason is not None:
             notes.append(f'{name} column "{scan.name}" was left out of the {role} data: {reason}.')
             return None

@@ -47,6 +47,10 @@ class Model(ABC):
         self.facts = facts
         self.batch_rows = batch_rows
         self.notes: list[str] = []
+        self.load_seconds: float | None = None
+        """How long the format took; set by whoever loaded it. Never part of a profile or a plan."""
+        self.reload: Callable[[], Model] | None = None
+        """Loads a further copy in the same way."""
 
     @property
     def device(self) -> str:

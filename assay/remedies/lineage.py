@@ -5,13 +5,19 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from assay import __version__
 from assay.contracts import Lineage, ModelFacts, Params, Profile, RemedySpec, Series
 from assay.evidence import digest
 from assay.remedies.rows import Split
 
-__all__ = ["lineage_of", "request_digest"]
+if TYPE_CHECKING:
+    import torch
+
+    from assay.remedies.training import Trained
+
+__all__ = ["figures_of", "lineage_of", "request_digest"]
 
 _PACKAGES = ("torch", "safetensors", "numpy", "transformers", "tokenizers")
 
@@ -63,6 +69,22 @@ def lineage_of(
         notes=tuple(dict.fromkeys((*split.notes, *notes))),
         made_with=_versions(),
     )
+
+
+def figures_of(
+    trained: Trained, *, before: torch.nn.Module | None = None, after: torch.nn.Module
+) -> dict[str, float | None]:
+    """Parameters, and loss and accuracy on the tuning rows, before and after."""
+    return {
+        "parameters_before": None if before is None else sum(p.numel() for p in before.parameters()),
+        "parameters_after": sum(p.numel() for p in after.parameters()),
+        "tuning_loss_before": trained.before.loss,
+        "tuning_loss_after": trained.after.loss,
+        "tuning_accuracy_before": trained.before.accuracy,
+        "tuning_accuracy_after": trained.after.accuracy,
+        "best_epoch": trained.best_epoch,
+        "epochs": len(trained.epochs),
+    }
 
 
 def _versions() -> dict[str, str]:

@@ -94,13 +94,17 @@ def encode(model: TorchModel, subject: SubjectProtocol, part: Part) -> Encoded:
         pieces.append(model.encode(subject.inputs(part.role, part.places[first : first + _PIECE])))
     if isinstance(pieces[0], torch.Tensor):
         return torch.cat(pieces)
-    longest = max(tensor.shape[1] for piece in pieces for tensor in piece.values())
-    return {
-        name: torch.cat(
-            [torch.nn.functional.pad(piece[name], (0, longest - piece[name].shape[1])) for piece in pieces]
-        )
-        for name in pieces[0]
-    }
+    from assay.models.huggingface import TextClassifier
+
+    assert isinstance(model, TextClassifier)
+    longest = max(piece["input_ids"].shape[1] for piece in pieces)
+    # Some networks find the last token by the padding token, so it must stand there and not a 0.
+    fill = {"input_ids": int(model.tokenizer.pad_token_id)}
+
+    def padded(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.pad(tensor, (0, longest - tensor.shape[1]), value=fill.get(name, 0))
+
+    return {name: torch.cat([padded(name, piece[name]) for piece in pieces]) for name in pieces[0]}
 
 
 def encoded_rows(

@@ -23,7 +23,7 @@ from assay.contracts import (
     SubjectProtocol,
 )
 from assay.errors import BadInput, BadParams
-from assay.remedies.lineage import lineage_of, request_digest
+from assay.remedies.lineage import figures_of, lineage_of, request_digest
 from assay.remedies.params import TrainingParams
 from assay.remedies.rows import Split, encoded_rows, split_rows, weighed
 from assay.remedies.signature import infer_signature
@@ -130,14 +130,6 @@ class FromScratch:
             model.signature = signature.model_copy(
                 update={"threshold": _threshold(model, subject, split, params.threshold_quantile)}
             )
-        figures = {
-            "parameters_after": sum(p.numel() for p in model.module.parameters()),
-            "tuning_loss_before": trained.before.loss,
-            "tuning_loss_after": trained.after.loss,
-            "tuning_accuracy_after": trained.after.accuracy,
-            "best_epoch": trained.best_epoch,
-            "epochs": len(trained.epochs),
-        }
         lineage = lineage_of(
             self.spec,
             params,
@@ -145,7 +137,7 @@ class FromScratch:
             context.seed,
             split,
             loss_curves=(loss_curve(trained, self.spec.id),),
-            figures=figures,
+            figures=figures_of(trained, after=model.module),
             notes=(*notes, *weight_notes),
         )
         return NewArtifact(model.write(context.work / "artefact", lineage), lineage)

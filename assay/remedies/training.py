@@ -32,6 +32,7 @@ __all__ = [
     "Rows",
     "Trained",
     "classification",
+    "classification_of_probabilities",
     "deterministic",
     "evaluate",
     "loss_curve",
@@ -46,8 +47,6 @@ _TICK = 0.3
 """Seconds between two looks at the loss; each one waits for the device."""
 _EXPLODED = 100.0
 """A loss so many times the loss before the first step (or 1, where that is larger) has exploded."""
-_EVALUATED = 2_048
-"""Most rows of one forward pass of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,21 @@ def classification(threshold: float | None = None) -> Objective:
     return Objective(loss, right)
 
 
+def classification_of_probabilities(threshold: float | None = None) -> Objective:
+    """The same for a network that gives probabilities already: -log of the one given to the label."""
+    of_logits = classification(threshold)
+
+    def logs(probabilities: torch.Tensor) -> torch.Tensor:
+        return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
+
+    def loss(probabilities: torch.Tensor, batch: Rows) -> torch.Tensor:
+        return nn.functional.nll_loss(logs(probabilities), batch.targets, reduction="none")
+
+    assert of_logits.right is not None
+    right = of_logits.right
+    return Objective(loss, lambda probabilities, batch: right(logs(probabilities), batch))
+
+
 def regression(scale: float) -> Objective:
     """Squared error in units of `scale` squared (the targets' standard deviation)."""
 
@@ -176,7 +190,8 @@ def train(
         module: the network; the caller's own copy.
         part: what trains (a head); everything else stays as it is, to the bit. Default: all of it.
         forward: encoded rows -> outputs (rows, classes); default: the module itself.
-        perturb: gives the inputs that the network is trained on in place of the batch's own (attacks).
+        perturb: gives the inputs that the network is trained and tuned on in place of the batch's own
+            (an attack); it may draw from torch's generator, which is keyed.
         work: folder for a checkpoint after every epoch; a training of the same `request` found there goes on.
         request: what tells one training from another (a digest).
         progress: called with the done share and a sentence, several times a second; may raise to stop.
@@ -200,16 +215,22 @@ def train(
 
 
 def evaluate(
-    forward: Callable[[Encoded], torch.Tensor], rows: Rows, objective: Objective, batch_rows: int = _EVALUATED
+    forward: Callable[[Encoded], torch.Tensor],
+    rows: Rows,
+    objective: Objective,
+    *,
+    batch_rows: int = 1_024,
+    perturb: Callable[[Rows], Encoded] | None = None,
 ) -> Evaluated:
     """Mean loss and accuracy over rows; the caller has put the network into evaluation mode."""
     total = torch.zeros((), dtype=torch.float64, device=rows.targets.device)
     right = torch.zeros((), dtype=torch.int64, device=rows.targets.device)
     places = torch.arange(len(rows), device=rows.targets.device)
-    with torch.no_grad():
-        for piece in torch.split(places, batch_rows):
-            batch = rows.take(piece)
-            outputs = forward(batch.inputs)
+    for piece in torch.split(places, batch_rows):
+        batch = rows.take(piece)
+        inputs = batch.inputs if perturb is None else perturb(batch)
+        with torch.no_grad():
+            outputs = forward(inputs)
             losses = objective.loss(outputs, batch)
             total += (losses if batch.weights is None else losses * batch.weights).double().sum()
             if objective.right is not None:
@@ -311,7 +332,7 @@ class _Run:
         optimizer = _optimizer(self.part, params)
         found = checkpoints.load(optimizer, self.part) if checkpoints else None
         if found is None:
-            state = State(epochs=params.epochs, before=self._on_tuning())
+            state = State(epochs=params.epochs, before=self._on_tuning(seed))
             best: Tensors = {}
             if not math.isfinite(state.before[0]):
                 raise Diverged(
@@ -324,7 +345,7 @@ class _Run:
         tell = _Teller(progress, params.epochs, resumed)
         while state.epoch < params.epochs and not _tired(state, params):
             loss = self._epoch(state.epoch, seed, optimizer, state.before[0], tell)
-            tuning = self._on_tuning()
+            tuning = self._on_tuning(seed)
             self._refuse_divergence(state.epoch, tuning.loss, state.before[0])
             record = EpochRecord(state.epoch + 1, loss, tuning.loss, tuning.accuracy)
             if not state.records or tuning.loss < state.records[state.best_epoch - 1].tuning:
@@ -350,7 +371,7 @@ class _Run:
     ) -> float:
         """One pass over the training rows; the mean loss a row while it went."""
         rows, device, clip = len(self.training), self.training.targets.device, self.params.clip_norm
-        torch.manual_seed(int(keyed_rng(seed, "training", "network", epoch).integers(2**63)))
+        _seed(seed, "network", epoch)
         order = torch.from_numpy(keyed_rng(seed, "training", "order", epoch).permutation(rows)).to(device)
         batches = _batches(order, self.params.batch_rows)
         trained = [parameter for parameter in self.part.parameters() if parameter.requires_grad]
@@ -379,9 +400,16 @@ class _Run:
         self._refuse_divergence(epoch, mean, before)
         return mean
 
-    def _on_tuning(self) -> Evaluated:
+    def _on_tuning(self, seed: int) -> Evaluated:
+        _seed(seed, "tuning")
         self.module.eval()
-        return evaluate(self.forward, self.tuning, self.objective, max(256, self.params.batch_rows))
+        return evaluate(
+            self.forward,
+            self.tuning,
+            self.objective,
+            batch_rows=max(256, self.params.batch_rows),
+            perturb=self.perturb,
+        )
 
     def _refuse_divergence(self, epoch: int, loss: float, before: float) -> None:
         if math.isfinite(loss) and loss <= _EXPLODED * max(before, 1.0):
@@ -392,6 +420,11 @@ class _Run:
             f"Training diverged in epoch {epoch + 1} of {self.params.epochs}: the loss {what} "
             f"(it began at {before:.3g}). Set a learning_rate below {rate:g}, such as {rate / 10:g}."
         )
+
+
+def _seed(seed: int, *key: str | int) -> None:
+    """Torch's generator (dropout, random starts) for one purpose."""
+    torch.manual_seed(int(keyed_rng(seed, "training", *key).integers(2**63)))
 
 
 def _tired(state: State, params: TrainingParams) -> bool:

@@ -1,8 +1,8 @@
 """The child: a fresh interpreter that opens the user's files and runs shards, nothing else.
 
 Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. It serves one subject: an `intake`
-message first, then any number of `run` messages. Standard output goes to standard error, which the
-supervisor keeps for the last words of a crash.
+message first, then any number of `run` messages and `rows` for the annex, or one `remedy` message.
+Standard output goes to standard error, which the supervisor keeps for the last words of a crash.
 """
 
 from __future__ import annotations
@@ -42,13 +42,19 @@ class _Server:
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._subject: Any = None
+        self._answers = {
+            "intake": self._intake,
+            "run": self._run,
+            "rows": self._rows,
+            "remedy": self._remedy,
+        }
 
     def answer(self, message: dict[str, Any]) -> None:
         from assay.errors import AssayError
         from assay.runner import protocol
 
         try:
-            header, body = {"intake": self._intake, "run": self._run}[message["do"]](message)
+            header, body = self._answers[message["do"]](message)
         except AssayError as error:
             header, body = {"kind": "error", "code": error.code, "message": error.message}, b""
         except MemoryError:
@@ -59,10 +65,10 @@ class _Server:
             header, body = {"kind": "crash", "message": last[:500]}, b""
         protocol.send(self._channel, header, body)
 
-    def _progress(self, done: float) -> None:
+    def _progress(self, done: float, note: str = "") -> None:
         from assay.runner import protocol
 
-        protocol.send(self._channel, {"kind": "progress", "done": round(float(done), 4)})
+        protocol.send(self._channel, {"kind": "progress", "done": round(float(done), 4), "note": note})
 
     def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import DataRequest
@@ -73,6 +79,12 @@ class _Server:
         self._subject = loaded.subject
         profile = self._subject.profile.model_dump(mode="json")
         return {"kind": "profile", "profile": profile, "rows_per_second": loaded.rows_per_second}, b""
+
+    def _rows(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.datasets.row_arrays import row_arrays
+        from assay.runner import protocol
+
+        return {"kind": "rows"}, protocol.pack_arrays(row_arrays(self._subject))
 
     def _run(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import ShardSpec
@@ -88,6 +100,20 @@ class _Server:
         context = InlineContext(method.spec.id, int(message["seed"]), device, report=self._progress)
         partial = method.run(shard, self._subject, params, context)
         return {"kind": "partial", "data": partial.data}, protocol.pack_arrays(partial.arrays)
+
+    def _remedy(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.execution import RemedyRun
+        from assay.models.torch_model import choose_device
+        from assay.planning import make_params
+        from assay.registry import REMEDIES
+
+        remedy = REMEDIES.get(message["remedy"])
+        params = make_params(remedy, message["params"])
+        has_model = self._subject.has_model
+        device = self._subject.model.device if has_model else choose_device(message["device"])
+        context = RemedyRun(Path(message["work"]), int(message["seed"]), device, report=self._progress)
+        made = remedy.apply(self._subject, params, context)
+        return {"kind": "artefact", "lineage": made.lineage.model_dump(mode="json")}, b""
 
 
 if __name__ == "__main__":

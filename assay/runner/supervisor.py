@@ -20,15 +20,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from assay import errors
-from assay.contracts import DataRequest, Partial, Profile, SandboxReport, ShardSpec
+from assay.annex import RunRows
+from assay.contracts import DataRequest, Lineage, Partial, Profile, SandboxReport, ShardSpec
+from assay.datasets.row_arrays import MOST_ROWS
 from assay.errors import AssayError, BadInput, ChildFailed
 from assay.runner import protocol
+from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
 
 __all__ = ["Supervisor", "default_memory_limit"]
 
 _POLL_SECONDS = 0.2
 _LAST_WORDS = 4_096
+_NOTE = 200
+"""Characters of a progress note that are passed on."""
 _START_SECONDS = 60.0
 _RAISED = {
     kind.code: kind
@@ -99,7 +104,7 @@ class Supervisor:
         """
         self._start()
         message = {"do": "intake", "request": self._request.model_dump(mode="json")}
-        header, _ = self._ask(message, "reading the data", on_progress)
+        header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
@@ -117,11 +122,56 @@ class Supervisor:
         if self._process is None:
             self.intake()
         message = {"do": "run", "shard": shard.model_dump(mode="json"), "params": dict(params), "seed": seed}
-        header, body = self._ask(message, shard.method, on_progress)
+        header, body = self._ask(message, shard.method, _without_note(on_progress))
         data = header.get("data")
         if not isinstance(data, dict):
             raise ChildFailed(f"The child's answer to {shard.method} breaks its contract.")
         return Partial(shard.method, shard.stage, shard.index, data, protocol.unpack_arrays(body))
+
+    def remedy(
+        self,
+        remedy: str,
+        params: Mapping[str, Any],
+        *,
+        seed: int,
+        device: str,
+        work: Path,
+        on_progress: Callable[[float, str], None] | None = None,
+    ) -> Lineage:
+        """Let the child apply a remedy; checkpoints and the new model (`work / "artefact"`) outlive it.
+
+        Args:
+            device: where a remedy that brings its own network trains; others stay where the model is.
+            work: the one folder beside its scratch folder that the child writes to.
+
+        Raises:
+            BadInput, BadParams, Diverged: what the remedy says.
+            ChildFailed: the child crashed, took too long, or used too much memory.
+        """
+        message = {
+            "do": "remedy",
+            "remedy": remedy,
+            "params": dict(params),
+            "seed": seed,
+            "device": device,
+            "work": str(work.resolve()),
+        }
+        header, _ = self._ask(message, remedy, on_progress)
+        try:
+            return Lineage.model_validate(header["lineage"])
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise ChildFailed(f"The child's answer to {remedy} breaks its contract.") from error
+
+    def rows(self, profile: Profile) -> RunRows | None:
+        """Row-level results for the annex; None for more rows than are kept. Call it after `intake`.
+
+        Raises:
+            ChildFailed: the child crashed, or its arrays do not fit the profile.
+        """
+        if max(profile.test.rows, profile.asked.rows) > MOST_ROWS:
+            return None
+        _, body = self._ask({"do": "rows"}, "naming the rows", None)
+        return checked_rows(protocol.unpack_arrays(body), profile)
 
     def close(self) -> None:
         """End the child and remove its scratch folder."""
@@ -160,7 +210,7 @@ class Supervisor:
         self._layers = {str(name): bool(active) for name, active in layers.items()}
 
     def _ask(
-        self, message: dict[str, Any], doing: str, on_progress: Callable[[float], None] | None
+        self, message: dict[str, Any], doing: str, on_progress: Callable[[float, str], None] | None
     ) -> tuple[dict[str, Any], bytes]:
         assert self._channel is not None
         try:
@@ -177,7 +227,7 @@ class Supervisor:
         return header, body
 
     def _await(
-        self, doing: str, on_progress: Callable[[float], None] | None, limit: float
+        self, doing: str, on_progress: Callable[[float, str], None] | None, limit: float
     ) -> tuple[dict[str, Any], bytes]:
         """Wait for an answer that is not progress, keeping the child's words, its time and its memory."""
         assert self._process is not None
@@ -212,7 +262,7 @@ class Supervisor:
                     if header.get("kind") != "progress":
                         return header, body
                     if on_progress is not None:
-                        on_progress(_share(header.get("done")))
+                        on_progress(_share(header.get("done")), str(header.get("note", ""))[:_NOTE])
 
     def _check_memory(self, doing: str) -> None:
         assert self._process is not None
@@ -271,6 +321,10 @@ def _lives(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _without_note(listener: Callable[[float], None] | None) -> Callable[[float, str], None] | None:
+    return None if listener is None else lambda done, _note: listener(done)
 
 
 def _share(value: Any) -> float:

@@ -39,8 +39,8 @@ CONTAMINATED = 0.2
 
 
 def _read(name: str) -> Columns:
-    rows = csv.reader(gzip.open(cache.real_file("adult", name), "rt"), skipinitialspace=True)
-    kept = [row for row in rows if row and row[0] != "age"]
+    with gzip.open(cache.real_file("adult", name), "rt") as file:
+        kept = [row for row in csv.reader(file, skipinitialspace=True) if row and row[0] != "age"]
     return {column: list(values) for column, *values in zip(ADULT_COLUMNS, *kept, strict=True)}
 
 
@@ -177,15 +177,13 @@ def _network(
     settings = {"epochs": 6, "learning_rate": 3e-3, "schedule": "cosine", "patience": None, **training}
 
     def make(given: Given, folder: Path) -> None:
-        from assay.models.torch_folder import write_torch_folder
-
         signature = _signature(given.files["training"], numbers, categories, trees=False)
-        config = {"inputs": sum(c.width for c in signature.columns), "hidden": hidden, "outputs": 2}
         rows = {
             role: fitting.read_rows(given.files[role], signature, REQUEST) for role in ("training", choose_by)
         }
-        module = fitting.trained("mlp", config, signature, rows["training"], rows[choose_by], settings)
-        write_torch_folder(folder, module, "mlp", config, signature)
+        sizes = {"hidden": hidden}
+        network = fitting.trained("mlp", sizes, signature, rows["training"], rows[choose_by], settings)
+        fitting.write(network, folder)
 
     return make
 

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 __all__ = ["CACHE", "NotHere", "cached", "code_key", "real_data", "real_file"]
 
@@ -39,12 +39,14 @@ def real_file(*parts: str) -> Path:
     return path
 
 
-def code_key(modules: Sequence[ModuleType], files: Sequence[Path] = ()) -> str:
-    """16 hex digits over the modules' source, the versions of the libraries, and the content of `files`."""
+def code_key(modules: Sequence[str], files: Sequence[Path] = ()) -> str:
+    """16 hex digits over the source of the named modules, the libraries' versions, and what `files` hold."""
     found = hashlib.sha256()
     for name in _LIBRARIES:
         found.update(f"{name} {_version(name)}\n".encode())
-    for path in [*(Path(str(module.__file__)) for module in modules), *files]:
+    # find_spec imports a module's package but not the module, so a key costs no import of torch.
+    sources = [Path(str(spec.origin)) for spec in map(find_spec, modules) if spec is not None]
+    for path in [*sources, *files]:
         found.update(hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()[:16]
 

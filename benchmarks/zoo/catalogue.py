@@ -9,11 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from assay import demo
 from assay.contracts import DataRequest, DatasetRole, FileRequest, ModelRequest
-from assay.models import architectures, encoding, torch_folder
-from assay.remedies import params, training
-from benchmarks.zoo import adult, cache, digits, fashion, fitting, images, recipe, tweets
+from benchmarks.zoo import adult, cache, digits, fashion, tweets
 from benchmarks.zoo.recipe import Broken, Data, Given, Recipe
 
 __all__ = ["DATA", "MODELS", "ZooModel", "data_files", "data_request", "model"]
@@ -21,9 +18,15 @@ __all__ = ["DATA", "MODELS", "ZooModel", "data_files", "data_request", "model"]
 _FAMILIES: tuple[ModuleType, ...] = (adult, digits, fashion, tweets)
 DATA: Mapping[str, Data] = {data.name: data for family in _FAMILIES for data in family.DATA}
 MODELS: Mapping[str, Recipe] = {made.name: made for family in _FAMILIES for made in family.MODELS}
-_SHARED = (recipe, fitting, images, encoding, torch_folder, params, training)
+_DATA_CODE = ("benchmarks.zoo.recipe", "benchmarks.zoo.images", "assay.demo")
+_MODEL_CODE = (
+    *("benchmarks.zoo.recipe", "benchmarks.zoo.images", "benchmarks.zoo.fitting"),
+    *("assay.models.encoding", "assay.models.torch_folder"),
+    *("assay.remedies.params", "assay.remedies.train", "assay.remedies.training"),
+    *(f"assay.models.architectures.{name}" for name in ("mlp", "cnn", "recurrent", "lstm", "autoencoder")),
+)
 """Modules beside the family's own whose code decides what comes out."""
-_HOME = {made.name: family for family in _FAMILIES for made in (*family.DATA, *family.MODELS)}
+_HOME = {made.name: family.__name__ for family in _FAMILIES for made in (*family.DATA, *family.MODELS)}
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,17 @@ class ZooModel:
             **self.request,
         )
 
+    def arguments(self, *roles: DatasetRole) -> list[str]:
+        """The same as arguments of `assay audit`; `roles` (default all) are the files that come along."""
+        flags: Mapping[DatasetRole, str] = {"test": "--data", "training": "--train", "tuning": "--tuning"}
+        found = ["--model", str(self.path), "--device", "cpu"]
+        for role, path in self.data.items():
+            if not roles or role in (*roles, "test"):
+                found += [flags[role], str(path)]
+        for field, value in self.request.items():
+            found += [f"--{field}", value if isinstance(value, str) else ",".join(value)]
+        return found
+
 
 def model(name: str) -> ZooModel:
     """The model of that name; trained and written at the first call for this version of the code.
@@ -75,8 +89,7 @@ def model(name: str) -> ZooModel:
         made.make(Given(files, before), folder / name)
         (folder / "seconds").write_text(f"{time.perf_counter() - start:.2f}\n")
 
-    sources = sorted(Path(str(architectures.__file__)).parent.glob("*.py"))
-    key = cache.code_key([_HOME[name], *_SHARED], [*sources, *files.values()])
+    key = cache.code_key([_HOME[name], *_MODEL_CODE], list(files.values()))
     path = cache.cached(f"model-{name}", key, make) / name
     data = DATA[made.data]
     return ZooModel(name, path, made.format, made.says, files, data.request, data.source, made.broken)
@@ -85,7 +98,7 @@ def model(name: str) -> ZooModel:
 def data_files(name: str) -> dict[DatasetRole, Path]:
     """Role -> file of a data set, written at the first call. Raises NotHere."""
     data = DATA[name]
-    folder = cache.cached(f"data-{name}", cache.code_key([_HOME[name], recipe, images, demo]), data.make)
+    folder = cache.cached(f"data-{name}", cache.code_key([_HOME[name], *_DATA_CODE]), data.make)
     return {role: folder / file for role, file in data.files.items()}
 
 

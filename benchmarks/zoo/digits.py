@@ -32,15 +32,15 @@ ATTACK: Mapping[str, float] = {"eps": 0.15, "steps": 5, "step": 0.05}
 """What `digits_cnn_pgd` is trained against: Linf radius, steps and their length, in shares of full ink."""
 SATURATED = 1e4
 """What `digits_cnn_masking` multiplies its last layer by."""
-CNN = {"channels": 1, "height": 8, "width": 8, "widths": (16, 32), "hidden": 64, "outputs": 10}
+CNN = {"widths": (16, 32), "hidden": 64}
 
 
 def _digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Images uint8 (1797, 1, 8, 8), 16 levels of ink spread over 0..255, and the digits."""
+    """Images uint8 (1797, 8, 8), 16 levels of ink spread over 0..255, and the digits."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    images = np.rint(found.images * (255 / 16)).astype(np.uint8)[:, None]
+    images = np.rint(found.images * (255 / 16)).astype(np.uint8)
     return images, found.target.astype(np.int64)
 
 
@@ -78,27 +78,25 @@ def _signature() -> ModelSignature:
 
 def _network(
     architecture: str,
-    config: Mapping[str, Any],
+    sizes: Mapping[str, Any],
     perturb: Callable[[torch.nn.Module], Callable[[Rows], Any]] | None = None,
     **training: Any,
 ) -> Callable[[Given, Path], None]:
     settings = {"batch_rows": 64, "learning_rate": 3e-3, "patience": None, **training}
 
     def make(given: Given, folder: Path) -> None:
-        from assay.models.torch_folder import write_torch_folder
-
         signature = _signature()
         rows = {role: read_images(given.files[role], CLASSES) for role in ("training", "tuning")}
-        module = fitting.trained(
-            architecture, config, signature, rows["training"], rows["tuning"], settings, perturb=perturb
+        network = fitting.trained(
+            architecture, sizes, signature, rows["training"], rows["tuning"], settings, perturb=perturb
         )
-        write_torch_folder(folder, module, architecture, config, signature)
+        fitting.write(network, folder)
 
     return make
 
 
 def _pgd(module: torch.nn.Module) -> Callable[[Rows], torch.Tensor]:
-    """Projected gradient ascent on the loss from a random start (Madry et al. 2018), batch statistics fixed."""
+    """Projected gradient ascent from a random start (Madry et al. 2018), batch statistics fixed."""
     import torch
 
     eps, step = ATTACK["eps"], ATTACK["step"]
@@ -121,38 +119,28 @@ def _pgd(module: torch.nn.Module) -> Callable[[Rows], torch.Tensor]:
 
 
 def _autoencoder(given: Given, folder: Path) -> None:
-    import torch
-
-    from assay.models.torch_folder import write_torch_folder
-
-    config = {"inputs": 64, "hidden": (48,), "latent": 12}
     image = ImageInput(channels=1, height=8, width=8)
     signature = ModelSignature(task="binary", output="score", classes=NORMAL, image=image)
     rows = {role: read_images(given.files[role], NORMAL) for role in ("training", "tuning")}
+    sizes = {"hidden": (48,), "latent": 12}
     settings = {"epochs": 60, "batch_rows": 64, "learning_rate": 3e-3, "patience": None}
-    module = fitting.trained("autoencoder", config, signature, rows["training"], rows["tuning"], settings)
-    with torch.inference_mode():
-        errors = module(fitting.encoded(signature, rows["tuning"].inputs))[:, 0].numpy()
-    limit = float(np.quantile(errors, 0.95))
-    write_torch_folder(
-        folder, module, "autoencoder", config, signature.model_copy(update={"threshold": limit})
-    )
+    network = fitting.trained("autoencoder", sizes, signature, rows["training"], rows["tuning"], settings)
+    limit = float(np.quantile(network.scores(rows["tuning"].inputs), 0.95))
+    network.signature = signature.model_copy(update={"threshold": limit})
+    fitting.write(network, folder)
 
 
 def _masking(given: Given, folder: Path) -> None:
     """digits_cnn with a last layer so large that the softmax saturates: same answers, no gradients."""
     import torch
-    from safetensors.torch import load_file
 
-    from assay.models.architectures import build
-    from assay.models.torch_folder import write_torch_folder
+    from assay.models.torch_folder import FORMAT
 
-    module = build("cnn", dict(CNN))
-    module.load_state_dict(load_file(given.models["digits_cnn"] / "model.safetensors"))
+    network = FORMAT.load(given.models["digits_cnn"], None, "cpu")
     with torch.no_grad():
-        for parameter in module.get_submodule("head").parameters():
+        for parameter in network.module.get_submodule("head").parameters():
             parameter.mul_(SATURATED)
-    write_torch_folder(folder, module, "cnn", CNN, _signature())
+    fitting.write(network, folder)
 
 
 MODELS = (
@@ -168,7 +156,7 @@ MODELS = (
         "digits_lstm",
         "digits",
         "torch_folder",
-        _network("lstm", {"features": 8, "hidden": 48, "outputs": 10}, epochs=25, learning_rate=5e-3),
+        _network("lstm", {"hidden": 48}, epochs=25, learning_rate=5e-3),
         "lstm 48 over the rows of pixels",
     ),
     Recipe(

@@ -28,16 +28,13 @@ def _sprite(folder: Path) -> None:
 
     with Image.open(cache.real_file("fashion_mnist_sprite", "fashion-mnist-sprite.png")) as picture:
         grey = np.asarray(picture.convert("L"))
-    images = grey.reshape(ACROSS, SIDE, ACROSS, SIDE).swapaxes(1, 2).reshape(-1, 1, SIDE, SIDE)
+    images = grey.reshape(ACROSS, SIDE, ACROSS, SIDE).swapaxes(1, 2).reshape(-1, SIDE, SIDE)
     labels = np.repeat(np.arange(len(CLASSES)), len(images) // len(CLASSES))
     for role, rows in split("fashion", len(labels), tuning=0.2, test=0.2).items():
         write_images(folder / FILES[role], images[rows], labels[rows], CLASSES)
 
 
 def _network(given: Given, folder: Path) -> None:
-    from assay.models.torch_folder import write_torch_folder
-
-    config = {"channels": 1, "height": SIDE, "width": SIDE, "widths": (16, 32), "hidden": 64, "outputs": 10}
     signature = ModelSignature(
         task="multiclass",
         output="logit",
@@ -46,8 +43,10 @@ def _network(given: Given, folder: Path) -> None:
     )
     rows = {role: read_images(given.files[role], CLASSES) for role in ("training", "tuning")}
     settings = {"epochs": 12, "batch_rows": 64, "learning_rate": 2e-3, "patience": None}
-    module = fitting.trained("cnn", config, signature, rows["training"], rows["tuning"], settings)
-    write_torch_folder(folder, module, "cnn", config, signature)
+    sizes = {"widths": (16, 32), "hidden": 64}
+    fitting.write(
+        fitting.trained("cnn", sizes, signature, rows["training"], rows["tuning"], settings), folder
+    )
 
 
 DATA = (Data("fashion", _sprite, FILES, "Fashion-MNIST's sprite of 900 pictures, 3 : 1 : 1", REQUEST),)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     import torch
 
     from assay.models.base import Inputs
+    from assay.models.torch_model import ArrayNetwork
     from assay.remedies.training import Rows
 
-__all__ = ["Labelled", "encoded", "input_columns", "one_thread", "read_rows", "seeded", "trained"]
+__all__ = ["Labelled", "input_columns", "one_thread", "read_rows", "trained", "write"]
 
 
 class Labelled(NamedTuple):
@@ -79,69 +80,53 @@ def input_columns(
     return tuple(found)
 
 
-def encoded(signature: ModelSignature, inputs: Inputs) -> torch.Tensor:
-    """What a network of that signature reads, float32; see `assay.models.torch_model.ArrayNetwork`."""
-    import torch
-
-    from assay.models.encoding import TableEncoder
-    from assay.models.torch_model import normalise
-
-    rows = np.asarray(inputs)
-    if signature.image is not None:
-        return normalise(torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)), signature.image)
-    return torch.from_numpy(TableEncoder(signature.columns).encode(rows))
-
-
 def trained(
     architecture: str,
-    config: Mapping[str, Any],
+    sizes: Mapping[str, Any],
     signature: ModelSignature,
     training: Labelled,
     tuning: Labelled,
     settings: Mapping[str, Any],
     *,
-    seed: int = SEED,
     perturb: Callable[[torch.nn.Module], Callable[[Rows], Any]] | None = None,
-) -> torch.nn.Module:
+) -> ArrayNetwork:
     """A fresh network, trained by the engine's own loop; the epoch with the lowest tuning loss is kept.
 
     Args:
+        sizes: of the architecture; inputs and outputs follow from the signature.
         settings: fields of `assay.remedies.params.TrainingParams`.
         perturb: given the network, what puts other inputs in place of a batch's own (attacks).
     """
     import torch
 
     from assay.remedies.params import TrainingParams
+    from assay.remedies.train import fresh_network
     from assay.remedies.training import Rows, classification, reconstruction, train
 
-    module = seeded(architecture, config, seed)
+    network = fresh_network(signature, architecture, sizes, device="cpu", seed=SEED)
     first, second = (
-        Rows(encoded(signature, rows.inputs), torch.from_numpy(np.asarray(rows.labels, dtype=np.int64)))
+        Rows(network.encode(rows.inputs), torch.from_numpy(np.asarray(rows.labels, dtype=np.int64)))
         for rows in (training, tuning)
     )
-    objective = reconstruction() if architecture == "autoencoder" else classification()
     with one_thread():
         train(
-            module,
+            network.module,
             first,
             second,
             TrainingParams.model_validate(settings),
-            objective,
-            seed=seed,
-            perturb=perturb(module) if perturb else None,
+            reconstruction() if architecture == "autoencoder" else classification(),
+            seed=SEED,
+            perturb=perturb(network.module) if perturb else None,
         )
-    return module.eval()
+    network.module.eval()
+    return network
 
 
-def seeded(architecture: str, config: Mapping[str, Any], seed: int) -> torch.nn.Module:
-    """A network whose first weights hang on the seed alone; torch's own generator is left as it was."""
-    import torch
+def write(network: ArrayNetwork, folder: Path) -> Path:
+    """As a torch_folder; what made it is the code here, so there is no lineage to claim."""
+    from assay.models.torch_folder import write_torch_folder
 
-    from assay.models.architectures import build
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return build(architecture, dict(config))
+    return write_torch_folder(folder, network.module, network.architecture, network.config, network.signature)
 
 
 @contextmanager

@@ -21,13 +21,13 @@ REQUEST: Mapping[str, Any] = {"label": "label"}
 def write_images(
     path: Path, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> None:
-    """Images (rows, channels, height, width), and the name of each row's class."""
-    np.savez_compressed(path, images=images, label=np.array(classes)[labels])
+    """Grey images (rows, height, width), and the name of each row's class."""
+    np.savez_compressed(path, images=images, labels=np.array(classes)[labels])
 
 
 def read_images(path: Path, classes: Sequence[str]) -> Labelled:
-    """What a model reads of them, float32 in [0, 1], and class codes."""
+    """What a model reads of them, float32 (rows, 1, height, width) in [0, 1], and class codes."""
     with np.load(path, allow_pickle=False) as found:
         codes = {name: code for code, name in enumerate(classes)}
-        labels = np.array([codes[str(name)] for name in found["label"]], dtype=np.int64)
-        return Labelled(found["images"].astype(np.float32) / np.float32(255), labels)
+        labels = np.array([codes[str(name)] for name in found["labels"]], dtype=np.int64)
+        return Labelled(found["images"][:, None].astype(np.float32) / np.float32(255), labels)

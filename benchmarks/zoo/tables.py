@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,5 +62,5 @@ def build(name: str) -> Path:
     def make(folder: Path) -> None:
         demo.write_table(TABLES[name](), folder / f"{name}.csv")
 
-    key = cache.code_key([sys.modules[__name__], demo])
+    key = cache.code_key([__name__, "assay.demo"])
     return cache.cached(f"table-{name}", key, make) / f"{name}.csv"

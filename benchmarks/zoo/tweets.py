@@ -23,7 +23,7 @@ from benchmarks.zoo.recipe import SEED, Data, Given, Recipe, shuffled
 __all__ = ["DATA", "MODELS"]
 
 CLASSES = ("hate speech", "offensive language", "neither")
-ROWS: Mapping[DatasetRole, int] = {"test": 1_000, "tuning": 200, "training": 1_200}
+ROWS: Mapping[DatasetRole, int] = {"test": 1_000, "tuning": 200, "training": 1_500}
 FILES: Mapping[DatasetRole, str] = {"training": "train.csv", "tuning": "tuning.csv", "test": "test.csv"}
 REQUEST: Mapping[str, Any] = {"label": "class", "text": "tweet"}
 MAX_LENGTH = 48
@@ -87,7 +87,7 @@ def _fine_tuned(given: Given, folder: Path) -> None:
             rows[role] = Rows(_through_the_frozen_blocks(network, encoded), torch.from_numpy(labels))
         top = _top(network)
         settings = TrainingParams(
-            epochs=2, batch_rows=32, learning_rate=2e-4, schedule="cosine", warmup=0.1, patience=None
+            epochs=2, batch_rows=32, learning_rate=5e-4, schedule="cosine", warmup=0.1, patience=None
         )
         train(top, rows["training"], rows["tuning"], settings, classification(), seed=SEED)
     logging.set_verbosity(quiet)

@@ -136,6 +136,48 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        method="robustness.noise",
+        golden="methods/robustness/test_noise.py::"
+        "test_a_linear_model_changes_as_often_as_the_normal_distribution_says",
+        golden_source="closed form: under N(0, s^2) noise a linear model changes row i with chance "
+        "Phi(-|margin| / spread)",
+        golden_threshold="4 standard errors of 500 rows x 40 draws, at three severities",
+        planted="methods/robustness/test_noise.py::test_a_brittle_model_is_found",
+        planted_threshold="half of the rows within .05 of the threshold: accuracy lost at .1 standard "
+        "deviations wholly above .1",
+        null="methods/robustness/test_noise.py::test_a_model_with_room_around_its_rows_loses_nothing",
+        null_threshold="exactly 0 lost",
+        mutant=Mutant(
+            file="assay/methods/robustness/noise_kinds.py",
+            old="        moved = inputs + severity * features.deviation * drawn",
+            new="        moved = inputs + severity * drawn",
+            caught_by="methods/robustness/test_noise.py::"
+            "test_a_linear_model_changes_as_often_as_the_normal_distribution_says",
+        ),
+    ),
+    Row(
+        method="robustness.pgd",
+        golden="methods/robustness/test_pgd.py::"
+        "test_a_linear_model_stands_exactly_where_its_margin_exceeds_the_budget",
+        golden_source="closed form: a linear model stands where margin > eps * the L1 norm of its slopes "
+        "over what may move; the same on pixels; besides ART's ProjectedGradientDescent on one network "
+        "within .02 (test_art_finds_as_many_with_the_same_settings)",
+        golden_threshold="every row, at four budgets",
+        planted="methods/robustness/test_pgd_networks.py::test_an_undefended_network_falls",
+        planted_threshold="a CNN on digits, eps .125: accuracy under attack wholly below .5; logits times "
+        "10,000 raise the masking alarm (test_masked_gradients_raise_the_alarm)",
+        null="methods/robustness/test_pgd_networks.py::"
+        "test_an_adversarially_trained_network_stands_and_raises_no_alarm",
+        null_threshold="the same CNN trained against PGD: wholly above .5, no masking alarm",
+        mutant=Mutant(
+            file="assay/methods/robustness/table_features.py",
+            old="        mutable=np.array([column.name not in immutable for column in columns]),",
+            new="        mutable=np.array([True for column in columns]),",
+            caught_by="methods/robustness/test_pgd.py::"
+            "test_a_linear_model_stands_exactly_where_its_margin_exceeds_the_budget",
+        ),
+    ),
+    Row(
         method="privacy.membership_loss",
         golden="methods/privacy/test_membership_loss.py::"
         "test_the_loss_of_a_linear_model_with_shifted_margins_has_a_closed_form",
@@ -153,6 +195,27 @@ ROWS: tuple[Row, ...] = (
             new="    first, held = (members, members), (others, others)",
             caught_by="methods/privacy/test_threshold_attack.py::"
             "test_chosen_on_the_rows_it_is_measured_on_the_advantage_would_be_too_good",
+        ),
+    ),
+    Row(
+        method="cost.inference",
+        golden="methods/cost/test_inference.py::"
+        "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
+        golden_source="closed form: N weights take 2 N operations a row and 6 N D to train; besides "
+        "convolution, LSTM, GRU and attention (methods/cost/test_flops.py) and a call that sleeps 5 ms "
+        "(methods/cost/test_latency.py)",
+        golden_threshold="exact; the sleeping call within 1 ms",
+        planted="methods/cost/test_latency.py::"
+        "test_a_planted_slow_tail_is_found_in_the_99th_percentile_and_not_in_the_median",
+        planted_threshold="every 20th call 12 ms instead of 0.5: p99 wholly above 12 ms, median below 6",
+        null="methods/cost/test_latency.py::test_two_names_for_one_call_agree_within_their_intervals",
+        null_threshold="the intervals of the medians overlap",
+        mutant=Mutant(
+            file="assay/methods/cost/flops.py",
+            old="None if uncounted else total / rows",
+            new="None if uncounted else total / 2 / rows",
+            caught_by="methods/cost/test_inference.py::"
+            "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
         ),
     ),
     Row(

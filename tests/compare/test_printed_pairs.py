@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.commands.compare import _comparisons
+from assay.commands.changes import print_comparisons
 from assay.contracts import Comparison
 from assay.terminal import Terminal
 
@@ -31,7 +31,7 @@ def test_both_sides_of_an_intersection_are_named_in_the_order_of_its_attributes(
         unit="difference",
         note="The groups changed sides.",
     )
-    _comparisons(Terminal(), [entry])
+    print_comparisons(Terminal(), [entry])
     printed = " ".join(capsys.readouterr().out.split())
     assert "Female, White −" in printed
     assert "changed sides" in printed

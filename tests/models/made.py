@@ -150,7 +150,7 @@ def relu_folder(
     biases: Sequence[Sequence[float]] = (),
     bias: float = 0.0,
 ) -> Path:
-    """A torch_folder that predicts head . h + bias, where each layer makes h = ReLU(layer @ h + its bias)."""
+    """A torch_folder that predicts head . h + bias, h = ReLU(layer @ h + bias) layer by layer."""
     import torch
 
     from assay.models.architectures import build

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from assay.report.charts import draw
-from assay.report.charts.canvas import Canvas, Scale, ramp, tick_texts, ticks, wrap
+from assay.report.charts.canvas import Canvas, LogScale, Scale, ramp, tick_texts, ticks, wrap
 from assay.report.document import build_document, figures
 from assay.report.palette import FAIL, STYLES
 from tests.report.sample import evidence
@@ -94,6 +94,19 @@ def test_shades_darken_steadily_so_grey_print_keeps_the_order() -> None:
 def test_a_scale_holds_what_lies_outside_at_its_ends() -> None:
     scale = Scale(0.0, 1.0, 10.0, 110.0)
     assert [scale(v) for v in (-5, 0, 0.5, 1, 9)] == [10, 10, 60, 110, 110]
+
+
+def test_a_log_scale_gives_each_factor_of_ten_the_same_room() -> None:
+    scale = LogScale(0.001, 1.0, 0.0, 300.0)
+    assert [scale(v) for v in (0.0, 0.001, 0.01, 0.1, 1.0, 5.0)] == pytest.approx([0, 0, 100, 200, 300, 300])
+    assert scale.marks() == [(0.001, "0.001"), (0.01, "0.01"), (0.1, "0.1"), (1.0, "1")]
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1.01, 1e9))
+def test_a_log_scale_is_labelled_inside_its_ends(low: float, factor: float) -> None:
+    marks = LogScale(low, low * factor, 0.0, 100.0).marks()
+    assert 1 <= len(marks) <= 6
+    assert all(low * 0.999 <= value <= low * factor * 1.001 for value, _ in marks)
 
 
 def test_long_labels_break_at_a_space() -> None:

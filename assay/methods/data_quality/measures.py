@@ -154,7 +154,7 @@ def counted_measures(profile: Profile, grade: Grade) -> Iterator[Measure]:
         if dataset.role == "test":
             yield _measure("rows", grade, dataset.rows, dataset.rows)
         else:
-            at = {"dataset": dataset.role}
+            at: dict[str, str] = {"dataset": dataset.role}
             yield _measure("other_rows", grade, dataset.rows, dataset.rows, at=at)
     for column in test.columns:
         share = column.missing / column.rows if column.rows else None

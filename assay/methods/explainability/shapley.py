@@ -30,7 +30,7 @@ from assay.methods.explainability.quality import deletion_changes, importance_or
 from assay.methods.explainability.shapley_found import Found
 from assay.methods.explainability.shapley_measures import shapley_result
 from assay.methods.explainability.shapley_params import ShapleyParams
-from assay.methods.explainability.shapley_rows import Explanation, by_asking, by_walking
+from assay.methods.explainability.shapley_rows import Explanation, explain_model, explain_trees
 from assay.methods.explainability.shapley_specs import CITATIONS, PREFIX, SPECS
 from assay.methods.sharding import row_shards
 
@@ -71,7 +71,7 @@ class Shapley:
         features, rows = _features(profile), min(params.rows, profile.asked.rows)
         background = min(params.background, _background_rows(profile))
         checks = (1 + _ORDERS) * len(removal_steps(features)) * _DRAWS
-        if _walked(profile):
+        if _trees(profile):
             assert profile.model is not None
             walked = rows * background * profile.model.parameters * 2e-8
             return Estimate(evaluations=rows * checks, seconds=round(2 + walked, 3), memory_bytes=600_000_000)
@@ -103,7 +103,7 @@ class Shapley:
         assert dataset is not None
         drawn = _sample(dataset.rows, params.background, context.rng("background"))
         background = np.asarray(subject.inputs(role, drawn), dtype=np.float64)
-        explain = by_walking if _walked(profile) else by_asking
+        explain = explain_trees if _trees(profile) else explain_model
         found = explain(subject.model, inputs, background, params, context)
         steps = removal_steps(inputs.shape[1])
         compared = context.rng("deletion").integers(0, len(background), size=(len(sample), _DRAWS))[places]
@@ -133,7 +133,11 @@ class Shapley:
             method=self.spec.id,
             stage=shard.stage,
             index=shard.index,
-            data={"evaluations": int((found.evaluations + checks).sum()), "background": len(background)},
+            data={
+                "evaluations": int((found.evaluations + checks).sum()),
+                "background": len(background),
+                "walked": found.walked,
+            },
             arrays={
                 "values": found.values,
                 "errors": found.errors,
@@ -167,13 +171,14 @@ class Shapley:
             evaluations=sum(int(partial.data["evaluations"]) for partial in partials) + background,
             background=background,
             background_role=_background_role(profile),
-            walked=_walked(profile),
+            trees=_trees(profile),
+            walked=all(partial.data["walked"] for partial in partials),
         )
         return shapley_result(found, profile, params, context)
 
 
 def _score_of(found: Explanation, which: int, rows: Floats) -> Floats:
-    return found.score(rows, which)
+    return found.output.scores(rows)[:, which]
 
 
 def removal_steps(features: int) -> tuple[float, ...]:
@@ -182,12 +187,8 @@ def removal_steps(features: int) -> tuple[float, ...]:
     return tuple((step + 1) / steps for step in range(steps))
 
 
-def _walked(profile: Profile) -> bool:
-    """Trees without splits by category, which shap cannot walk against a background."""
-    if profile.model is None or profile.model.format != "xgboost_json":
-        return False
-    assert profile.model_signature is not None
-    return all(column.encoding != "code" for column in profile.model_signature.columns)
+def _trees(profile: Profile) -> bool:
+    return profile.model is not None and profile.model.format == "xgboost_json"
 
 
 def _names(profile: Profile) -> tuple[str, ...]:

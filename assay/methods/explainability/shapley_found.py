@@ -39,7 +39,10 @@ class Found(NamedTuple):
     evaluations: int
     background: int
     background_role: DatasetRole
+    trees: bool
+    """Explained is the margin."""
     walked: bool
+    """All rows by walking the trees."""
 
 
 class Means(NamedTuple):

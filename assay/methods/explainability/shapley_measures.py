@@ -33,7 +33,8 @@ def shapley_result(
     found: Found, profile: Profile, params: ShapleyParams, context: MergeContext
 ) -> MethodResult:
     """Measures, series and notes."""
-    unit = _unit(found, profile)
+    assert profile.model_signature is not None
+    unit = output_unit(profile.model_signature, margin=found.trees)
     size = np.abs(found.values)
     # |phi + error| is too large by at most |error|; all rows share their coalitions, so errors do not average
     # out over rows, and the lower ends are moved down by the largest that `level` allows
@@ -60,14 +61,6 @@ def shapley_result(
     return MethodResult(
         measures=tuple(measures), series=tuple(series), notes=tuple(notes_on(found, profile, params))
     )
-
-
-def _unit(found: Found, profile: Profile) -> str:
-    signature = profile.model_signature
-    assert signature is not None
-    if not found.walked or signature.task == "regression":
-        return "margin" if found.walked else output_unit(signature)
-    return "log-odds" if signature.task == "binary" else "margin"
 
 
 class _Shares:

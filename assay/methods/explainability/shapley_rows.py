@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from assay.contracts import Context
 from assay.methods.explainability.coalitions import CoalitionDesign
-from assay.methods.explainability.explained_output import ExplainedOutput
+from assay.methods.explainability.explained_output import ExplainedOutput, Output, TreeMargin
 from assay.methods.explainability.interventional import InterventionalShapley, background_of
 from assay.methods.explainability.shapley_params import ShapleyParams
 from assay.methods.explainability.tree_shapley import tree_shapley
@@ -18,9 +17,12 @@ from assay.methods.explainability.tree_shapley import tree_shapley
 if TYPE_CHECKING:
     from assay.models.base import Model
 
-__all__ = ["Explanation", "by_asking", "by_walking"]
+__all__ = ["Explanation", "explain_model", "explain_trees"]
 
 Floats = npt.NDArray[np.float64]
+
+_ADDITIVE = 1e-3
+"""Walked values whose sum misses the change of the margin by more than this share are not the model's."""
 
 
 class Explanation(NamedTuple):
@@ -28,8 +30,9 @@ class Explanation(NamedTuple):
 
     Attributes:
         evaluations: rows that the model answered for each, besides f(x) and the background, (rows,).
+        output: what is explained, to be asked again.
         chosen: which output of each row is explained, (rows,).
-        score: f of any rows, at the output given.
+        walked: whether trees were walked.
     """
 
     values: Floats
@@ -39,15 +42,39 @@ class Explanation(NamedTuple):
     evaluations: npt.NDArray[np.int64]
     explained: Floats
     expected: Floats
-    score: Callable[[npt.NDArray[Any], int], Floats]
+    output: Output
     chosen: npt.NDArray[np.int64]
+    walked: bool = False
 
 
-def by_asking(
+def explain_model(
     model: Model, inputs: Floats, background: Floats, params: ShapleyParams, context: Context
 ) -> Explanation:
-    """Values of the output itself, by asking the model about coalitions."""
-    output = ExplainedOutput(model)
+    """Values of the model's score."""
+    return _asked(ExplainedOutput(model), inputs, background, params, context)
+
+
+def explain_trees(
+    model: Any, inputs: Floats, background: Floats, params: ShapleyParams, context: Context
+) -> Explanation:
+    """Values of the margin of trees, walked where the walk is right, else asked for.
+
+    shap cannot walk splits by category; and should a kind of ensemble be walked wrongly, the sums betray it.
+    """
+    output = TreeMargin(model)
+    if all(column.encoding != "code" for column in model.signature.columns):
+        found = _walked(output, inputs, background)
+        missed = np.abs(found.values.sum(axis=1) - (found.explained - found.expected))
+        scale = max(float(np.abs(found.values).sum(axis=1).max()), 1e-6)
+        if missed.max() <= _ADDITIVE * scale:
+            context.progress(0.9)
+            return found
+    return _asked(output, inputs, background, params, context)
+
+
+def _asked(
+    output: Output, inputs: Floats, background: Floats, params: ShapleyParams, context: Context
+) -> Explanation:
     features = inputs.shape[1]
     known = background_of(background, output.scores)
     always_exact = features < 2 or len(known.rows) * 2.0**features <= params.exact_evaluations
@@ -59,13 +86,13 @@ def by_asking(
     )
     # identical rows have identical values
     distinct, back = np.unique(inputs, axis=0, return_inverse=True, equal_nan=True)
+    back = back.reshape(-1)
     scores = output.scores(distinct)
     chosen = output.chosen(scores)
     found = []
     for place, row in enumerate(distinct):
         found.append(ladder.explain(row, scores[place], int(chosen[place])))
         context.progress(0.9 * (place + 1) / len(distinct))
-    back = back.reshape(-1)
     return Explanation(
         values=np.stack([one.values for one in found])[back],
         errors=np.stack([one.errors for one in found])[back],
@@ -74,43 +101,34 @@ def by_asking(
         evaluations=np.array([one.evaluations for one in found])[back],
         explained=scores[back, chosen[back]],
         expected=known.expected[chosen[back]],
-        score=lambda rows, which: output.scores(rows)[:, which],
+        output=output,
         chosen=chosen[back],
     )
 
 
-def by_walking(
-    model: Model, inputs: Floats, background: Floats, params: ShapleyParams, context: Context
-) -> Explanation:
-    """Values of the margin of trees; nothing is asked but f(x) and f of the background."""
-    trees: Any = model
-    chosen = ExplainedOutput(model).chosen(model.scores(inputs))
-    owner = np.asarray(trees.feature_columns, dtype=np.int64)
-
-    def margins(rows: npt.NDArray[Any]) -> Floats:
-        parts = model.in_batches(
-            len(rows), lambda piece: np.asarray(trees.margins(trees.encode(rows[piece])))
+def _walked(output: TreeMargin, inputs: Floats, background: Floats) -> Explanation:
+    """Nothing is asked but f(x) and f of the background."""
+    model = output.model
+    values = output.joined(
+        tree_shapley(
+            model.booster,
+            model.encode(inputs),
+            model.encode(background),
+            model.feature_columns,
+            inputs.shape[1],
         )
-        found = np.concatenate(parts)
-        # two classes with a margin each: their difference is the log-odds
-        both = model.signature.task == "binary" and found.shape[1] == 2
-        return found[:, 1:] - found[:, :1] if both else found
-
-    values = tree_shapley(
-        trees.booster, trees.encode(inputs), trees.encode(background), owner, inputs.shape[1]
     )
-    context.progress(0.9)
-    if model.signature.task == "binary" and values.shape[2] == 2:
-        values = values[:, :, 1:] - values[:, :, :1]
-    rows = np.arange(len(inputs))
+    scores = output.scores(inputs)
+    chosen, rows = output.chosen(scores), np.arange(len(inputs))
     return Explanation(
         values=values[rows, :, chosen],
         errors=np.zeros(inputs.shape),
         relative=np.zeros(len(inputs)),
         exact=np.ones(len(inputs), dtype=bool),
         evaluations=np.zeros(len(inputs), dtype=np.int64),
-        explained=margins(inputs)[rows, chosen],
-        expected=margins(background).mean(axis=0)[chosen],
-        score=lambda changed, which: margins(changed)[:, which],
+        explained=scores[rows, chosen],
+        expected=output.scores(background).mean(axis=0)[chosen],
+        output=output,
         chosen=chosen,
+        walked=True,
     )

@@ -79,14 +79,7 @@ def notes_on(found: Found, profile: Profile, params: ShapleyParams) -> Iterator[
     signature = profile.model_signature
     assert signature is not None
     rows = len(found.values)
-    if not found.walked:
-        what = output_in_words(signature)
-    elif signature.task == "binary":
-        what = f'the log-odds of "{signature.favourable or signature.classes[1]}" (the sum over the trees)'
-    else:
-        what = "the margin (the sum over the trees" + (
-            ", of each row's predicted class)" if signature.task == "multiclass" else ")"
-        )
+    what = output_in_words(signature, margin=found.trees)
     yield (
         f"Explained is {what}, for {rows:,} rows of the {profile.asked.rows:,}, against a background of "
         f"{found.background:,} rows of the {found.background_role} data. Intervals are over rows, for this "

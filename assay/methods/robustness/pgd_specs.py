@@ -94,8 +94,8 @@ SPECS = (
         "count",
         "lower",
         "How many of the five checks raise an alarm: zero gradients beyond 5 % of rows, more than 1 % "
-        "standing under a boundless budget, more than 1 % non-monotone, one step better than many, "
-        "noise better than the attack; each only where its whole interval lies beyond. With an alarm, accuracy "
+        "standing under a boundless budget, more than 1 % non-monotone, one step better than many, noise "
+        "better than the attack; each only where its whole interval lies beyond. With an alarm, accuracy "
         "under attack says little.",
     ),
 )

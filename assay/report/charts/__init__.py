@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assay.report.charts.bars import bar_chart
+from assay.report.charts.changes import change_chart
 from assay.report.charts.curves import curve_chart
 from assay.report.charts.grids import grid_chart
 from assay.report.charts.intervals import interval_chart, panel_chart
@@ -18,6 +19,7 @@ CHARTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "grid": grid_chart,
     "curves": curve_chart,
     "bars": bar_chart,
+    "changes": change_chart,
 }
 
 

@@ -10,6 +10,7 @@ from assay.report import formatting as fmt
 from assay.report.charts import draw
 from assay.report.document.appendix import evidence_section, glossary_section, manifest_section
 from assay.report.document.book import Book
+from assay.report.document.change import change_section
 from assay.report.document.methods import method_section
 from assay.report.document.model import Document, Figure
 from assay.report.document.policy import limits_section, policy_section, reading_section
@@ -27,7 +28,10 @@ def build_document(evidence: Evidence, *, draft: bool = True) -> Document:
     """Sentences, tables and figures of a report, in order, with exact text and undrawn charts."""
     book = Book(evidence)
     first = summary(book, draft)
-    chapters = [findings_section(book), verdicts_section(book), subject_section(book)]
+    chapters = [findings_section(book)]
+    if evidence.change is not None:
+        chapters.append(change_section(book, evidence.change))
+    chapters += [verdicts_section(book), subject_section(book)]
     methods = sorted(evidence.methods, key=lambda method: PILLARS.index(method.pillar))
     chapters += [method_section(book, method) for method in methods]
     chapters += [policy_section(book), reading_section(book), limits_section(book)]

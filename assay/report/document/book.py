@@ -34,6 +34,14 @@ def _place(values: Sequence[str], value: str) -> tuple[int, str]:
     return (values.index(value) if value in values else len(values)), value
 
 
+def _setting_order(measure: Measure) -> list[tuple[str, bool, float, str]]:
+    """Sorts settings by their names, numbers by value."""
+    return [
+        (name, True, 0.0, value) if isinstance(value, str) else (name, False, float(value), "")
+        for name, value in sorted(measure.at.items())
+    ]
+
+
 class Book:
     """Evidence with look-ups; hands out figures and tables and records what each one rests on."""
 
@@ -54,6 +62,10 @@ class Book:
         for place in range(len(evidence.verdicts)):
             self.index[f"V{place + 1}"] = [f"/verdicts/{place}"]
         self._series = {id(series): f"/series/{place}" for place, series in enumerate(evidence.series)}
+        model = evidence.subject.model
+        curves = model.lineage.loss_curves if model is not None and model.lineage is not None else ()
+        at = "/subject/model/lineage/loss_curves"
+        self._series |= {id(series): f"{at}/{place}" for place, series in enumerate(curves)}
         self.specs: Mapping[str, MeasureSpec] = {s.id: s for m in evidence.methods for s in m.measures}
 
     def short(self, measure: Measure) -> str:
@@ -96,7 +108,8 @@ class Book:
 
         def key(m: Measure) -> tuple[Any, ...]:
             names = self.names(m.slice) or tuple((m.over or "").split(" × "))
-            return order[m.id], len(names), [attributes.get(n, 99) for n in names], self.group_order(m)
+            groups = [attributes.get(n, 99) for n in names], self.group_order(m)
+            return order[m.id], len(names), *groups, _setting_order(m)
 
         return sorted((m for m in self.evidence.measures if m.id in order), key=key)
 

@@ -89,6 +89,8 @@ class Summary(TypedDict):
     limits: Table
     verdicts: int
     """Verdicts in all; `limits` holds the worst of them."""
+    verdicts_chapter: int
+    """Number of the chapter that has all of them."""
     findings: list[dict[str, str]]
     undecided: list[str]
     not_tested: list[str]
@@ -119,8 +121,9 @@ def text(body: str, tone: Literal["body", "lede", "note"] = "body") -> Block:
     return {"kind": "text", "text": body, "tone": tone}
 
 
-def heading(title: str) -> Block:
-    return {"kind": "heading", "text": title}
+def heading(title: str, *, contents: bool = True) -> Block:
+    """A heading inside a chapter; `contents` says whether the table of contents lists it."""
+    return {"kind": "heading", "text": title, "contents": contents}
 
 
 def bullets(items: Sequence[str]) -> Block:

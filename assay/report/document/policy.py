@@ -125,6 +125,8 @@ def limits_section(book: Book) -> Section:
             "Predictions were supplied. It was not verified that they come from the model, or from which "
             "version of it.",
         )
+    if evidence.plan.opening is not None:
+        limits.append(evidence.plan.opening.sentence)
     if profile.test.set_aside:
         limits.append(
             f"{fmt.plural(profile.test.set_aside, 'row')} without label or prediction were set aside."

@@ -55,7 +55,14 @@ def _scope(evidence: Evidence) -> str:
         "executed": "The model itself was executed.",
     }[evidence.subject.grade]
     rest = f" Not tested: {_join(untested)}." if untested else ""
-    return grade + rest
+    opening = evidence.plan.opening
+    opened = f" {opening.sentence}" if opening is not None else ""
+    change = evidence.change
+    compared = ""
+    if change is not None:
+        name = change.baseline_model.name if change.baseline_model else change.baseline_title
+        compared = f" Compared with {name}: {change.sentence}"
+    return grade + rest + opened + compared
 
 
 def _untested(evidence: Evidence, pillar: str) -> bool:
@@ -127,7 +134,11 @@ def _limits(book: Book, most: int = 8) -> Table:
     ]
     rows = [verdict_cells(book, v, _quoted(v)) for v in verdicts[:most]]
     left = len(verdicts) - most
-    note = f"{fmt.plural(left, 'further verdict')} in chapter 2." if left > 0 else ""
+    note = (
+        f"{fmt.plural(left, 'further verdict')} in chapter {_verdicts_chapter(book.evidence)}."
+        if left > 0
+        else ""
+    )
     measures = [book.by_key[v.decisive] for v in verdicts[:most] if v.decisive in book.by_key]
     return book.table("Values against their limits", columns, rows, note, measures)
 
@@ -153,7 +164,14 @@ def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) 
             count = f", {len(verdict.undecided)} of {verdict.judged} undecided"
         found.append(f"{rule_label(verdict)}{count}{settle_clause(verdict.undecided)}.")
     left = len(found) - most
-    return found[:most] + ([f"{fmt.plural(left, 'further open question')} in chapter 2."] if left > 0 else [])
+    chapter = _verdicts_chapter(evidence)
+    more = [f"{fmt.plural(left, 'further open question')} in chapter {chapter}."] if left > 0 else []
+    return found[:most] + more
+
+
+def _verdicts_chapter(evidence: Evidence) -> int:
+    """Verdicts follow the findings and, where there is a baseline, what was changed."""
+    return 2 if evidence.change is None else 3
 
 
 def _model_fact(profile: Profile) -> list[dict[str, str]]:
@@ -192,6 +210,7 @@ def summary(book: Book, draft: bool) -> Summary:
         "tiles": tiles,
         "limits": _limits(book),
         "verdicts": len(evidence.verdicts),
+        "verdicts_chapter": _verdicts_chapter(evidence),
         "findings": [
             {"id": f.id, "title": f.title, "severity": f.severity, "detail": f.detail} for f in top[:3]
         ],

@@ -1,0 +1,1 @@
+"""Cost: time, memory, arithmetic, energy and money of one answer."""
