@@ -15,8 +15,8 @@ import numpy as np
 
 __all__ = ["run"]
 
-ROWS, STEPS, ROUNDS = 256, 20, 7
-SIDE, WIDTHS = 28, (32, 64)
+ROWS, STEPS, ROUNDS = 128, 20, 7
+SIDE, WIDTHS = 28, (16, 32)
 STILL, FALLING = 1e-6, 0.1
 
 

@@ -82,8 +82,8 @@ def smoothed_bootstrap(
     Returns:
         Counts, shape (replicates, cells), of round(sum(joint) + sum(pseudo)) rows each.
 
-    Source: Efron & Tibshirani 1993, chapter 6; Bonett & Price 2012, Statistical Methods in Medical
-    Research 21:37-48.
+    Source: Efron & Tibshirani 1993, chapter 6; Bonett & Price 2012, Journal of Educational and Behavioral
+    Statistics 37:479-488.
     """
     cells, added = np.asarray(joint, dtype=np.int64), np.asarray(pseudo, dtype=np.float64)
     if not added.any():

@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.contracts import DataRequest, FileRequest
+from assay.contracts import DataRequest, FileRequest, ModelRequest
 from assay.datasets.row_arrays import identity_columns, occurrences, row_arrays
 from assay.intake.table import take_in
+from assay.loading import load_subject
+from tests.models.pictures import squares, tiny_cnn
 from tests.support import table_subject
 
 COLUMNS: dict[str, list[Any]] = {
@@ -63,6 +65,26 @@ def test_groups_made_of_numbers_do_not_change_who_a_row_is(tmp_path: Path) -> No
     assert identity_columns(subject.profile, "test") == ["age", "label", "sex"]
     assert len(np.unique(binned["identity"])) == len(np.unique(plain["identity"]))
     assert binned["attribute_1"].tolist() == [0, 1, 0, 0]
+
+
+def test_a_picture_is_known_by_its_content_wherever_it_stands(tmp_path: Path) -> None:
+    pictures, labels = squares(6)
+    model = tiny_cnn(tmp_path / "model")
+
+    def named(name: str, shown: np.ndarray, said: np.ndarray) -> np.ndarray:
+        np.savez(tmp_path / f"{name}.npz", images=shown[..., 0], labels=said)
+        asked = DataRequest(
+            test=FileRequest(path=str(tmp_path / f"{name}.npz")),
+            model=ModelRequest(path=str(model), device="cpu"),
+        )
+        (tmp_path / name).mkdir()
+        return row_arrays(load_subject(asked, tmp_path / name).subject)["identity"]
+
+    first, turned = named("a", pictures, labels), named("b", pictures[::-1], labels[::-1])
+    np.testing.assert_array_equal(first, turned[::-1])
+    pictures[2, 0, 0, 0] ^= 1
+    changed = named("c", pictures, labels)
+    assert (first != changed).tolist() == [False, False, True, False, False, False]
 
 
 def test_labels_predictions_scores_and_groups_come_row_by_row(tmp_path: Path) -> None:

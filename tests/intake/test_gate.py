@@ -173,7 +173,7 @@ def test_nothing_is_unpickled_on_the_way_to_a_refusal(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         _refusal(tmp_path / name)
         assert not exploded.exists()
-    pickle.loads((tmp_path / "model.pkl").read_bytes())  # noqa: S301: our own bytes, to see them go off
+    pickle.loads((tmp_path / "model.pkl").read_bytes())  # noqa: S301 our own bytes, to see them go off
     assert exploded.exists(), "the bomb would have gone off"
 
 

@@ -1,4 +1,4 @@
-"""Subjects with images, made on the spot: an .npz through the real intake, a model through its format."""
+"""Subjects with images, made on the spot: an npz through the real intake, a model through its format."""
 
 from __future__ import annotations
 
@@ -16,15 +16,10 @@ __all__ = ["image_subject"]
 
 
 def image_subject(folder: Path, model: Path, images: npt.NDArray[np.uint8], labels: Sequence[str]) -> Subject:
-    """Test images (rows, channels, height, width) with their labels, and the torch_folder at `model`."""
-    np.savez(
-        folder / "test.npz",
-        images=np.ascontiguousarray(images.transpose(0, 2, 3, 1)),
-        labels=np.array(labels),
+    """Test images (rows, channels, height, width) with their labels, and the model at `model`."""
+    file = folder / "test.npz"
+    np.savez(file, images=images.transpose(0, 2, 3, 1), labels=np.array(labels))
+    asked = DataRequest(
+        test=FileRequest(path=str(file)), model=ModelRequest(path=str(model), device="cpu"), label="label"
     )
-    request = DataRequest(
-        test=FileRequest(path=str(folder / "test.npz")),
-        model=ModelRequest(path=str(model), device="cpu"),
-        label="label",
-    )
-    return load_subject(request, folder).subject
+    return load_subject(asked, folder).subject

@@ -181,8 +181,9 @@ class Noise:
                 if labels is not None:
                     right = (noisy == labels).mean(axis=0)
                     measures.append(rate_measure(_BY_ID["noisy_accuracy"], right, level, grade, at))
-                    steady = (noisy == labels).all(axis=0)
-                    measures.append(rate_measure(_BY_ID["steady_accuracy"], steady, level, grade, at))
+                    if len(noisy) > 1:
+                        steady = (noisy == labels).all(axis=0)
+                        measures.append(rate_measure(_BY_ID["steady_accuracy"], steady, level, grade, at))
                     drop = paired_measure(
                         _BY_ID["noise_accuracy_drop"], clean == labels, right, level, grade, at
                     )
@@ -226,9 +227,7 @@ class Noise:
             for place, severity in enumerate(kind["severities"]):
                 at = {"noise": kind["name"], "severity": severity}
                 right = found[kind["name"]][place] == labels
-                keep("steady_accuracy", right.all(axis=0), at)
-                if len(right) == 1:
-                    keep("noisy_accuracy", right[0], at)
+                keep("noisy_accuracy" if len(right) == 1 else "steady_accuracy", right.all(axis=0), at)
         return results
 
 

@@ -32,7 +32,8 @@ SPECS = (
         unit="share",
         direction="higher",
         judging="single",
-        description="Share of rows decided rightly in every repeat of one kind and severity of noise.",
+        description="Share of rows decided rightly in every repeat of one kind and severity of noise, where "
+        "there are several.",
         needs=("labels",),
     ),
     MeasureSpec(

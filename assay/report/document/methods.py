@@ -10,7 +10,7 @@ from assay.report.document.fairness import fairness_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 from assay.report.document.privacy import privacy_blocks
 from assay.report.document.quality import quality_blocks
-from assay.report.document.robustness import robustness_blocks
+from assay.report.document.robustness import has_own_table, robustness_blocks
 from assay.report.document.summary import rule_label
 from assay.report.palette import STYLES
 
@@ -37,7 +37,7 @@ def method_section(book: Book, method: MethodSpec) -> Section:
     elif method.pillar == "data_quality":
         blocks += quality_blocks(book, measures)
     elif method.pillar == "robustness":
-        blocks += robustness_blocks(book, method.id)
+        blocks += robustness_blocks(book, method.id, measures)
     overall = [m for m in measures if _overall(m)]
     if overall:
         blocks += [
@@ -53,7 +53,7 @@ def method_section(book: Book, method: MethodSpec) -> Section:
 
 def _overall(measure: Measure) -> bool:
     """Measures without a chart of their own: over all rows, a range, a count."""
-    return not measure.slice and "against" not in measure.at
+    return not measure.slice and "against" not in measure.at and not has_own_table(measure)
 
 
 def _definition(book: Book, method: MethodSpec, measures: list[Measure]) -> list[Block]:
