@@ -10,7 +10,7 @@ from assay.methods.explainability.concentration import share_inside
 from assay.methods.explainability.patches import border_frame
 from assay.methods.explainability.row_means import row_measure
 
-__all__ = ["border_measures"]
+__all__ = ["border_measures", "border_note"]
 
 
 def border_measures(
@@ -43,3 +43,16 @@ def border_measures(
         )
         for code in (None, *(np.unique(predicted) if classes else ()))
     ]
+
+
+def border_note(measures: list[Measure], height: int, width: int) -> tuple[str, ...]:
+    """One sentence where the border has more of the attribution than of the area, beyond doubt."""
+    area = float(border_frame(height, width).mean())
+    above = [m for m in measures if m.low is not None and m.low > area]
+    if not above:
+        return ()
+    where = ", ".join(str(m.at.get("class", "all images")) for m in above)
+    return (
+        f"The border has {area:.1%} of the area, and surely more than that of the attribution ({where}): the "
+        "network may read a watermark, a ruler or a scanner's mark there. Look at the images.",
+    )

@@ -28,7 +28,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
-from assay.methods.explainability.border import border_measures
+from assay.methods.explainability.border import border_measures, border_note
 from assay.methods.explainability.explained import explained_rows
 from assay.methods.explainability.feature_means import attribution_series, feature_measures
 from assay.methods.explainability.integrated_gradients_specs import CITATIONS, PREFIX, SPECS
@@ -153,6 +153,7 @@ class IntegratedGradients:
         unit = _unit(profile)
         measures: list[Measure] = []
         series: list[Series] = []
+        notes: list[str] = []
         if profile.modality == "table":
             spec = _SPECS["mean_absolute"].model_copy(update={"unit": unit})
             names = [column.name for column in _columns(profile)]
@@ -164,6 +165,7 @@ class IntegratedGradients:
             measures += border_measures(
                 _SPECS["border_share"], maps, predicted, profile, params.level, context.grade
             )
+            notes += border_note(measures, *maps.shape[1:])
         measures += _checks(found, profile, params, context)
         series += deletion_series(
             PREFIX,
@@ -174,7 +176,7 @@ class IntegratedGradients:
             "Change of the score while features are removed",
         )
         return MethodResult(
-            measures=tuple(measures), series=tuple(series), notes=_notes(profile, params, found)
+            measures=tuple(measures), series=tuple(series), notes=(*notes, *_notes(profile, params, found))
         )
 
 
