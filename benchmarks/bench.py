@@ -20,7 +20,7 @@ from rich.table import Table
 from assay import __version__
 from assay.manifest import hardware, package_versions
 from assay.planning import timestamp
-from benchmarks import bootstrap, large_audit, latency, pgd, report, startup, whole_audit, zoo_audit
+from benchmarks import bootstrap, large_audit, latency, pgd, report, startup, training, whole_audit, zoo_audit
 
 __all__ = ["Line", "main"]
 
@@ -104,6 +104,20 @@ def _startup() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _training() -> tuple[dict[str, Any], list[Line]]:
+    found = training.run()
+    return found, [
+        Line(
+            f"training step, {case['case']}",
+            f"{case['ours_ms']:.2f} ms; a checkpoint {case['checkpoint_ms_an_epoch']:.0f} ms an epoch",
+            "at most 1.10 of a bare loop",
+            case["ratio"] <= 1.10,
+            f"bare torch loop: {case['ratio']:.2f} ({case['ratio_low']:.2f} to {case['ratio_high']:.2f})",
+        )
+        for case in found["cases"]
+    ]
+
+
 def _latency() -> tuple[dict[str, Any], list[Line]]:
     found = latency.run()
     ratio, spread = found["p50_ratio"], found["p99_spread"]
@@ -156,6 +170,7 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "latency": _latency,
     "report": _report,
     "startup": _startup,
+    "training": _training,
     "pgd": _pgd,
 }
 

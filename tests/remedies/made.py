@@ -55,23 +55,23 @@ def biased(rows: int, seed: int, gap: float = 1.0) -> dict[str, Any]:
     }
 
 
-def image_training(folder: Path, rows: int, seed: int, *, model: Model | None = None) -> Subject:
+def image_training(folder: Path, rows: int, seed: int, *, model: Path | None = None) -> Subject:
     """6 x 6 grey images; a bright upper half is class "up", a bright lower half "down"."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, rows)
     images = rng.integers(0, 120, (rows, 1, 6, 6))
     for place, up in enumerate(label):
         images[place, 0, slice(0, 3) if up else slice(3, 6)] += 100
-    table = {"row": list(range(rows)), "label": np.where(label == 1, "up", "down").tolist()}
-    data = training_subject(folder, table, identifier="row", favourable="up")
-    profile = data.profile.model_copy(update={"modality": "image"})
-    found = Subject(
-        profile, {"training": data.dataset("training")}, images={"training": images.astype(np.uint8)}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "images.npz"
+    np.savez(path, images=images[:, 0].astype(np.uint8), labels=np.where(label == 1, "up", "down"))
+    asked = DataRequest(
+        training=FileRequest(path=str(path)),
+        label="label",
+        favourable="up",
+        model=ModelRequest(path=str(model), device="cpu") if model is not None else None,
     )
-    if model is None:
-        return found
-    update = {"model": model.facts, "model_signature": model.signature}
-    return found.with_model(profile.model_copy(update=update), model)
+    return load_subject(asked, folder).subject
 
 
 class WithoutTest:

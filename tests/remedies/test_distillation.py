@@ -98,7 +98,7 @@ def test_the_student_keeps_nearly_all_of_the_teachers_accuracy(tmp_path: Path) -
         tmp_path / "t",
     ).path
     model = load_model(ModelRequest(path=str(teacher), device="cpu"))
-    subject = image_training(tmp_path, 400, 2, model=model)
+    subject = image_training(tmp_path, 400, 2, model=teacher)
     artefact, student = made(tmp_path, subject, epochs=20, learning_rate=0.01, batch_rows=32)
     figures = artefact.lineage.figures
     assert figures["parameters_after"] <= figures["parameters_before"] / 2

@@ -192,7 +192,7 @@ def test_a_model_without_lineage_is_said_to_have_none() -> None:
 def test_both_editions_show_the_chapter() -> None:
     page = build_html(CHANGED, document=DOCUMENT)
     assert "What was changed and what it did" in page
-    assert page.count("before (ring)") == 2
+    assert page.count("Before (ring) and after (dot)") == 2
     assert build_pdf(CHANGED, document=DOCUMENT).startswith(b"%PDF")
 
 

@@ -77,7 +77,7 @@ def test_the_contaminated_siblings_leak_is_found_and_the_sound_one_is_clean(subj
 
 
 def test_the_column_that_tells_the_label_is_found(subject_of: SubjectOf) -> None:
-    from benchmarks.zoo.adult import TELLING
+    from benchmarks.zoo.adult_data import TELLING
 
     method = METHODS.get("data_quality.basics")
     named = {}

@@ -95,3 +95,15 @@ def _contents(path: Path) -> list[bytes]:
             return [image.tobytes() for image in arrays["images"]]
     with path.open(newline="") as file:
         return [row[0].encode() for row in csv.reader(file)][1:]
+
+
+def test_the_page_of_the_zoo_names_every_model_and_who_finds_the_broken_ones() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(zoo.MODELS)
+    for name, made in zoo.MODELS.items():
+        if made.broken is not None:
+            assert f"`{made.broken.found_by}`" in rows[name]
+            assert f"`{made.broken.sound}`" in rows[name]
+        else:
+            assert made.format in rows[name]

@@ -115,7 +115,7 @@ def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
         for c in drawn[:8]
     )
     return book.figure(
-        f"Before and after, measured as a {unit}; shaded: the tolerance of the change.{gaps}{more}",
+        f"Before (ring) and after (dot), as a {unit}; shaded: the tolerance of the change.{gaps}{more}",
         f"Values before and after with the interval of each change: {words}.",
         {"kind": "changes", "rows": rows, "bounds": axis_bounds(unit), "title": unit},
         [
@@ -189,7 +189,7 @@ def _made(book: Book, lineage: Lineage) -> list[Block]:
         count = lineage.rows.get(role)
         rows.append((f"Rows of {role}", f"{fmt.count(count)}, sha256 {digest}"))
     if lineage.figures:
-        found = (f"{name.replace('_', ' ')} {fmt.value(v, 'score')}" for name, v in lineage.figures.items())
+        found = (f"{name.replace('_', ' ')} {v:.4g}" for name, v in lineage.figures.items())
         rows.append(("Figures", ", ".join(found)))
     blocks: list[Block] = [facts(rows)]
     blocks += [text(note, "note") for note in lineage.notes]

@@ -66,8 +66,8 @@ def _answers(measures: Sequence[Measure]) -> list[str]:
     added = found.get("robustness.relative_corruption_error")
     if before is not None and added is not None:
         said.append(
-            f"Without noise {_share(before)} of rows are decided rightly; noise of these kinds and severities "
-            f"costs {_share(added)} of rows on average."
+            f"Without noise {_share(before)} of rows are decided rightly; noise of these kinds and "
+            f"severities costs {_share(added)} of rows on average."
         )
     return said
 
