@@ -30,6 +30,7 @@ from assay.contracts import (
 )
 from assay.policy.wording import settle_clause, subject_of
 from assay.report import formatting
+from assay.report.untested import untested
 
 if TYPE_CHECKING:
     from assay.engine import Listener
@@ -266,9 +267,7 @@ class Terminal:
             self.line(Text(f"  and {len(mine) - most} more in the report", style=_SOFT))
 
     def _not_tested(self, evidence: Evidence) -> None:
-        reasons: dict[str, list[str]] = {}
-        for entry in evidence.not_tested:
-            reasons.setdefault(entry.reason, []).append(entry.title)
+        reasons = untested(evidence)
         self.rows(
             [
                 ("not tested", Text(f"{', '.join(titles).lower()}: {plain(reason, 300)}", style=_SOFT))

@@ -8,8 +8,10 @@ spread is how far two runs of the harness on the very same call come apart.
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,26 +28,18 @@ def _call(batch: int) -> Callable[[int], object]:
     """A perceptron of Adult's size behind the model's own path from rows to scores."""
     import torch
 
-    from assay.contracts import InputColumn, ModelFacts, ModelSignature
+    from assay.contracts import InputColumn, ModelRequest, ModelSignature
+    from assay.loading import load_model
     from assay.models.architectures import build
-    from assay.models.torch_model import ArrayNetwork, count_parameters
+    from assay.models.torch_folder import write_torch_folder
 
     torch.manual_seed(0)
-    module = build("mlp", {"inputs": COLUMNS, "hidden": HIDDEN, "outputs": 2})
+    config = {"inputs": COLUMNS, "hidden": HIDDEN, "outputs": 2}
     columns = tuple(InputColumn(name=f"x{i}", kind="number", encoding="standard") for i in range(COLUMNS))
     signature = ModelSignature(task="binary", output="logit", classes=("no", "yes"), columns=columns)
-    parameters, _, size = count_parameters(module)
-    facts = ModelFacts(
-        name="mlp",
-        format="torch_folder",
-        sha256="0" * 64,
-        architecture="mlp",
-        parameters=parameters,
-        weight_bytes=size,
-        dtype="float32",
-        device="cpu",
-    )
-    model = ArrayNetwork(module, signature, facts)
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_torch_folder(Path(folder), build("mlp", config), "mlp", config, signature)
+        model = load_model(ModelRequest(path=str(path), device="cpu"))
     rows = np.random.default_rng(0).normal(size=(batch, COLUMNS))
     return lambda _number: model.scores(rows)
 

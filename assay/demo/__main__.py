@@ -70,7 +70,13 @@ def _diabetes() -> Study:
             "learning_rate": 0.005,
             "patience": 10,
         },
-        repair={"epochs": 40, "batch_rows": 32, "patience": 10, "reweigh": ["sex", "age"]},
+        repair={
+            "epochs": 40,
+            "batch_rows": 32,
+            "learning_rate": 0.002,
+            "patience": 10,
+            "reweigh": ["sex", "age"],
+        },
     )
 
 

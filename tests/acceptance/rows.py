@@ -1,12 +1,15 @@
 """One acceptance row a registered method: what proves it, what it finds, when it is silent, what breaks it.
 
+Rows of remedies stand in `remedy_rows.py`.
+
 `docs/acceptance.md` is made from these rows (`python -m tests.acceptance.page`); tests check that every
-registered method has one, that the tests named here exist, and that each mutant is caught.
+registered method and remedy has one, that the tests named here exist, and that each mutant is caught.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["ROWS", "Mutant", "Row"]
 
@@ -24,17 +27,19 @@ class Mutant:
 @dataclass(frozen=True)
 class Row:
     method: str
+    """Id of the method or remedy."""
     golden: str
     """Test that reproduces a number from outside; node id below tests/."""
     golden_source: str
     golden_threshold: str
     planted: str
-    """Test in which a planted defect is found."""
+    """Test in which a planted defect is found (by a remedy: cured)."""
     planted_threshold: str
     null: str
-    """Test in which a sound subject raises no alarm."""
+    """Test in which a sound subject raises no alarm (by a remedy: is left as it is)."""
     null_threshold: str
     mutant: Mutant
+    kind: Literal["method", "remedy"] = "method"
 
     @property
     def command(self) -> str:

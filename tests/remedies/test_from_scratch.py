@@ -88,6 +88,10 @@ def test_what_the_network_reads_follows_from_the_training_rows(tmp_path: Path) -
     notes = " ".join(artefact.lineage.notes)
     assert '"constant" is not read: it is constant' in notes
     assert '"code" is not read: it has 30 categories' in notes
+    _, reads_less = made(tmp_path / "a", subject, epochs=1, ignore=("age", "code"))
+    assert [column.name for column in reads_less.signature.columns] == ["income", "job"]
+    with pytest.raises(BadInput, match=r'no column "agee", which is to be ignored.*close to it: "age"'):
+        made(tmp_path, subject, ignore=("agee",))
     _, reads_all = made(tmp_path / "b", subject, epochs=1, use_sensitive=True, max_categories=20)
     assert [column.name for column in reads_all.signature.columns] == ["age", "income", "job", "sex"]
 

@@ -119,3 +119,18 @@ def test_every_figure_of_a_report_can_be_drawn_without_its_series() -> None:
     for data in (evidence(), evidence(with_scores=False), evidence(with_policy=False)):
         for figure in figures(build_document(data)):
             assert ElementTree.fromstring(draw(figure["chart"])).tag == f"{SVG}svg"
+
+
+def test_maps_share_one_scale_and_show_the_frame() -> None:
+    panels = [
+        {"title": "Predicted a", "sub": "12 images", "cells": [[0.0, 0.5], [0.25, 0.25]]},
+        {"title": "Predicted b", "sub": "15 images", "cells": [[1.0, 0.0], [0.0, 0.0]]},
+    ]
+    chart = {"kind": "maps", "panels": panels, "top": 1.0, "top_text": "100%", "across": 3, "half": False}
+    framed = ElementTree.fromstring(draw(chart | {"frame": 1 / 8}))
+    shades = [e.get("fill") for e in framed.iter(f"{SVG}rect")]
+    assert shades[:8] == [ramp(v) for v in (0.0, 0.5, 0.25, 0.25, 1.0, 0.0, 0.0, 0.0)]
+    dashed = [e for e in framed.iter(f"{SVG}path") if e.get("stroke-dasharray")]
+    assert len(dashed) == 2
+    plain = ElementTree.fromstring(draw(chart | {"frame": 0}))
+    assert not [e for e in plain.iter(f"{SVG}path") if e.get("stroke-dasharray")]

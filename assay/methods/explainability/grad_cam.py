@@ -27,7 +27,7 @@ from assay.contracts import (
     Tier,
 )
 from assay.methods.explainability.agreement import rank_correlation
-from assay.methods.explainability.border import border_measures
+from assay.methods.explainability.border import border_measures, border_note
 from assay.methods.explainability.class_activation import activation_map, last_convolution
 from assay.methods.explainability.concentration import gini, normalised_entropy
 from assay.methods.explainability.differentiable import differentiable_row
@@ -158,13 +158,14 @@ class GradCam:
                 "Change of the class's score while superpixels are blackened",
             ),
         ]
+        measures = _measures(found, profile, params, context)
+        border = [m for m in measures if m.id == _SPECS["border_share"].id]
         notes = (
+            *border_note(border, *found["map"].shape[1:]),
             f'Maps of the layer "{used[0].data["layer"]}", for the predicted class of each of '
             f"{len(found['predicted']):,} images, interpolated bilinearly. Removed superpixels are black.",
         )
-        return MethodResult(
-            measures=tuple(_measures(found, profile, params, context)), series=tuple(series), notes=notes
-        )
+        return MethodResult(measures=tuple(measures), series=tuple(series), notes=notes)
 
 
 def _explained(

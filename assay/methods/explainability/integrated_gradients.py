@@ -28,7 +28,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
-from assay.methods.explainability.border import border_measures
+from assay.methods.explainability.border import border_measures, border_note
 from assay.methods.explainability.explained import explained_rows
 from assay.methods.explainability.feature_means import attribution_series, feature_measures
 from assay.methods.explainability.integrated_gradients_specs import CITATIONS, PREFIX, SPECS
@@ -50,7 +50,7 @@ _BACKWARD = 3
 
 
 class IntegratedGradientsParams(Params):
-    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(50, description="Rows or images explained.")
+    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(100, description="Rows or images explained.")
     text_rows: Annotated[int, Field(ge=10, le=10_000)] = Field(20, description="Texts explained.")
     steps: Annotated[int, Field(ge=4, le=4_096)] = Field(
         32, description="Points of the path that the integral starts with (Gauss-Legendre)."
@@ -85,8 +85,8 @@ class IntegratedGradientsParams(Params):
     @classmethod
     def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
         """Rows and checks of the tiers that are not standard."""
-        few = {"rows": 20, "text_rows": 10, "perturbations": 32, "moves": 5, "randomised": 3}
-        many = {"rows": 300, "text_rows": 100, "perturbations": 256, "moves": 20, "randomised": 10}
+        few = {"rows": 40, "text_rows": 10, "perturbations": 32, "moves": 5, "randomised": 3}
+        many = {"rows": 500, "text_rows": 100, "perturbations": 256, "moves": 20, "randomised": 10}
         return {"quick": few, "deep": many}.get(tier, {})
 
 
@@ -153,6 +153,7 @@ class IntegratedGradients:
         unit = _unit(profile)
         measures: list[Measure] = []
         series: list[Series] = []
+        notes: list[str] = []
         if profile.modality == "table":
             spec = _SPECS["mean_absolute"].model_copy(update={"unit": unit})
             names = [column.name for column in _columns(profile)]
@@ -164,6 +165,7 @@ class IntegratedGradients:
             measures += border_measures(
                 _SPECS["border_share"], maps, predicted, profile, params.level, context.grade
             )
+            notes += border_note(measures, *maps.shape[1:])
         measures += _checks(found, profile, params, context)
         series += deletion_series(
             PREFIX,
@@ -174,7 +176,7 @@ class IntegratedGradients:
             "Change of the score while features are removed",
         )
         return MethodResult(
-            measures=tuple(measures), series=tuple(series), notes=_notes(profile, params, found)
+            measures=tuple(measures), series=tuple(series), notes=(*notes, *_notes(profile, params, found))
         )
 
 
@@ -224,7 +226,7 @@ def _checks(
             found["correlations"],
             level,
             grade,
-            "the others have fewer than three features or attributions without differences",
+            "the others differ from the baseline in fewer than three features",
         )
     )
     return checks

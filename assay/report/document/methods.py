@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.contracts import Measure, MethodSpec
+from assay.report.document.attribution_maps import map_blocks
 from assay.report.document.book import Book, column
 from assay.report.document.cost import cost_blocks
 from assay.report.document.curves import series_blocks
@@ -44,7 +45,7 @@ def method_section(book: Book, method: MethodSpec) -> Section:
             heading("Measures over all rows", contents=False),
             book.measures_table("Measures over all rows", overall),
         ]
-    blocks += series_blocks(book, method.id)
+    blocks += [*map_blocks(book, method.id), *series_blocks(book, method.id)]
     if notes:
         blocks += [heading("Notes", contents=False), bullets(notes)]
     blocks += _definition(book, method, measures)

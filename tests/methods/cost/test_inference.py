@@ -96,7 +96,7 @@ def test_without_training_rows_nothing_is_said_of_training(tmp_path: Path) -> No
 def test_a_model_that_sleeps_is_as_slow_as_it_sleeps(tmp_path: Path) -> None:
     subject = slow_subject(tmp_path, 0.005)
     result = run_method(METHOD, subject, {"seconds": 0.5, "batch_sizes": (1, 16)})
-    slept = np.median(subject.model.module.away)  # type: ignore[attr-defined]
+    slept = np.quantile(subject.model.module.away, 0.9)  # type: ignore[attr-defined]
     for batch in (1, 16):
         median = one(result, "latency", batch=batch, percentile=50)
         assert median.value is not None

@@ -83,6 +83,7 @@ def test_a_watermark_in_a_corner_is_found(leaking: Subject) -> None:
     result = run_method(METHOD, leaking, FEW)
     found = measured(result)
     assert found["border_share"].low > FRAME
+    assert "may read a watermark" in result.notes[0]
     assert found["deletion_gain"].low > 0
     cells = {c.name: np.array(c.values) for s in result.series if s.id.endswith(".map") for c in s.columns}
     brightest = int(np.argmax(np.where(cells["class"] == "upright", cells["share"], 0)))
@@ -90,8 +91,10 @@ def test_a_watermark_in_a_corner_is_found(leaking: Subject) -> None:
 
 
 def test_a_network_that_reads_the_object_raises_no_alarm(clean: Subject) -> None:
-    found = measured(run_method(METHOD, clean, FEW))
+    result = run_method(METHOD, clean, FEW)
+    found = measured(result)
     assert found["border_share"].high < FRAME / 2
+    assert "watermark" not in result.notes[0]
     assert found["deletion_gain"].low > 0
     assert found["randomisation_correlation"].high < 0.6
     assert found["empty_maps"].value == 0
