@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 BACKGROUND = 100
 ROWS = 20
 REPEATS = 3
-SETTINGS = (0.1, 0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.005)
+SETTINGS = (0.1, 0.09, 0.08, 0.07, 0.06, 0.05, 0.04, 0.03, 0.02, 0.015, 0.01, 0.0075, 0.005)
 """Relative standard errors at which sampling stops; after them, exact."""
 ADULT_NUMBERS = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 ADULT_CATEGORIES = (
@@ -91,6 +91,7 @@ def _case(case: _Case, rows: int) -> dict[str, Any]:
         found["peers"].append(
             {
                 "name": name,
+                "defaults": "(" not in name,
                 **_figures(timed, exact.values, rows),
                 "ours": {"setting": _said(setting), **_figures(ours[setting], exact.values, rows)},
                 "ratio": timed.seconds / ours[setting].seconds,
