@@ -20,6 +20,7 @@ __all__ = [
     "Internal",
     "NotAReport",
     "nearest",
+    "unknown_setting",
 ]
 
 
@@ -94,3 +95,11 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
     lowered = {name.lower(): name for name in names}
     close = [lowered[m] for m in difflib.get_close_matches(word.lower(), list(lowered), n=3, cutoff=0.6)]
     return ", ".join(f'"{name}"' for name in close)
+
+
+def unknown_setting(owner: str, word: str, known: Iterable[str]) -> str:
+    """A sentence that `owner` has no parameter `word`, with those close to it or else all."""
+    names = list(known)
+    close = nearest(word, names)
+    there = f"Close to it: {close}." if close else f"It has: {', '.join(names)}." if names else "It has none."
+    return f'{owner} has no parameter "{word}". {there}'

@@ -20,6 +20,7 @@ from assay.contracts import (
     ModelRequest,
     Profile,
 )
+from assay.datasets.model_columns import unknown_values
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.errors import BadInput
@@ -107,6 +108,11 @@ def load_subject(
 def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
     grade: Grade = "supplied" if supplied else "executed"
     kept = [c for c in data.profile.capabilities if supplied or c not in ("probabilities", "scores")]
+    unknown = [
+        sentence
+        for dataset in data.profile.datasets
+        for sentence in unknown_values(data.dataset(dataset.role), model.signature.columns)
+    ]
     profile = data.profile.model_copy(
         update={
             "modality": model.signature.modality,
@@ -114,7 +120,7 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
             "capabilities": tuple(dict.fromkeys([*kept, *model.capabilities])),
             "model": model.facts,
             "model_signature": model.signature,
-            "notes": tuple(dict.fromkeys([*data.profile.notes, *model.notes])),
+            "notes": tuple(dict.fromkeys([*data.profile.notes, *unknown, *model.notes])),
         }
     )
     return data.with_model(profile, model)

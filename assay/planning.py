@@ -27,7 +27,7 @@ __all__ = ["make_params", "make_plan", "needs_in_words", "timestamp", "why_no_re
 
 from pydantic import ValidationError
 
-from assay.errors import BadInput, BadParams
+from assay.errors import BadInput, BadParams, unknown_setting
 
 _NEEDS: dict[Capability, str] = {
     "query": "a model that can be asked about new inputs",
@@ -77,6 +77,8 @@ def make_params(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "parameters"
+        if first["type"] == "extra_forbidden":
+            raise BadParams(unknown_setting(method.spec.id, where, method.Params.model_fields)) from error
         raise BadParams(f"{method.spec.id}: {where}: {first['msg']}.") from error
 
 
@@ -93,20 +95,23 @@ def why_not(method: AuditMethod, profile: Profile) -> str | None:
         return NO_MODEL
     if profile.modality not in spec.modalities:
         return f"Is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
+    if profile.signature.task not in spec.tasks:
+        return f"Is for {' and '.join(spec.tasks)}; the task here is {profile.signature.task}."
     missing = needs_in_words(lacking)
     if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
         return f"Needs {' and '.join(missing)}; this one, of format {profile.model.format}, does not."
     if missing:
         return f"Needs {' and '.join(missing)}; this audit was given none."
-    if profile.signature.task not in spec.tasks:
-        return f"Is for {' and '.join(spec.tasks)}; the task here is {profile.signature.task}."
     return None
 
 
 def why_no_remedy(remedy: Remedy, profile: Profile) -> str | None:
     """Why the remedy cannot be applied to this subject, as a sentence; None when it can."""
     spec = remedy.spec
-    missing = needs_in_words(need for need in spec.needs if need not in profile.capabilities)
+    lacking = [need for need in spec.needs if need not in profile.capabilities]
+    missing = needs_in_words(lacking)
+    if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
+        return f"{spec.id} needs {' and '.join(missing)}; one of format {profile.model.format} is none."
     if missing:
         return f"{spec.id} needs {' and '.join(missing)}; it was given none."
     if profile.modality not in spec.modalities:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assay.contracts import PILLARS, AuditPlan, Profile
 from assay.errors import BadInput, BadParams
-from assay.planning import make_plan
-from assay.registry import METHODS
+from assay.planning import make_params, make_plan
+from assay.registry import METHODS, REMEDIES
 from tests.support import table_subject
 
 
@@ -76,3 +77,15 @@ def test_the_tier_sets_how_many_resamples_there_are(profile: Profile) -> None:
 def test_bad_parameters_name_method_and_range(profile: Profile) -> None:
     with pytest.raises(BadParams, match=r"fairness.group_rates: replicates"):
         plan(profile, params={"fairness.group_rates": {"replicates": -1}})
+
+
+def test_regression_is_not_told_to_bring_scores_of_a_favourable_class(tmp_path: Path) -> None:
+    columns = {"y": [0.5 * n for n in range(60)], "p": [0.4 * n for n in range(60)], "sex": ["a", "b"] * 30}
+    made = table_subject(tmp_path, columns, label="y", predictions="p", sensitive=("sex",), task="regression")
+    reasons = {entry.method: entry.reason for entry in plan(made.profile).not_tested}
+    assert reasons["fairness.scores"] == "Is for binary; the task here is regression."
+
+
+def test_a_misspelt_parameter_is_answered_with_the_nearest_one() -> None:
+    with pytest.raises(BadParams, match=r'has no parameter "epoch". Close to it: "epochs".'):
+        make_params(REMEDIES.get("training.fine_tune"), {"epoch": 3})

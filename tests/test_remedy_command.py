@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -91,6 +92,24 @@ def test_a_new_model_is_made_and_audited_by_the_next_command(
     assert audited.code == 0, audited.err
     evidence = json.loads((tmp_path / "audit" / "evidence.json").read_text())
     assert evidence["subject"]["model"]["lineage"]["remedy"] == "training.from_scratch"
+
+
+def test_the_next_command_audits_rows_read_the_same_way(home: Path, tmp_path: Path) -> None:
+    columns = two_gaussians(80, 5)
+    columns['sex, "as told"'] = columns.pop("sex")
+    columns["label"][3] = "?"
+    path = write_csv(tmp_path / "train.csv", columns)
+    words = ["remedy", "training.from_scratch", "--train", str(path), "--label", "label"]
+    words += ["--favourable", "yes", "--sensitive", '"sex, ""as told"""', "--missing", "?,none"]
+    words += ["--allow-missing", "--set", "epochs=1", "--out", str(tmp_path / "model")]
+    made = assay(home, *words)
+    assert made.code == 0, made.err
+    (line,) = [line for line in made.out.splitlines() if line.startswith("next  assay audit")]
+    following = shlex.split(line.removeprefix("next  assay ").replace("TEST_FILE", str(path)))
+    audited = assay(home, *following, "--methods", "data_quality.basics")
+    assert audited.code == 0, audited.err
+    evidence = json.loads((tmp_path / "model-audit" / "evidence.json").read_text())
+    assert [one["rows"] for one in evidence["subject"]["datasets"] if one["role"] == "test"] == [79]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])

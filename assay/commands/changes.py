@@ -52,7 +52,7 @@ def print_comparisons(terminal: Terminal, comparisons: Sequence[Comparison]) -> 
     for entry in comparisons[:_SHOWN]:
         sign, style = _READINGS[entry.reading]
         # ranged by the attributes, as the other side of a pair is
-        label = group_label(entry.slice, entry.over) if entry.slice else ""
+        label = group_label(entry.slice, entry.over) if entry.slice else entry.over or ""
         if "against" in entry.at:
             label = f"{label} {'/' if entry.unit == 'ratio' else '−'} {entry.at['against']}"
         setting = ", ".join(f"{key} {value}" for key, value in entry.at.items() if key != "against")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_origin
@@ -252,12 +254,22 @@ def _next(options: RemedyOptions, profile: Profile) -> str:
         ("--roles", options.roles),
         ("--label", profile.roles.label),
         ("--text", profile.roles.text),
-        ("--sensitive", ",".join(options.sensitive) or None),
+        ("--sensitive", _joined(options.sensitive) if options.sensitive else None),
         ("--id", options.identifier),
         ("--cluster", options.cluster),
+        ("--header", _joined(options.header) if options.header else None),
+        ("--missing", _joined(options.missing) if options.missing else None),
         ("--baseline", options.baseline),
     ):
         words += [name, str(value)] if value is not None else []
     for cuts in options.bins:
         words += ["--bins", cuts]
+    words += ["--allow-missing"] if options.allow_missing else []
     return shlex.join([*words, "--out", f"{options.out}-audit"])
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Names as one option takes them: joined by commas, those with a comma or a quote in double quotes."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(names)
+    return line.getvalue()

@@ -25,6 +25,7 @@ from assay.contracts import (
     Frozen,
     Measure,
     MeasureSpec,
+    Outcome,
     Text,
     VerdictChange,
 )
@@ -36,6 +37,15 @@ from assay.policy.groups import at_without_pair
 from assay.policy.wording import subject_of
 
 __all__ = ["GateReport", "gate", "not_inferior"]
+
+
+_OUTCOMES: dict[Outcome, str] = {
+    "pass": "passed",
+    "warn": "close to the limit",
+    "fail": "failed",
+    "insufficient": "insufficient",
+    "not_tested": "not tested",
+}
 
 
 class GateReport(Frozen):
@@ -111,7 +121,7 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
             continue
         if b is None or b.value is None:
             why = (b.note if b is not None else None) or "it is not among its measures"
-            gaps.append(f"{quantity.title}, {subject_of(a)}: the candidate has no value ({why.rstrip('.')}).")
+            gaps.append(f"{quantity.title}, {_about(a)}: the candidate has no value ({why.rstrip('.')}).")
             continue
         found = change(
             a,
@@ -128,9 +138,9 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
             continue
         comparisons.append(found)
         if found.reading == "worse":
-            losses.append(f"{quantity.title}, {subject_of(a)}: worse, {_moved(found)}.")
+            losses.append(f"{quantity.title}, {_about(a)}: worse, {_moved(found)}.")
         elif quantity.strict and not not_inferior(found, quantity.merit):
-            gaps.append(f"{quantity.title}, {subject_of(a)}: not shown to be no worse, {_moved(found)}.")
+            gaps.append(f"{quantity.title}, {_about(a)}: not shown to be no worse, {_moved(found)}.")
     if not comparisons and not gaps:
         gaps.append("The baseline holds nothing that the candidate could be compared on.")
     comparisons.sort(key=lambda c: PILLARS.index(c.pillar))
@@ -153,6 +163,11 @@ def not_inferior(comparison: Comparison, merit: Merit) -> bool:
     return worst >= -comparison.tolerance
 
 
+def _about(measure: Measure) -> str:
+    """The rows or the attribute that a sentence is about: a smallest group is one of age or of sex."""
+    return measure.over if measure.over is not None and not measure.slice else subject_of(measure)
+
+
 def _rules_on(run: Evidence, measures: set[str]) -> set[str]:
     """Ids of the rules on these measures."""
     rules = run.plan.policy.rules if run.plan.policy is not None else ()
@@ -165,13 +180,13 @@ def _verdict_reasons(changes: Sequence[VerdictChange]) -> tuple[list[str], list[
     for item in changes:
         name = f"{item.title}{f', {item.over}' if item.over else ''}"
         if item.after == "fail":
-            before = item.before or "not judged"
-            losses.append(f"{name}: fails now, was {before.replace('_', ' ')}.")
+            before = _OUTCOMES[item.before] if item.before is not None else "not judged"
+            losses.append(f"{name}: fails now, was {before}.")
         elif item.before in ("pass", "warn") and item.after == "insufficient":
-            gaps.append(f"{name}: was {item.before}, now insufficient.")
+            gaps.append(f"{name}: was {_OUTCOMES[item.before]}, now insufficient.")
         elif item.before in ("pass", "warn", "fail") and item.after in ("not_tested", None):
             after = "missing" if item.after is None else "not tested"
-            gaps.append(f"{name}: was {item.before}, now {after}.")
+            gaps.append(f"{name}: was {_OUTCOMES[item.before]}, now {after}.")
         elif item.before == "insufficient" and item.after in ("not_tested", None):
             gaps.append(f"{name}: was insufficient, is no longer measured.")
     return losses, gaps
@@ -264,5 +279,6 @@ def _answer(losses: list[str], gaps: list[str], compared: int) -> str:
     if losses:
         return f"Not let through: {len(losses)} of the things that the baseline had became worse or now fail."
     if gaps:
-        return f"Not decided: {len(gaps)} things are missing or cannot be shown to be no worse."
+        things = "1 thing is" if len(gaps) == 1 else f"{len(gaps)} things are"
+        return f"Not decided: {things} missing or cannot be shown to be no worse."
     return f"Let through: none of {compared} decisive quantities is worse beyond its tolerance."

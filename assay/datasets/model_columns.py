@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from assay.datasets.table import Batch, Table
 from assay.datasets.values import as_number, canonical_number
 from assay.errors import BadInput
 
-__all__ = ["AS_READ", "ColumnReader", "column_reader"]
+__all__ = ["AS_READ", "ColumnReader", "column_reader", "unknown_values"]
 
 AS_READ = " (as read)"
 """Suffix of the stored numbers of a sensitive column that is binned into groups for fairness."""
@@ -70,3 +71,29 @@ def column_reader(table: Table, column: InputColumn) -> ColumnReader:
             f'{table.profile.name} column "{column.name}" holds texts; the model reads numbers there.'
         )
     return ColumnReader(stored, column, summary.kind, lookup)
+
+
+def unknown_values(table: Table, columns: Iterable[InputColumn]) -> list[str]:
+    """A sentence for each category column with values that the model does not know.
+
+    A model answers such rows all the same, as if the value were missing; readers should know that it did.
+    Columns of too many different values to be listed are passed over.
+    """
+    said = []
+    summaries = {summary.name: summary for summary in table.profile.columns}
+    for column in columns:
+        summary = summaries.get(column.name)
+        if column.kind != "category" or summary is None or summary.kind != "category":
+            continue
+        counted = zip(summary.categories, summary.counts, strict=False)
+        unknown = {name: n for name, n in counted if n and name not in column.categories}
+        if unknown:
+            rows, shown = sum(unknown.values()), list(unknown)[:3]
+            more = ", …" if len(unknown) > len(shown) else ""
+            listed = ", ".join(f'"{name[:40]}"' for name in shown)
+            have = "row has" if rows == 1 else "rows have"
+            said.append(
+                f'{table.profile.name} column "{column.name}": {rows:,} {have}'
+                f" a value that the model does not know ({listed}{more}); it reads a missing value there."
+            )
+    return said

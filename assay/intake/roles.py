@@ -116,6 +116,8 @@ def resolve_roles(
         for name in sensitive:
             taken[name] = "sensitive"
             notes.append(f'{file}: column "{name}" was taken as sensitive by its name.')
+    if label is None and request.test is None:
+        raise BadInput(f"{file}: training needs true outcomes; name their column with --label.")
     if label is None and predictions is None and scores is None and request.model is None:
         raise BadInput(
             f"{file}: nothing to audit. Name the column of true labels (--label) and that of "

@@ -99,7 +99,7 @@ def _refuse_one_class(file: str, label: ColumnScan) -> None:
         only = next(iter(label.values))
         raise BadInput(
             f'{file} column "{label.name}" (label) is a one-class label: every row says "{only[:40]}". '
-            "An audit needs rows of both outcomes."
+            "Both outcomes must occur."
         )
 
 

@@ -102,3 +102,24 @@ def test_limits_on_a_distance_follow_from_limits_of_signed_differences() -> None
     # A surely positive, B of unknown sign around 0: never more than |B - A| apart
     limits = {(0, 0): (-0.35, -0.15), (1, 1): (0.15, 0.35), (0, 1): (0.15, 0.35), (1, 0): (-0.35, -0.15)}
     assert change_on_scale(DISTANCE, lambda s, t: limits[s, t]) == (-0.35, -0.15)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_ratio_that_is_infinite_in_some_draws_is_left_to_the_unpaired_interval() -> None:
+    # one favourable row in the second group: draws without it divide by 0
+    group = np.repeat([0, 1], 20).astype(np.int64)
+    before = np.r_[np.arange(20) < 10, np.arange(20) < 1]
+    after = np.r_[np.arange(20) < 8, np.arange(20) < 1]
+    every = np.ones(40, dtype=bool)
+    found = rate_estimate(
+        states(before, every),
+        states(after, every),
+        group,
+        2,
+        "ratio",
+        Merit(1, folded=True),
+        Level(0.95),
+        None,
+        np.random.default_rng(1),
+    )
+    assert found is None

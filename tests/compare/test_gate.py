@@ -66,7 +66,7 @@ def test_a_rule_that_fails_now_stops_the_candidate() -> None:
         run([fact("data_quality.rows", 510)], strict), run([fact("data_quality.rows", 490)], strict, data="b")
     )
     assert found.exit_code == 1
-    assert found.reasons == ("Rule 1: fails now, was pass.",)
+    assert found.reasons == ("Rule 1: fails now, was passed.",)
 
 
 def test_a_rule_that_failed_before_and_got_no_worse_does_not() -> None:
@@ -103,7 +103,7 @@ def test_a_measure_that_the_candidate_lost_leaves_it_undecided(lost: Measure | N
     after = [accuracy(0.8)] + ([lost] if lost else [])
     found = gate(run(before, rules), run(after, rules, data="b"))
     assert found.exit_code == 3
-    assert any("was pass, now not tested" in reason for reason in found.reasons)
+    assert any("was passed, now not tested" in reason for reason in found.reasons)
 
 
 def test_a_pillar_that_the_candidate_lost_leaves_it_undecided() -> None:
@@ -167,3 +167,19 @@ def test_a_gap_that_turned_round_is_said_to_have_changed_sides() -> None:
     said = [reason for reason in found.reasons if "F / M: worse" in reason]
     assert said
     assert all(reason.endswith("the groups changed sides.") for reason in said)
+
+
+def test_a_smallest_group_is_named_by_its_attribute() -> None:
+    rules = policy('measure = "data_quality.smallest_group_rows"\nminimum = 10')
+    before, after = (
+        [fact("data_quality.smallest_group_rows", n, over=over) for over, n in counts]
+        for counts in ((("age", 100), ("sex", 200)), (("age", 50), ("sex", 200)))
+    )
+    found = gate(run(before, rules), run(after, rules, data="b"))
+    assert [reason.split(":")[0].rpartition(", ")[2] for reason in found.reasons] == ["age"]
+
+
+def test_reasons_use_the_words_that_verdicts_are_printed_with() -> None:
+    rules = policy(ACCURACY)
+    found = gate(run([accuracy(0.8)], rules), run([accuracy(0.5, 100)], rules, data="b"))
+    assert any("was passed, now insufficient" in reason for reason in found.reasons)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from assay.contracts import DataRequest, FileRequest
 from assay.errors import BadInput
-from tests.support import table_subject
+from assay.intake.table import take_in
+from tests.support import table_subject, write_csv
 
 COLUMNS = {"approved": [1, 0, 1, 0], "p": [0.9, 0.2, 0.6, 0.4], "sex": list("MFMF"), "age": [20, 30, 40, 50]}
 
@@ -120,3 +122,9 @@ def test_capabilities_follow_from_the_columns(tmp_path: Path) -> None:
     }
     training = table_subject(tmp_path, COLUMNS, training=COLUMNS, label="approved", predictions="approved")
     assert {"training_rows", "predictions", "labels"} <= set(training.profile.capabilities)
+
+
+def test_training_without_a_label_asks_for_a_label_only(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "train.csv", {"x": [1, 2], "paid": ["no", "yes"]})
+    with pytest.raises(BadInput, match="training needs true outcomes; name their column with --label"):
+        take_in(DataRequest(training=FileRequest(path=str(path))), tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assay.contracts import InputColumn
 from assay.errors import BadInput
 from assay.execution import run_method
 from assay.registry import METHODS
@@ -62,3 +63,16 @@ def test_a_label_that_is_none_of_the_models_classes_is_named(tmp_path: Path) -> 
     model = linear_folder(tmp_path / "m", [number("x1")], [1.0], classes=("bad", "yes"))
     with pytest.raises(BadInput, match='"no", which is none of the model\'s classes: "bad", "yes"'):
         model_subject(tmp_path, model, two_gaussians(20, 5), label="label")
+
+
+def test_values_that_the_model_was_not_trained_on_are_named_and_counted(tmp_path: Path) -> None:
+    region = InputColumn(name="region", kind="category", encoding="one_hot", categories=("north", "south"))
+    model = linear_folder(tmp_path / "m", [region], [1.0, -1.0])
+    columns = {"region": ["north", "south", "", "atlantis", "atlantis"] * 8, "label": ["no", "yes"] * 20}
+    subject = model_subject(tmp_path, model, columns, label="label")
+    said = [note for note in subject.profile.notes if "does not know" in note]
+    assert said == [
+        'test.csv column "region": 16 rows have a value that the model does not know ("atlantis"); '
+        "it reads a missing value there."
+    ]
+    assert np.isnan(subject.inputs("test", np.array([2, 3]))).all()

@@ -16,6 +16,7 @@ from assay.execution import run_remedy
 from assay.loading import load_model
 from assay.models.architectures import build
 from assay.models.torch_model import TorchModel
+from assay.planning import why_no_remedy
 from assay.registry import REMEDIES
 from assay.remedies.distillation import distillation_loss, halved_sizes
 from tests.models.made import linear_folder, number, tiny_bert, two_gaussians
@@ -146,3 +147,18 @@ def test_sizes_of_a_text_student_are_refused(tmp_path: Path) -> None:
     subject = training_subject(tmp_path, columns, model=teacher, text="text")
     with pytest.raises(BadParams, match="keeps every second layer; leave sizes out"):
         made(tmp_path, subject, sizes={"hidden": [3]})
+
+
+def test_a_tree_ensemble_is_no_teacher(tmp_path: Path) -> None:
+    import xgboost
+
+    rows = two_gaussians(60, 1)
+    rows["label"] = [int(one == "yes") for one in rows["label"]]
+    features = np.array([rows["x1"], rows["x2"]]).T
+    matrix = xgboost.DMatrix(features, rows["label"], feature_names=["x1", "x2"])
+    booster = xgboost.train({"objective": "binary:logistic", "max_depth": 2}, matrix, 3)
+    booster.save_model(tmp_path / "trees.json")
+    subject = training_subject(tmp_path / "data", rows, model=tmp_path / "trees.json")
+    said = why_no_remedy(REMEDY, subject.profile)
+    assert said is not None
+    assert said.endswith("needs a model that can be trained; one of format xgboost_json is none.")

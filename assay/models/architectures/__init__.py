@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from assay.errors import BadInput, nearest
+from assay.errors import BadInput, nearest, unknown_setting
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +35,8 @@ def check_config(name: str, config: dict[str, Any]) -> BaseModel:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "config"
+        if first["type"] == "extra_forbidden":
+            raise BadInput(unknown_setting(f"architecture {name}", where, checked.model_fields)) from error
         raise BadInput(f"architecture {name}: {where}: {first['msg']}.") from error
 
 

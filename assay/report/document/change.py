@@ -77,8 +77,8 @@ def _opening_words(change: ChangeReport, lineage: Lineage | None) -> str:
 
 
 def _who(entry: Comparison) -> str:
-    """The group or pair, and the setting."""
-    who = group_label(entry.slice, entry.over) if entry.slice else ""
+    """The group or pair, or the attribute as a whole, and the setting."""
+    who = group_label(entry.slice, entry.over) if entry.slice else entry.over or ""
     if "against" in entry.at:
         who = f"{who} {'/' if entry.unit == 'ratio' else '−'} {entry.at['against']}"
     at = [f"{key} {value}" for key, value in entry.at.items() if key != "against"]
