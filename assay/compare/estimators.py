@@ -217,8 +217,9 @@ def _replicated(
     """Percentile limits of the change on the scale, stretched to the family's level; None without spread."""
     points = merit.pieces(np.asarray(b)), merit.pieces(np.asarray(a))
     drawn = merit.pieces(second), merit.pieces(first)
-    spread = np.nanstd(second - first) if np.isfinite(second - first).any() else 0.0
-    if not spread > 1e-12:
+    moved = drawn[0][0] - drawn[1][0]  # bounded: a ratio to a rate of 0 in a replicate is infinite
+    moved = moved[~np.isnan(moved)]
+    if not (moved.size and moved.std() > 1e-12):
         return None
 
     def combination(s: int, t: int) -> tuple[float, float]:
