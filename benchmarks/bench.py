@@ -20,7 +20,18 @@ from rich.table import Table
 from assay import __version__
 from assay.manifest import hardware, package_versions
 from assay.planning import timestamp
-from benchmarks import bootstrap, large_audit, latency, pgd, report, startup, training, whole_audit, zoo_audit
+from benchmarks import (
+    bootstrap,
+    large_audit,
+    latency,
+    pgd,
+    report,
+    shapley,
+    startup,
+    training,
+    whole_audit,
+    zoo_audit,
+)
 
 __all__ = ["Line", "main"]
 
@@ -162,6 +173,24 @@ def _pgd() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _shapley() -> tuple[dict[str, Any], list[Line]]:
+    found = shapley.run()
+    return found, [
+        Line(
+            f"Shapley values, {case['name']}, error {peer['ours']['error']:.1%}",
+            f"{peer['ours']['milliseconds_a_row']:.1f} ms a row, "
+            f"{peer['ours']['evaluations_a_row']:,.0f} evaluations",
+            "at least 5 times faster at equal error",
+            peer["ratio"] >= 5,
+            f"{peer['name']}: {peer['ratio']:.1f} times slower, error {peer['error']:.1%}, "
+            f"{peer['evaluations_a_row']:,.0f} evaluations",
+        )
+        for case in found["cases"]
+        for peer in case["peers"]
+        if peer["defaults"]
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
@@ -172,6 +201,7 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "startup": _startup,
     "training": _training,
     "pgd": _pgd,
+    "shapley": _shapley,
 }
 
 

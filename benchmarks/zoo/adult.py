@@ -86,7 +86,7 @@ def _copy(given: Given, folder: Path) -> None:
 
 
 def _slow(given: Given, folder: Path) -> None:
-    """adult_mlp in layers 2,048 wide: its own weights and zeros, so every answer is the same."""
+    """adult_mlp in layers 1,024 wide: its own weights and zeros, so every answer is the same."""
     import torch
     from safetensors.torch import load_file
 
@@ -95,7 +95,7 @@ def _slow(given: Given, folder: Path) -> None:
     from assay.models.torch_folder import write_torch_folder
 
     sound = given.models["adult_mlp"]
-    config = {**read_json(sound / "architecture.json")["config"], "hidden": (2_048, 2_048)}
+    config = {**read_json(sound / "architecture.json")["config"], "hidden": (1_024, 1_024)}
     module = build("mlp", config)
     narrow = load_file(sound / "model.safetensors")
     with torch.no_grad():
@@ -166,9 +166,9 @@ MODELS = (
         "adult",
         "torch_folder",
         _slow,
-        "adult_mlp in layers 2,048 wide that are mostly zeros",
+        "adult_mlp in layers 1,024 wide that are mostly zeros",
         Broken(
-            "It answers exactly as adult_mlp does and needs several hundred times the arithmetic.",
+            "It answers exactly as adult_mlp does and needs over a hundred times the arithmetic.",
             "cost.inference",
             "FLOPs, latency and throughput",
             "adult_mlp",

@@ -88,9 +88,9 @@ def test_the_slow_model_costs_more_in_arithmetic_and_time(subject_of: SubjectOf)
         _measured(subject_of, "cost.inference", name, **settings) for name in ("adult_mlp_slow", "adult_mlp")
     )
     arithmetic = [_one(result, "cost.flops_per_row").value for result in (slow, sound)]
-    # Two hidden layers of 2,048 and two outputs against 64-32-2: 2 (81 x 2048 + 2048 x 2048 + 2048 x 2).
+    # A multiply-add is 2; 81 inputs, two hidden layers, two outputs.
     assert arithmetic == [
-        2 * (81 * 2048 + 2048 * 2048 + 2048 * 2),
+        2 * (81 * 1024 + 1024 * 1024 + 1024 * 2),
         2 * (81 * 64 + 64 * 32 + 32 * 2),
     ]
     latency = [_one(result, "cost.latency", {"percentile": 50, "batch": 8}) for result in (slow, sound)]
@@ -113,5 +113,5 @@ def test_a_quick_audit_measures_every_pillar_of_the_adult_mlp(tmp_path: Path) ->
         ids = {measure.id for measure in spec.measures}
         assert any(m.id in ids and m.status == "measured" for m in found.measures), spec.id
     assert not [m for m in found.measures if m.status == "failed"]
-    assert {one.method for one in found.not_tested} <= {"performance.regression"}
+    assert {one.method for one in found.not_tested} <= {"performance.regression", "explainability.grad_cam"}
     assert (out / "report.pdf").stat().st_size > 50_000

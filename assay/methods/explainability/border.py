@@ -8,7 +8,7 @@ import numpy.typing as npt
 from assay.contracts import Grade, Measure, MeasureSpec, Profile
 from assay.methods.explainability.concentration import share_inside
 from assay.methods.explainability.patches import border_frame
-from assay.methods.explainability.row_means import row_measure
+from assay.methods.explainability.row_means import FEWEST_ROWS, row_measure
 
 __all__ = ["border_measures", "border_note"]
 
@@ -23,6 +23,8 @@ def border_measures(
 ) -> list[Measure]:
     """Mean share of |map| inside the border frame, over all images and by predicted class.
 
+    Classes with fewer than `FEWEST_ROWS` images have none of their own.
+
     Args:
         maps: (rows, height, width).
         predicted: class code of each image.
@@ -30,6 +32,7 @@ def border_measures(
     frame = border_frame(*maps.shape[1:]).ravel()
     inside = share_inside(np.abs(maps).reshape(len(maps), -1), frame)
     classes = profile.signature.classes
+    often = [code for code in np.unique(predicted) if classes and (predicted == code).sum() >= FEWEST_ROWS]
     return [
         row_measure(
             spec,
@@ -41,7 +44,7 @@ def border_measures(
             undefined="the maps of the others are empty",
             note=f"the frame is {frame.mean():.1%} of the image",
         )
-        for code in (None, *(np.unique(predicted) if classes else ()))
+        for code in (None, *often)
     ]
 
 

@@ -97,7 +97,7 @@ class GradientRows:
             "steps": found.steps,
             "infidelity": infidelity,
             "sensitivity": sensitivity,
-            "correlations": self._correlations(raw, output, found.values[point.removable], checked),
+            "correlations": self._correlations(raw, point, output, found.values, checked),
             "informed": deleted.informed,
             "random": deleted.random,
             "kept": kept.informed,
@@ -114,16 +114,22 @@ class GradientRows:
         groups[point.removable] = np.arange(point.removable.size)
         return groups
 
-    def _correlations(self, raw: Any, output: int, values: Floats, steps: int) -> Floats:
-        """Rank correlation of |phi| with each randomised model's, (models,)."""
-        if values.size < 3:
+    def _correlations(
+        self, raw: Any, point: DifferentiableRow, output: int, values: Floats, steps: int
+    ) -> Floats:
+        """Rank correlation of |phi| with each randomised model's, (models,).
+
+        Only over features that differ from the baseline: all others have phi = 0 under any weights.
+        """
+        apart = point.fold((point.encoded - point.baseline).abs())[0].cpu().numpy() > 0
+        if apart.sum() < 3:
             return np.full(len(self._randomised), np.nan)
         others = []
         for model in self._randomised:
-            point = differentiable_row(model, raw, self._baseline)
-            gradients = GradientPath(model, point, output, self._tick).gradients(point.encoded, steps)
-            others.append(point.fold(gradients.double())[0].cpu().numpy()[point.removable])
-        return rank_correlation(np.tile(values, (len(others), 1)), np.stack(others))
+            other = differentiable_row(model, raw, self._baseline)
+            gradients = GradientPath(model, other, output, self._tick).gradients(other.encoded, steps)
+            others.append(other.fold(gradients.double())[0].cpu().numpy()[apart])
+        return rank_correlation(np.tile(values[apart], (len(others), 1)), np.stack(others))
 
     def _removed(
         self, raw: Any, point: DifferentiableRow, output: int, values: Floats, groups: Integers, row: int

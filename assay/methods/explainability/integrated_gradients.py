@@ -50,7 +50,7 @@ _BACKWARD = 3
 
 
 class IntegratedGradientsParams(Params):
-    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(50, description="Rows or images explained.")
+    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(100, description="Rows or images explained.")
     text_rows: Annotated[int, Field(ge=10, le=10_000)] = Field(20, description="Texts explained.")
     steps: Annotated[int, Field(ge=4, le=4_096)] = Field(
         32, description="Points of the path that the integral starts with (Gauss-Legendre)."
@@ -85,8 +85,8 @@ class IntegratedGradientsParams(Params):
     @classmethod
     def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
         """Rows and checks of the tiers that are not standard."""
-        few = {"rows": 20, "text_rows": 10, "perturbations": 32, "moves": 5, "randomised": 3}
-        many = {"rows": 300, "text_rows": 100, "perturbations": 256, "moves": 20, "randomised": 10}
+        few = {"rows": 40, "text_rows": 10, "perturbations": 32, "moves": 5, "randomised": 3}
+        many = {"rows": 500, "text_rows": 100, "perturbations": 256, "moves": 20, "randomised": 10}
         return {"quick": few, "deep": many}.get(tier, {})
 
 
@@ -226,7 +226,7 @@ def _checks(
             found["correlations"],
             level,
             grade,
-            "the others have fewer than three features or attributions without differences",
+            "the others differ from the baseline in fewer than three features",
         )
     )
     return checks

@@ -80,8 +80,8 @@ SPECS: tuple[MeasureSpec, ...] = (
         "Rank correlation with randomised models",
         "correlation",
         "lower",
-        "Mean Spearman correlation of |phi| with that of the same network with its weights drawn anew; "
-        "near 1 = the attributions do not show what the model has learnt.",
+        "Mean Spearman correlation of |phi| with that of the same network with its weights drawn anew, over "
+        "the features that differ from the baseline; near 1 = not what the model has learnt is shown.",
     ),
 )
 

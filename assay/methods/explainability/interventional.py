@@ -1,37 +1,43 @@
-"""Interventional Shapley values of one row at a time, exactly where that is affordable, sampled elsewhere.
+"""Interventional Shapley values of rows, exactly where that is affordable, sampled elsewhere.
 
-The game of a row x: v(S) = weighted mean over background rows b of f(x on S, b elsewhere). A feature in
-which x and b agree changes nothing, so against one b only 2^d inputs differ, d = features in which they
-disagree.
+Against one background row b the game of a row x is v(S) = f(x on S, b elsewhere), and the values wanted are
+the weighted mean over the background of the values of these games. Only the d features in which x and b
+differ play; the others have value 0.
 
-Exact: the values against each b by the Shapley formula over its 2^d inputs, then their mean.
-Sampled: the nested samples of `CoalitionDesign`, until the standard errors are small enough.
+Exact: the Shapley formula over the 2^d inputs of each game.
+Sampled: a leverage-score sample of coalitions of its own for each background row (`CoalitionDesigns`), the
+same for every explained row, so that sampling errors average out over the background; samples grow until the
+row's standard errors are small enough.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from assay.methods.explainability.coalitions import CoalitionDesign
+from assay.methods.explainability.coalitions import CoalitionDesigns, Level
 
 __all__ = ["Background", "Explained", "InterventionalShapley", "background_of"]
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Masks = npt.NDArray[np.bool_]
 Score = Callable[[Floats], Floats]
 """f: rows (n, features) -> (n, outputs)."""
 
-_EXACT_FEATURES = 20
-"""Above, no row is enumerated whatever the budget: the Shapley formula itself has M 2^M terms."""
-_KEY_BITS = 62
-_CHUNK_NUMBERS = 16_000_000
-"""Numbers in the inputs handed to the model at once: 128 MB."""
+_EXACT_PLAYERS = 20
+"""Above, no row is enumerated whatever the budget: the Shapley formula itself has d 2^d terms."""
+_CHUNK_ROWS = 32_768
+"""Inputs that are made and handed to the model at once."""
+_TOGETHER = 16
+"""Rows that are sampled side by side, so that small arrays are not handled one by one."""
 
 
 class Background(NamedTuple):
@@ -53,22 +59,39 @@ class Background(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """One row's Shapley values.
+    """Shapley values of some rows.
 
     Attributes:
-        values, errors: (features,); errors are 0 for exact values.
-        relative_error: ||errors|| / max(||values||, 5 % of the spread of f over the background).
-        exact: whether nothing was sampled.
-        evaluations: model calls (rows answered) that it took.
-        coalitions: distinct coalitions looked at, without none and all; 0 where exact against each b.
+        values, errors: (rows, features); errors are 0 for exact values.
+        relative: ||errors|| / max(||values||, 5 % of the spread of f over the background), (rows,).
+        exact: whether nothing was sampled, (rows,).
+        evaluations: answers of the model that it took, (rows,).
     """
 
     values: Floats
     errors: Floats
-    relative_error: float
-    exact: bool
-    evaluations: int
-    coalitions: int
+    relative: Floats
+    exact: npt.NDArray[np.bool_]
+    evaluations: Integers
+
+
+class _Games(NamedTuple):
+    """Games of equally many players.
+
+    Attributes:
+        rows: explained row of each, (games,).
+        places: background row of each, (games,).
+        players: the features in which the two differ, (games, d).
+    """
+
+    rows: Integers
+    places: Integers
+    players: Integers
+
+    def of(self, kept: npt.NDArray[np.bool_]) -> _Games:
+        """Those of the explained rows that are kept."""
+        chosen = kept[self.rows]
+        return _Games(self.rows[chosen], self.places[chosen], self.players[chosen])
 
 
 def background_of(rows: Floats, score: Score) -> Background:
@@ -82,135 +105,192 @@ class InterventionalShapley:
     """The ladder.
 
     Args:
-        design: samples of coalitions, shared by all rows; None = always exact (or a single feature).
+        draw: random numbers for the samples of games of d players; the same for the same d.
         exact_evaluations: a row is enumerated where that takes at most so many model calls.
+        most_evaluations: a sample is not made larger if the row would then take more.
         relative_error: where sampling stops.
+        tick: called after each batch of answers.
     """
 
     score: Score
     background: Background
-    design: CoalitionDesign | None
+    draw: Callable[[int], np.random.Generator]
     exact_evaluations: int
+    most_evaluations: int
     relative_error: float
+    tick: Callable[[], None] = lambda: None
+    _designs: dict[int, CoalitionDesigns] = field(default_factory=dict)
 
-    def explain(self, row: Floats, outputs: Floats, output: int) -> Explained:
-        """Shapley values of f's `output` at `row`; `outputs` is f(row), asked before."""
-        differs = ~_same(self.background.rows, row)
-        counts = differs.sum(axis=1)
-        needed = float(np.exp2(counts).sum())
-        affordable = needed <= self.exact_evaluations and len(row) <= _EXACT_FEATURES
-        if self.design is None or affordable:
-            return self._exact(row, float(outputs[output]), output, differs)
-        return self._sampled(row, float(outputs[output]), output, differs)
+    def explain(self, rows: Floats, outputs: Floats, chosen: Integers) -> Explained:
+        """Shapley values at each of `rows`.
 
-    def _exact(self, row: Floats, whole: float, output: int, differs: npt.NDArray[np.bool_]) -> Explained:
-        background, features = self.background, len(row)
-        counts = differs.sum(axis=1)
-        games: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]] = []
-        inputs: list[Floats] = []
-        for d in np.unique(counts[counts > 0]).tolist():
-            places = np.flatnonzero(counts == d)
-            players = np.argsort(~differs[places], axis=1, kind="stable")[:, :d]
-            subsets, _ = _formula(d)
-            inner = subsets[1:-1]
-            taken = np.zeros((len(places), len(inner), features), dtype=bool)
-            np.put_along_axis(taken, np.broadcast_to(players[:, None], (len(places), *inner.shape)), inner, 2)
-            inputs.append(np.where(taken, row, background.rows[places][:, None]).reshape(-1, features))
-            games.append((places, players, len(inner)))
-        found = self._ask(np.concatenate(inputs), output) if inputs else np.zeros(0)
-        values, first = np.zeros(features), 0
-        for places, players, asked in games:
-            several = np.empty((len(places), asked + 2))
-            several[:, 0], several[:, -1] = background.outputs[places, output], whole
-            several[:, 1:-1] = found[first : first + len(places) * asked].reshape(len(places), asked)
-            first += len(places) * asked
-            single = several @ _formula(players.shape[1])[1].T
-            np.add.at(values, players.ravel(), (single * background.weights[places, None]).ravel())
-        return Explained(values, np.zeros(features), 0.0, True, len(found), 0)
+        Args:
+            rows: (n, features).
+            outputs: f(rows), asked before, (n, outputs).
+            chosen: which output of each row is explained, (n,).
+        """
+        asked = _Asked(self, rows, outputs[np.arange(len(rows)), chosen], chosen)
+        differing = np.stack([(~_same(self.background.rows, row)).sum(axis=1) for row in rows])
+        most = differing.max(axis=1)
+        affordable = (most <= _EXACT_PLAYERS) & (np.exp2(differing).sum(axis=1) <= self.exact_evaluations)
+        exact = affordable | (most <= 2)
+        found = _nothing(rows.shape)
+        for row in np.flatnonzero(exact):
+            _put(found, np.array([row]), asked.exactly(np.array([row])))
+        sampled = np.flatnonzero(~exact)
+        for first in range(0, len(sampled), _TOGETHER):
+            some = sampled[first : first + _TOGETHER]
+            _put(found, some, asked.sampled(some))
+        return found
 
-    def _sampled(self, row: Floats, whole: float, output: int, differs: npt.NDArray[np.bool_]) -> Explained:
-        assert self.design is not None
-        game = _Game(self, row, whole, output, differs)
-        total = whole - float(self.background.expected[output])
-        floor = max(0.05 * float(self.background.spread[output]), 1e-12)
-        differences = np.zeros(0)
-        for level in self.design.levels:
-            new = self.design.masks[len(differences) : level.pairs]
-            answers = game.values(np.concatenate([new, ~new]))
-            differences = np.concatenate([differences, answers[: len(new)] - answers[len(new) :]])
-            fit = level.fit(differences, total)
-            relative = float(np.linalg.norm(fit.errors)) / max(float(np.linalg.norm(fit.values)), floor)
-            if relative <= self.relative_error:
+    def level(self, players: int, number: int) -> Level:
+        """That sample of the games of so many players, or their largest."""
+        if players not in self._designs:
+            designs = len(self.background.rows)
+            most = self.most_evaluations // designs
+            self._designs[players] = CoalitionDesigns(players, designs, most, self.draw(players))
+        levels = self._designs[players].levels
+        return levels[min(number, len(levels) - 1)]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Rows with what the model says of them; `whole` is f of each at its chosen output."""
+
+    ladder: InterventionalShapley
+    rows: Floats
+    whole: Floats
+    chosen: Integers
+
+    def exactly(self, some: Integers) -> Explained:
+        """Of these rows, by enumeration."""
+        background, found = self.ladder.background, _nothing((len(some), self.rows.shape[1]))
+        games = self._games(some)
+        inner = [_formula(g.players.shape[1])[0][None, 1:-1] for g in games]
+        for g, answers in zip(games, self._answers(some, games, inner), strict=True):
+            none = background.outputs[g.places, self.chosen[some[g.rows]]]
+            every = np.column_stack([none, answers, self.whole[some[g.rows]]])
+            single = every @ _formula(g.players.shape[1])[1].T
+            weights = background.weights[g.places, None]
+            np.add.at(found.values, (g.rows[:, None], g.players), weights * single)
+            np.add.at(found.evaluations, g.rows, answers.shape[1])
+        return found
+
+    def sampled(self, some: Integers) -> Explained:
+        """Of these rows, each from samples that grow until its standard errors are small enough."""
+        ladder, found = self.ladder, _nothing((len(some), self.rows.shape[1]))
+        games = self._games(some)
+        differences = [np.zeros((len(g.places), 0)) for g in games]
+        growing = np.ones(len(some), dtype=bool)
+        for number in count():
+            levels = [ladder.level(g.players.shape[1], number) for g in games]
+            more = np.zeros(len(some), dtype=np.int64)
+            for g, level, d in zip(games, levels, differences, strict=True):
+                np.add.at(more, g.rows, 2 * (level.pairs - d.shape[1]))
+            if number:
+                growing &= (more > 0) & (found.evaluations + more <= ladder.most_evaluations)
+            if not growing.any():
                 break
-        return Explained(
-            fit.values, fit.errors, relative, level.exhaustive, game.evaluations, 2 * level.pairs
-        )
+            differences = [d[growing[g.rows]] for g, d in zip(games, differences, strict=True)]
+            games = [g.of(growing) for g in games]
+            new = [
+                level.masks[g.places, d.shape[1] :]
+                for g, level, d in zip(games, levels, differences, strict=True)
+            ]
+            answers = self._answers(some, games, [np.concatenate([m, ~m], axis=1) for m in new])
+            differences = [np.hstack([d, _halves(a)]) for d, a in zip(differences, answers, strict=True)]
+            found.evaluations[growing] += more[growing]
+            self._fit(some, growing, games, levels, differences, found)
+            growing &= found.relative > ladder.relative_error
+        return found
 
-    def _ask(self, inputs: Floats, output: int) -> Floats:
-        if not len(inputs):
-            return np.zeros(0)
-        step = max(1, _CHUNK_NUMBERS // inputs.shape[1])
-        return np.concatenate(
-            [self.score(inputs[i : i + step])[:, output] for i in range(0, len(inputs), step)]
-        )
-
-
-class _Game:
-    """v of one row; remembers the inputs that it has asked about, since many coalitions make the same one."""
-
-    def __init__(
+    def _fit(
         self,
-        ladder: InterventionalShapley,
-        row: Floats,
-        whole: float,
-        output: int,
-        differs: npt.NDArray[np.bool_],
+        some: Integers,
+        growing: npt.NDArray[np.bool_],
+        games: list[_Games],
+        levels: list[Level],
+        differences: list[Floats],
+        found: Explained,
     ) -> None:
-        self._ladder, self._row, self._output = ladder, row, output
-        rows, features = differs.shape
-        self.evaluations = 0
-        self._memory = not differs.all() and features + math.ceil(math.log2(rows + 1)) <= _KEY_BITS
-        if self._memory:
-            self._bits = np.left_shift(1, np.arange(features, dtype=np.int64))
-            self._owner = np.arange(rows, dtype=np.int64) << features
-            self._differs = differs @ self._bits
-            # the background row itself and the explained row are known
-            keys = np.concatenate([self._owner, self._owner + self._differs])
-            answers = np.concatenate([ladder.background.outputs[:, output], np.full(rows, whole)])
-            self._keys, first = np.unique(keys, return_index=True)
-            self._answers = answers[first]
+        """Each growing row's weighted mean over its games, whose sampling errors are independent."""
+        background = self.ladder.background
+        found.values[growing] = 0
+        variances = np.zeros_like(found.values)
+        found.exact[growing] = True
+        for g, level, d in zip(games, levels, differences, strict=True):
+            weights = background.weights[g.places, None]
+            totals = self.whole[some[g.rows]] - background.outputs[g.places, self.chosen[some[g.rows]]]
+            fit = level.fit(g.places, d, totals)
+            places = (g.rows[:, None], g.players)
+            np.add.at(found.values, places, weights * fit.values)
+            np.add.at(variances, places, weights**2 * fit.variances)
+            if not level.exhaustive:
+                found.exact[g.rows] = False
+        found.errors[growing] = np.sqrt(variances[growing])
+        size = np.maximum(
+            np.linalg.norm(found.values, axis=1),
+            np.maximum(0.05 * background.spread[self.chosen[some]], 1e-12),
+        )
+        found.relative[growing] = (np.linalg.norm(found.errors, axis=1) / size)[growing]
 
-    def values(self, masks: npt.NDArray[np.bool_]) -> Floats:
-        """v of each coalition, (coalitions,)."""
-        ladder, rows = self._ladder, self._ladder.background.rows
-        step = max(1, _CHUNK_NUMBERS // rows.size)
-        parts = [self._answer(masks[i : i + step]) for i in range(0, len(masks), step)]
-        return np.concatenate(parts) @ ladder.background.weights
+    def _games(self, some: Integers) -> list[_Games]:
+        """All games of these rows in which anybody plays, by their number of players."""
+        differs = np.stack([~_same(self.ladder.background.rows, row) for row in self.rows[some]])
+        counts = differs.sum(axis=2)
+        games = []
+        for d in np.unique(counts[counts > 0]).tolist():
+            rows, places = np.nonzero(counts == d)
+            players = np.argsort(~differs[rows, places], axis=1, kind="stable")[:, :d]
+            games.append(_Games(rows, places, players))
+        return games
 
-    def _answer(self, masks: npt.NDArray[np.bool_]) -> Floats:
-        """f of each coalition against each background row, (coalitions, B)."""
-        rows = self._ladder.background.rows
-        if not self._memory:
-            inputs = np.where(masks[:, None], self._row, rows).reshape(-1, rows.shape[1])
-            return self._ask(inputs).reshape(len(masks), len(rows))
-        keys = ((masks @ self._bits)[:, None] & self._differs) + self._owner
-        distinct, where = np.unique(keys, return_inverse=True)
-        places = np.minimum(np.searchsorted(self._keys, distinct), len(self._keys) - 1)
-        known = self._keys[places] == distinct
-        answers = self._answers[places]
-        new = distinct[~known]
-        if len(new):
-            taken = (new[:, None] & self._bits) != 0
-            answers[~known] = self._ask(np.where(taken, self._row, rows[new >> rows.shape[1]]))
-            merged = np.concatenate([self._keys, new])
-            order = np.argsort(merged, kind="stable")
-            self._keys = merged[order]
-            self._answers = np.concatenate([self._answers, answers[~known]])[order]
-        return answers[where.reshape(keys.shape)]
+    def _answers(self, some: Integers, games: list[_Games], masks: list[Masks]) -> list[Floats]:
+        """f of each coalition of each game, [(games, coalitions)]; masks (games or 1, coalitions, d)."""
+        ladder, features = self.ladder, self.rows.shape[1]
+        found = []
+        for g, inner in zip(games, masks, strict=True):
+            answers = np.zeros((len(g.places), inner.shape[1]))
+            found.append(answers)
+            if not answers.size:
+                continue
+            step = max(1, _CHUNK_ROWS // inner.shape[1])
+            for first in range(0, len(g.places), step):
+                piece = slice(first, first + step)
+                row, place, players = g.rows[piece], g.places[piece], g.players[piece]
+                shape = (len(row), inner.shape[1], players.shape[1])
+                taken = np.zeros((*shape[:2], features), dtype=bool)
+                coalition = np.broadcast_to(inner if len(inner) == 1 else inner[piece], shape)
+                np.put_along_axis(taken, np.broadcast_to(players[:, None], shape), coalition, axis=2)
+                explained, absent = self.rows[some[row]], ladder.background.rows[place]
+                inputs = np.where(taken, explained[:, None], absent[:, None]).reshape(-1, features)
+                which = np.repeat(self.chosen[some[row]], inner.shape[1])
+                scores = ladder.score(inputs)
+                answers[piece] = scores[np.arange(len(scores)), which].reshape(shape[:2])
+                ladder.tick()
+        return found
 
-    def _ask(self, inputs: Floats) -> Floats:
-        self.evaluations += len(inputs)
-        return self._ladder._ask(inputs, self._output)
+
+def _nothing(shape: tuple[int, ...]) -> Explained:
+    """Exact values of 0, to be filled."""
+    return Explained(
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape[0]),
+        np.ones(shape[0], dtype=bool),
+        np.zeros(shape[0], dtype=np.int64),
+    )
+
+
+def _put(found: Explained, rows: Integers, part: Explained) -> None:
+    for whole, piece in zip(found, part, strict=True):
+        whole[rows] = piece
+
+
+def _halves(answers: Floats) -> Floats:
+    """v of the first half of the coalitions less v of the other, their complements."""
+    half = answers.shape[1] // 2
+    return np.asarray(answers[:, :half] - answers[:, half:])
 
 
 def _same(rows: Floats, row: Floats) -> npt.NDArray[np.bool_]:
@@ -219,7 +299,7 @@ def _same(rows: Floats, row: Floats) -> npt.NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=32)
-def _formula(players: int) -> tuple[npt.NDArray[np.bool_], Floats]:
+def _formula(players: int) -> tuple[Masks, Floats]:
     """All subsets (2^d, d), none first and all last, and the Shapley formula over them (d, 2^d).
 
     phi_i = sum over S without i of |S|! (d - |S| - 1)! / d! (v(S + i) - v(S)).

@@ -62,7 +62,7 @@ _PER_ROW = ("fidelity", "stability_overlap", "stability_rank", "stability_sign")
 
 
 class LimeParams(Params):
-    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(50, description="Rows of a table explained.")
+    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(100, description="Rows of a table explained.")
     samples: Annotated[int, Field(ge=100, le=100_000)] = Field(
         5_000, description="Neighbours of a row that its surrogate is fitted to."
     )
@@ -82,8 +82,8 @@ class LimeParams(Params):
     @classmethod
     def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
         """Rows and neighbours of the tiers that are not standard."""
-        few = {"rows": 20, "samples": 2_000, "text_rows": 10, "text_samples": 150}
-        many = {"rows": 300, "samples": 10_000, "text_rows": 100, "text_samples": 2_000}
+        few = {"rows": 40, "samples": 2_000, "text_rows": 10, "text_samples": 150}
+        many = {"rows": 500, "samples": 10_000, "text_rows": 100, "text_samples": 2_000}
         return {"quick": few, "deep": many}.get(tier, {})
 
 

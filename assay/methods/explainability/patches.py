@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["border_frame", "coarse_map", "patch_groups", "patch_of_pixel"]
+__all__ = ["border_frame", "coarse_map", "patch_of_pixel"]
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -17,13 +17,6 @@ def patch_of_pixel(height: int, width: int, side: int) -> Integers:
     return np.asarray(
         (np.arange(height) * down // height)[:, None] * across + np.arange(width) * across // width
     )
-
-
-def patch_groups(channels: int, patches: Integers) -> list[Integers]:
-    """The places of each superpixel in a flattened image, all channels together."""
-    every = np.broadcast_to(patches, (channels, *patches.shape)).ravel()
-    order = np.argsort(every, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(every))[:-1])
 
 
 def coarse_map(pixels: Floats, side: int) -> Floats:

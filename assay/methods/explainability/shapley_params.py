@@ -17,13 +17,13 @@ class ShapleyParams(Params):
         100, description="Rows that stand for a feature's absence, at random from training, else test rows."
     )
     relative_error: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.05, description="A row is sampled until ||standard errors|| / ||attributions|| is at most this."
+        0.03, description="A row is sampled until ||standard errors|| / ||attributions|| is at most this."
     )
     exact_evaluations: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
         65_536, description="A row is explained exactly where that takes at most so many model evaluations."
     )
-    most_coalitions: Annotated[int, Field(ge=16, le=1_000_000)] = Field(
-        4_096, description="Sampling of a row stops here even if its standard error is larger."
+    most_evaluations: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        131_072, description="No sample of a row is made larger than this, whatever its standard error."
     )
     level: Annotated[float, Field(ge=0.5, le=0.9999)] = Field(0.95, description="Confidence level.")
     replicates: Annotated[int, Field(ge=200, le=100_000)] = Field(
@@ -36,15 +36,15 @@ class ShapleyParams(Params):
         quick = {
             "rows": 50,
             "background": 50,
-            "relative_error": 0.1,
+            "relative_error": 0.05,
             "exact_evaluations": 8_192,
-            "most_coalitions": 1_024,
+            "most_evaluations": 16_384,
         }
         deep = {
             "rows": 1_000,
             "background": 200,
-            "relative_error": 0.02,
+            "relative_error": 0.01,
             "exact_evaluations": 262_144,
-            "most_coalitions": 32_768,
+            "most_evaluations": 1_048_576,
         }
         return {"quick": quick, "deep": deep}.get(tier, {})

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import Context
-from assay.methods.explainability.coalitions import CoalitionDesign
 from assay.methods.explainability.explained_output import ExplainedOutput, Output, TreeMargin
-from assay.methods.explainability.interventional import InterventionalShapley, background_of
+from assay.methods.explainability.interventional import Explained, InterventionalShapley, background_of
 from assay.methods.explainability.shapley_params import ShapleyParams
 from assay.methods.explainability.tree_shapley import tree_shapley
 
@@ -23,6 +22,10 @@ Floats = npt.NDArray[np.float64]
 
 _ADDITIVE = 1e-3
 """Walked values whose sum misses the change of the margin by more than this share are not the model's."""
+
+
+_STEP = 16
+"""Rows between two reports of progress."""
 
 
 class Explanation(NamedTuple):
@@ -75,30 +78,37 @@ def explain_trees(
 def _asked(
     output: Output, inputs: Floats, background: Floats, params: ShapleyParams, context: Context
 ) -> Explanation:
-    features = inputs.shape[1]
     known = background_of(background, output.scores)
-    always_exact = features < 2 or len(known.rows) * 2.0**features <= params.exact_evaluations
-    design = (
-        None if always_exact else CoalitionDesign(features, params.most_coalitions, context.rng("coalitions"))
-    )
-    ladder = InterventionalShapley(
-        output.scores, known, design, params.exact_evaluations, params.relative_error
-    )
     # identical rows have identical values
     distinct, back = np.unique(inputs, axis=0, return_inverse=True, equal_nan=True)
     back = back.reshape(-1)
     scores = output.scores(distinct)
     chosen = output.chosen(scores)
-    found = []
-    for place, row in enumerate(distinct):
-        found.append(ladder.explain(row, scores[place], int(chosen[place])))
-        context.progress(0.9 * (place + 1) / len(distinct))
+    done = 0
+
+    def tick() -> None:
+        context.progress(0.9 * done / len(distinct))
+
+    ladder = InterventionalShapley(
+        output.scores,
+        known,
+        lambda players: context.rng("coalitions", players),
+        params.exact_evaluations,
+        params.most_evaluations,
+        params.relative_error,
+        tick,
+    )
+    parts = []
+    for done in range(0, len(distinct), _STEP):
+        piece = slice(done, done + _STEP)
+        parts.append(ladder.explain(distinct[piece], scores[piece], chosen[piece]))
+    found = Explained(*(np.concatenate(arrays)[back] for arrays in zip(*parts, strict=True)))
     return Explanation(
-        values=np.stack([one.values for one in found])[back],
-        errors=np.stack([one.errors for one in found])[back],
-        relative=np.array([one.relative_error for one in found])[back],
-        exact=np.array([one.exact for one in found])[back],
-        evaluations=np.array([one.evaluations for one in found])[back],
+        values=found.values,
+        errors=found.errors,
+        relative=found.relative,
+        exact=found.exact,
+        evaluations=found.evaluations,
         explained=scores[back, chosen[back]],
         expected=known.expected[chosen[back]],
         output=output,

@@ -93,7 +93,7 @@ def notes_on(found: Found, profile: Profile, params: ShapleyParams) -> Iterator[
         )
     elif sampled.any():
         late = int((found.relative > params.relative_error).sum())
-        missed = f" {late:,} rows stopped at the limit of coalitions before that." if late else ""
+        missed = f" {late:,} rows stopped at the limit of evaluations before that." if late else ""
         yield (
             f"{int(found.exact.sum()):,} rows were explained exactly, {int(sampled.sum()):,} from samples of "
             f"coalitions until the relative standard error was at most {params.relative_error:g}.{missed}"

@@ -7,6 +7,7 @@ from assay.report.document.attribution_maps import map_blocks
 from assay.report.document.book import Book, column
 from assay.report.document.cost import cost_blocks
 from assay.report.document.curves import series_blocks
+from assay.report.document.explainability import explainability_blocks
 from assay.report.document.fairness import fairness_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 from assay.report.document.privacy import privacy_blocks
@@ -37,6 +38,8 @@ def method_section(book: Book, method: MethodSpec) -> Section:
         blocks += cost_blocks(book, measures)
     elif method.pillar == "data_quality":
         blocks += quality_blocks(book, measures)
+    elif method.pillar == "explainability":
+        blocks += explainability_blocks(book, method.id, measures)
     elif method.pillar == "robustness":
         blocks += robustness_blocks(book, method.id, measures)
     overall = [m for m in measures if _overall(m)]
@@ -54,7 +57,8 @@ def method_section(book: Book, method: MethodSpec) -> Section:
 
 def _overall(measure: Measure) -> bool:
     """Measures without a chart of their own: over all rows, a range, a count."""
-    return not measure.slice and "against" not in measure.at and not has_own_table(measure)
+    shown = "against" in measure.at or "feature" in measure.at or has_own_table(measure)
+    return not measure.slice and not shown
 
 
 def _definition(book: Book, method: MethodSpec, measures: list[Measure]) -> list[Block]:

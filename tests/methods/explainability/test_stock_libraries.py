@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.methods.explainability.coalitions import CoalitionDesign
 from assay.methods.explainability.interventional import InterventionalShapley, background_of
 from assay.models.base import Model
+from assay.rng import keyed_rng
 from tests.methods.explainability.made import network_folder
 from tests.methods.explainability.peers import shap
 from tests.models.made import model_subject, number
@@ -34,9 +34,14 @@ def rows(count, seed):
     return np.random.default_rng(seed).normal(size=(count, FEATURES))
 
 
+def explained(ask, background, row, *, exact=10**9, most=100_000, seed=0):
+    known = background_of(background, ask)
+    one = InterventionalShapley(ask, known, lambda d: keyed_rng(seed, "test", d), exact, most, 1e-9)
+    return one.explain(row[None], ask(row[None]), np.zeros(1, dtype=int))
+
+
 def exact(model, background, row):
-    one = InterventionalShapley(score(model), background_of(background, score(model)), None, 10**9, 0.05)
-    return one.explain(row, score(model)(row[None])[0], 0)
+    return explained(score(model), background, row).values[0]
 
 
 def relative(found, truth):
@@ -45,7 +50,7 @@ def relative(found, truth):
 
 def test_kernel_shaps_default_forces_features_to_zero_even_with_every_coalition(model):
     background, row = rows(5, 1), rows(1, 2)[0]
-    truth = exact(model, background, row).values
+    truth = exact(model, background, row)
     every = 2**FEATURES
     default = shap.KernelExplainer(model.favourable_score, background).shap_values(row, nsamples=every)
     without = shap.KernelExplainer(model.favourable_score, background).shap_values(
@@ -65,7 +70,7 @@ def test_a_tabular_masker_keeps_100_background_rows_and_ours_all(model):
 
 def test_the_permutation_explainers_spread_is_no_standard_error_and_ours_is(model):
     background, row = rows(10, 4), rows(1, 5)[0]
-    truth = exact(model, background, row).values
+    truth = exact(model, background, row)
     masker = shap.maskers.Independent(background, max_samples=10)
     claimed, errors = [], []
     for seed in range(6):
@@ -75,11 +80,8 @@ def test_the_permutation_explainers_spread_is_no_standard_error_and_ours_is(mode
         errors.append(np.linalg.norm(found.values[0] - truth))
     assert np.sqrt(np.mean(np.square(claimed))) > 2 * np.sqrt(np.mean(np.square(errors)))
     ours, missed = [], []
-    known = background_of(background, score(model))
     for seed in range(30):
-        design = CoalitionDesign(FEATURES, 200, np.random.default_rng(seed))
-        one = InterventionalShapley(score(model), known, design, 0, 1e-9)
-        found = one.explain(row, score(model)(row[None])[0], 0)
+        found = explained(score(model), background, row, exact=0, most=2_000, seed=seed)
         ours.append(np.linalg.norm(found.errors))
         missed.append(np.linalg.norm(found.values - truth))
     ratio = np.sqrt(np.mean(np.square(ours)) / np.mean(np.square(missed)))
@@ -111,9 +113,7 @@ def test_the_model_is_asked_in_pieces_that_fit_it(model):
             return np.concatenate(model.in_batches(len(inputs), ask))[:, -1:]
 
     background, row = rows(20, 8), rows(1, 9)[0]
-    watched = Watched()
-    one = InterventionalShapley(watched, background_of(background, watched), None, 10**9, 0.05)
-    one.explain(row, watched(row[None])[0], 0)
+    explained(Watched(), background, row)
     assert sum(seen) > 20 * 4_000
     assert max(seen) <= model.batch_rows == 1024
     largest = []
@@ -131,9 +131,7 @@ def test_values_add_up_within_rounding_and_not_within_a_million(model):
     # a peer's own additivity test compares max(|gap| < 1e6) as a truth value and so cannot fail
     background, row = rows(20, 10), rows(1, 11)[0]
     found = exact(model, background, row)
-    gap = found.values.sum() - (
-        model.favourable_score(row[None])[0] - model.favourable_score(background).mean()
-    )
+    gap = found.sum() - (model.favourable_score(row[None])[0] - model.favourable_score(background).mean())
     assert abs(gap) < 1e-9
     peer = shap.ExactExplainer(model.favourable_score, shap.maskers.Independent(background))(row[None])
-    np.testing.assert_allclose(found.values, peer.values[0], atol=1e-7)
+    np.testing.assert_allclose(found, peer.values[0], atol=1e-7)
