@@ -214,13 +214,12 @@ def _clustered(cell: Ints, cells: int, cluster: Ints, rng: np.random.Generator) 
 def _replicated(
     merit: Merit, a: float, b: float, first: Floats, second: Floats, level: Level
 ) -> tuple[float, float] | None:
-    """Percentile limits of the change on the scale, stretched to the family's level; None without spread, or
-    where a ratio is infinite in some draw, so that its change has no percentiles."""
+    """Percentile limits of the change on the scale, stretched to the family's level; None without spread."""
     points = merit.pieces(np.asarray(b)), merit.pieces(np.asarray(a))
     drawn = merit.pieces(second), merit.pieces(first)
-    with np.errstate(invalid="ignore"):  # a ratio infinite in both draws has no change
-        moved = second - first
-    if np.isinf(moved).any() or np.isnan(moved).all() or not np.nanstd(moved) > 1e-12:
+    moved = drawn[0][0] - drawn[1][0]  # bounded: a ratio to a rate of 0 in a replicate is infinite
+    moved = moved[~np.isnan(moved)]
+    if not (moved.size and moved.std() > 1e-12):
         return None
 
     def combination(s: int, t: int) -> tuple[float, float]:

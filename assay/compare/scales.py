@@ -62,7 +62,8 @@ def change_on_scale(merit: Merit, combination: Combination) -> tuple[float, floa
     max over pieces of B of min over pieces of A of their difference, and since that is monotone in every
     difference, its limits are the same of their limits. Folded ratios are the smaller piece: min of max.
     So a gap near 0, whose sign is not sure, gets an interval that holds whichever sign it has. Besides, no
-    distance (and no folded ratio) can change by more than what it is a distance of.
+    distance (and no folded ratio) can change by more than what it is a distance of, and a folded ratio, which
+    lies between 0 and 1, by no more than 1.
     """
     pieces = range(1 if merit.parity is None and not merit.folded else 2)
     limits = [[combination(s, t) for t in pieces] for s in pieces]
@@ -71,6 +72,8 @@ def change_on_scale(merit: Merit, combination: Combination) -> tuple[float, floa
     if len(pieces) == 1:
         return low, high
     most = min(max(abs(end) for end in limits[k][k]) for k in pieces)
+    if merit.folded:
+        most = min(most, 1.0)
     return max(low, -most), min(high, most)
 
 

@@ -65,6 +65,22 @@ def test_a_gap_without_any_changed_row_keeps_an_interval() -> None:
     assert found.high > 0.02
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_ratio_to_a_rate_that_some_resample_makes_0_stays_paired_and_bounded() -> None:
+    # 3 of 60 counted: one resample in twenty counts none of them, and its ratio is infinite
+    group = np.repeat([0, 1], [60, 600])
+    before = np.r_[np.arange(60) < 3, np.arange(600) < 60]
+    after = np.r_[np.arange(60) < 4, np.arange(600) < 66]
+    every, rng = np.ones(660, dtype=bool), np.random.default_rng(3)
+    for order in (group, 1 - group):
+        found = rate_estimate(
+            states(before, every), states(after, every), order, 2, "ratio", FOLDED, Level(0.95), None, rng
+        )
+        assert found is not None
+        assert found.method.startswith("paired")
+        assert -1 <= found.low <= 4 / 60 / 0.11 - 3 / 60 / 0.1 <= found.high <= 1
+
+
 def test_an_undefined_rate_gives_no_estimate() -> None:
     none = states(np.zeros(10, dtype=bool), np.zeros(10, dtype=bool))
     group, rng = np.zeros(10, dtype=np.int64), np.random.default_rng(1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.models.base import Inputs, Model, take
 from assay.models.torch_model import TorchModel
@@ -25,6 +27,8 @@ class Arithmetic(NamedTuple):
     rows: int
     uncounted: tuple[str, ...] = ()
     """Heavy operations for which there is no formula."""
+    error: float = 0.0
+    """Standard error of the mean over rows; 0 where every row takes the same."""
 
 
 def count_arithmetic(model: Model, inputs: Inputs) -> Arithmetic:
@@ -35,15 +39,22 @@ def count_arithmetic(model: Model, inputs: Inputs) -> Arithmetic:
     """
     rows = len(inputs)
     if isinstance(model, TorchModel):
-        total, uncounted = 0, dict[str, None]()
+        counts, uncounted = list[float](), dict[str, None]()
         for row in range(rows):
             found = module_flops(model.logits, model.encode(take(inputs, slice(row, row + 1))))
-            total += found[0]
+            counts.append(found[0])
             uncounted |= dict.fromkeys(found[1])
-        return Arithmetic(None if uncounted else total / rows, None, rows, tuple(uncounted))
+        mean = None if uncounted else float(np.mean(counts))
+        return Arithmetic(mean, None, rows, tuple(uncounted), _error(counts))
     if hasattr(model, "booster") and hasattr(model, "encode"):
-        return Arithmetic(None, tree_comparisons(model.booster, model.encode(inputs)), rows)
+        compared = tree_comparisons(model.booster, model.encode(inputs))
+        return Arithmetic(None, float(compared.mean()), rows, error=_error(compared))
     return Arithmetic(None, None, rows)
+
+
+def _error(counts: npt.ArrayLike) -> float:
+    values = np.asarray(counts, dtype=np.float64)
+    return float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else 0.0
 
 
 def module_flops(call: Callable[[Any], Any], encoded: Any) -> tuple[int, tuple[str, ...]]:
@@ -77,18 +88,18 @@ def module_flops(call: Callable[[Any], Any], encoded: Any) -> tuple[int, tuple[s
     return int(counter.get_total_flops()), tuple(missed)
 
 
-def tree_comparisons(booster: Any, encoded: Any) -> float:
-    """Mean over rows of the depth of the leaf that a row reaches, summed over the trees."""
+def tree_comparisons(booster: Any, encoded: Any) -> npt.NDArray[np.float64]:
+    """Depth of the leaf that each row reaches, summed over the trees, (rows,)."""
     import xgboost
 
     matrix = xgboost.DMatrix(encoded, feature_types=booster.feature_types, enable_categorical=True)
     leaves = booster.predict(matrix, pred_leaf=True, validate_features=False)
     leaves = np.asarray(leaves, dtype=np.int64).reshape(len(encoded), -1)
-    total = 0.0
+    total = np.zeros(len(leaves))
     for place, text in enumerate(booster.get_dump(dump_format="json")):
         depth: dict[int, int] = {}
         _leaf_depths(json.loads(text), 0, depth)
-        total += float(np.mean([depth[leaf] for leaf in leaves[:, place]]))
+        total += [depth[leaf] for leaf in leaves[:, place]]
     return total
 
 

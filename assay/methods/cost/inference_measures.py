@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from assay.contracts import (
     At,
@@ -126,7 +127,7 @@ def measured(
         measures += _memory(make, one)
     best = max(timed, key=lambda one: one.throughput.value)
     measures.append(_cold_start(make, partial, params.level))
-    measures += _size(make, partial, profile)
+    measures += _size(make, partial, profile, params.level)
     on_gpu = profile.model is not None and profile.model.device.startswith("cuda")
     spent = spending(partial.data, best.size, best.throughput, best.memory["process"], on_gpu, params)
     measures += _spending(make, spent, best)
@@ -181,24 +182,35 @@ def _cold_start(make: Maker, partial: Partial, level: float) -> Measure:
     return make("cold_start", float(once), 1, note=note)
 
 
-def _size(make: Maker, partial: Partial, profile: Profile) -> Iterator[Measure]:
+def _size(make: Maker, partial: Partial, profile: Profile, level: float) -> Iterator[Measure]:
     facts, found = profile.model, partial.data["arithmetic"]
     assert facts is not None
     yield make("parameters", float(facts.parameters), 1, "exact")
     yield make("weight_size", facts.weight_bytes / _MEGA, 1, "exact")
     rows = int(found["rows"])
     if found["comparisons"] is not None:
-        yield make("comparisons_per_row", found["comparisons"], rows, "exact", note=f"mean of {rows} rows")
+        yield _counted(make, "comparisons_per_row", found, found["comparisons"], level)
         note = "trees compare; they do not multiply"
         yield make("flops_per_row", None, rows, note=note, otherwise="not_applicable")
     elif found["flops"] is not None:
-        yield make("flops_per_row", found["flops"], rows, "exact", note=f"mean of {rows} rows")
+        yield _counted(make, "flops_per_row", found, found["flops"], level)
     else:
         lacking = ", ".join(found["uncounted"])
         note = (
             f"no formula for {lacking}" if lacking else "this kind of model tells nothing of its arithmetic"
         )
         yield make("flops_per_row", None, rows, note=note, otherwise="not_applicable")
+
+
+def _counted(make: Maker, name: str, found: Mapping[str, Any], value: float, level: float) -> Measure:
+    """A mean over rows: exact where all rows take the same, an estimate where they do not."""
+    rows, error = int(found["rows"]), float(found["error"])
+    note = f"mean of {rows} rows"
+    if not error:
+        return make(name, value, rows, "exact", note=note)
+    reach = float(special.stdtrit(rows - 1, (1 + level) / 2)) * error
+    method = "student t over rows"
+    return make(name, value, rows, method, low=max(value - reach, 0.0), high=value + reach, note=note)
 
 
 def _spending(make: Maker, spent: Spending, best: _Timed) -> Iterator[Measure]:

@@ -138,7 +138,11 @@ class MembershipLoss:
             arrays[f"others {place}"] = group_codes(subject, subject.profile.asked_role, name, drawn.others)
         shared = {"training": drawn.shared_members, subject.profile.asked_role: drawn.shared_others}
         return Partial(
-            method=self.spec.id, stage=0, index=shard.index, data={"shared": shared}, arrays=arrays
+            method=self.spec.id,
+            stage=0,
+            index=shard.index,
+            data={"shared": shared, "repeated": drawn.repeated},
+            arrays=arrays,
         )
 
     def merge(
@@ -156,6 +160,7 @@ class MembershipLoss:
             self.spec.id,
             Sides.of(asked, drawn),
             shared=drawn.data["shared"],
+            repeated=int(drawn.data["repeated"]),
             profile=profile,
             level=params.level,
             group_rows=params.group_rows,

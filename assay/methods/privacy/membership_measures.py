@@ -120,6 +120,7 @@ def measured(
     sides: Sides,
     *,
     shared: Mapping[str, int],
+    repeated: int,
     profile: Profile,
     level: float,
     group_rows: int,
@@ -129,7 +130,7 @@ def measured(
     make = _Maker(context, level)
     members, others = -sides.losses["members"], -sides.losses["others"]
     measures = list(_shared(make, shared, profile))
-    notes = list(_notes(members.size, shared, profile))
+    notes = list(_notes(members.size, shared, repeated, profile))
     if members.size < _FEWEST:
         note = f"only {members.size} rows a side are left; {_FEWEST} are needed"
         names = ["membership_auc", "membership_advantage", "loss_gap"]
@@ -232,7 +233,7 @@ def _curve(method: str, members: Floats, others: Floats, level: float) -> Series
     )
 
 
-def _notes(rows: int, shared: Mapping[str, int], profile: Profile) -> Iterator[str]:
+def _notes(rows: int, shared: Mapping[str, int], repeated: int, profile: Profile) -> Iterator[str]:
     loss = "squared error" if profile.signature.task == "regression" else "cross-entropy"
     yield (
         f"Tried on {rows:,} training rows and {rows:,} rows that the model was not trained on, told apart by "
@@ -243,6 +244,11 @@ def _notes(rows: int, shared: Mapping[str, int], profile: Profile) -> Iterator[s
             "Rows that stand in both datasets were left out: "
             + ", ".join(f"{count:,} of the {role} rows" for role, count in shared.items() if count)
             + "."
+        )
+    if repeated:
+        yield (
+            f"The larger dataset was cut to the size of the smaller; {repeated:,} rows with an equal row in "
+            "what was cut off were left out as well, so that both sides are equally rare."
         )
     yield (
         "This is the simplest attack, so it bounds the leak from below: attacks that train shadow models "

@@ -26,8 +26,10 @@ class Drawn(NamedTuple):
     members: Rows
     others: Rows
     shared_members: int
-    """Training rows left out because an equal row stands among the others."""
+    """Training rows that have an equal row among the others."""
     shared_others: int
+    repeated: int
+    """Rows left out because an equal row stands in what was not drawn of their own, larger dataset."""
 
 
 def draw_rows(
@@ -37,19 +39,40 @@ def draw_rows(
 
     Rows that stand in both datasets (equal in all that the model reads and in the label) are no evidence
     either way and are left out, as are rows without a label.
+
+    Leaving them out must not tell the sides apart by itself. A row is the rarer, the more rows it was not
+    found among; and rare rows have large losses. So the larger dataset is first cut to the size of the
+    smaller at random, and on both sides a row is left out if an equal one stands on the other side or in what
+    was cut off. The sides are then exchangeable whenever the datasets were drawn alike and nothing leaks.
     """
     role = subject.profile.asked_role
     own = _record_hashes(subject, "training", lambda done: progress(done / 2))
     other = _record_hashes(subject, role, lambda done: progress(0.5 + done / 2))
-    in_both = np.intersect1d(own[1], other[1])
-    kept_own, kept_other = (~np.isin(hashes, in_both) for _, hashes in (own, other))
+    size = min(own[0].size, other[0].size)
+    (own_rows, own_drawn, own_rest), (other_rows, other_drawn, other_rest) = (
+        _cut(*side, size, rng) for side in (own, other)
+    )
+    rest = np.concatenate([own_rest, other_rest])
+    kept_own = ~np.isin(own_drawn, np.concatenate([other_drawn, rest]))
+    kept_other = ~np.isin(other_drawn, np.concatenate([own_drawn, rest]))
+    shared_own, shared_other = np.isin(own[1], other[1]), np.isin(other[1], own[1])
+    repeated = int((~kept_own & ~np.isin(own_drawn, other[1])).sum())
+    repeated += int((~kept_other & ~np.isin(other_drawn, own[1])).sum())
     size = min(most, int(kept_own.sum()), int(kept_other.sum()))
     return Drawn(
-        _some(own[0][kept_own], size, rng),
-        _some(other[0][kept_other], size, rng),
-        int((~kept_own).sum()),
-        int((~kept_other).sum()),
+        _some(own_rows[kept_own], size, rng),
+        _some(other_rows[kept_other], size, rng),
+        int(shared_own.sum()),
+        int(shared_other.sum()),
+        repeated,
     )
+
+
+def _cut(rows: Rows, hashes: Hashes, size: int, rng: np.random.Generator) -> tuple[Rows, Hashes, Hashes]:
+    """`size` of the rows at random, in their order, their hashes, and the hashes of all other rows."""
+    chosen = np.zeros(rows.size, dtype=bool)
+    chosen[rng.permutation(rows.size)[:size] if size < rows.size else slice(None)] = True
+    return rows[chosen], hashes[chosen], hashes[~chosen]
 
 
 def sensitive_in_both(profile: Profile) -> tuple[str, ...]:

@@ -71,8 +71,8 @@ SPECS: tuple[MeasureSpec, ...] = (
         "shared_rows",
         "Rows that stand in both datasets",
         "count",
-        "Rows left out because an equal row (all that the model reads, and the label) is a member and a "
-        "non-member.",
+        "Rows of which an equal one (all that the model reads, and the label) stands in the other dataset; "
+        "none of them is tried.",
         direction="none",
         judging="shown",
     ),

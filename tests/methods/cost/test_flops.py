@@ -52,5 +52,5 @@ def test_trees_compare_once_a_level_on_the_way_to_each_rows_leaf() -> None:
     # 4a + 2b + c needs all eight leaves of depth 3; a b is known after one question where a is 0
     full = xgboost.train(exact, xgboost.DMatrix(bits, bits @ [4, 2, 1]), 2)
     lopsided = xgboost.train(exact, xgboost.DMatrix(bits, bits[:, 0] * (1 + bits[:, 1])), 1)
-    assert tree_comparisons(full, bits) == 3 * 2
-    assert tree_comparisons(lopsided, bits) == (1 + 2) / 2
+    assert set(tree_comparisons(full, bits)) == {3 * 2}
+    assert tree_comparisons(lopsided, bits).tolist() == (1 + bits[:, 0]).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,16 @@ def test_a_transformers_arithmetic_grows_with_its_tokens(tmp_path: Path) -> None
 
     for text, tokens in zip(texts, (4, 7), strict=True):
         assert count_arithmetic(subject.model, [text]).flops == flops(tokens)
-    found = values(run_method(METHOD, subject, SHORT))["flops_per_row"]
-    assert found is not None
-    assert flops(4) <= found <= flops(7)
+    result = run_method(METHOD, subject, SHORT)
+    found = next(m for m in result.measures if m.id == "cost.flops_per_row")
+    assert found.value is not None
+    assert flops(4) < found.value < flops(7)
+    # 16 rows of two lengths, k of them long: the variance of their mean is p (1 - p) / 15
+    share = (found.value - flops(4)) / (flops(7) - flops(4))
+    assert 16 * share == pytest.approx(round(16 * share), abs=1e-6)
+    reach = 2.131450 * math.sqrt(share * (1 - share) / 15) * (flops(7) - flops(4))
+    assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach), rel=1e-6)
+    assert found.interval_method == "student t over rows"
 
 
 def test_trees_compare_and_have_no_floating_point_arithmetic(tmp_path: Path) -> None:

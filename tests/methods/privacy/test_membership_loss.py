@@ -144,6 +144,28 @@ def test_rows_that_stand_in_both_datasets_are_left_out_and_counted(tmp_path: Pat
     assert one(result, "membership_auc").n == 2 * (200 - 49)
 
 
+@pytest.mark.parametrize(("training", "test"), [(8_000, 800), (800, 8_000)])
+def test_leaving_out_shared_rows_does_not_make_rare_rows_members(
+    tmp_path: Path, training: int, test: int
+) -> None:
+    # the loss grows with x, and so does its rarity; what is missing among more rows is rarer
+    model = linear_folder(tmp_path / "m", [number("x")], [0.001])
+
+    def rows(count: int, seed: int) -> dict[str, list[Any]]:
+        rng = np.random.default_rng(seed)
+        values = rng.geometric(0.0005, count).tolist()
+        return {"x": values, "label": ["yes" if rng.random() < 0.02 else "no" for _ in range(count)]}
+
+    subject = model_subject(tmp_path, model, rows(test, 7), training=rows(training, 8), label="label")
+    result = run_method(METHOD, subject)
+    area = one(result, "membership_auc")
+    assert area.n > 200
+    assert area.low is not None
+    assert area.high is not None
+    assert area.low <= 0.5 <= area.high
+    assert any("so that both sides are equally rare" in note for note in result.notes)
+
+
 def test_another_sharding_and_another_order_draw_the_same_rows(tmp_path: Path) -> None:
     subject = margin_subject(tmp_path, 0.7, rows=600, sensitive=("group",))
     params = {"rows": 200}

@@ -197,7 +197,7 @@ def test_predictions_alone_cannot_be_perturbed(tmp_path: Path) -> None:
     columns = {"said": ["yes", "no"] * 20, "label": ["yes", "no"] * 20}
     subject = table_subject(tmp_path, columns, label="label", predictions="said")
     assert why_not(METHODS.get("robustness.noise"), subject.profile) == (
-        "Needs a model that can be asked about new inputs; this audit was given none."
+        "Needs a model that can be asked about new inputs; this audit was given predictions only."
     )
 
 
