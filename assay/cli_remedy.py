@@ -149,6 +149,15 @@ def remedy(
             metavar="N", min=0, max=2**53 - 1, help="Seed of every random step.", rich_help_panel=_RUN
         ),
     ] = 0,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="An audit of the model to be replaced: names the new model, before it is audited, as the "
+            "one candidate for its sealed test rows. evidence.json, its folder, or a snapshot's digits.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     time_limit: Annotated[
         float,
         typer.Option(
@@ -194,6 +203,7 @@ def remedy(
         allow_missing=allow_missing,
         settings=tuple(settings or ()),
         seed=seed,
+        baseline=baseline,
         time_limit=time_limit,
     )
     raise typer.Exit(run_remedy(options))

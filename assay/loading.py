@@ -16,12 +16,14 @@ from assay.contracts import (
     DataRequest,
     DatasetRole,
     Grade,
+    ModelFormat,
     ModelRequest,
     Profile,
 )
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.errors import BadInput
+from assay.intake.gate import admit, model_kind, refusal
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -49,11 +51,10 @@ def load_model(request: ModelRequest) -> Model:
     from assay.models.torch_model import choose_device
 
     path = Path(request.path)
-    found = next((FORMATS.get(name) for name in FORMATS if FORMATS.get(name).recognise(path)), None)
-    if found is None:
-        raise BadInput(f"{path.name} is no model that Assay reads; `assay formats` lists what is.")
-    override = read_signature(Path(request.signature)) if request.signature is not None else None
     device = choose_device(request.device)
+    admit(path)
+    found = _format(path)
+    override = read_signature(Path(request.signature)) if request.signature is not None else None
 
     def load() -> Model:
         loaded = found.load(path, override, device)
@@ -64,6 +65,17 @@ def load_model(request: ModelRequest) -> Model:
     model = load()
     model.load_seconds, model.reload = time.perf_counter() - start, load
     return model
+
+
+def _format(path: Path) -> ModelFormat:
+    """Built-in formats by the gate's word; those of plug-ins by their own."""
+    kind = model_kind(path)
+    if kind is not None:
+        return FORMATS.get(kind)
+    for name in FORMATS:
+        if FORMATS.get(name).recognise(path):
+            return FORMATS.get(name)
+    raise refusal(path)
 
 
 def load_subject(

@@ -56,6 +56,9 @@ _OF_A_NETWORK: tuple[Capability, ...] = (
 """What some formats of models give and others never will."""
 
 
+NO_MODEL = "Needs a model that can be asked about new inputs; this audit was given predictions only."
+
+
 def timestamp(moment: datetime | None = None) -> str:
     """UTC in ISO 8601 to the second: the one date format of evidence."""
     return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -86,6 +89,10 @@ def why_not(method: AuditMethod, profile: Profile) -> str | None:
     """Why the method cannot run on this subject, as a sentence; None when it can."""
     spec = method.spec
     lacking = [need for need in spec.needs if need not in profile.capabilities]
+    if "query" in lacking:
+        return NO_MODEL
+    if profile.modality not in spec.modalities:
+        return f"Is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
     missing = needs_in_words(lacking)
     if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
         return f"Needs {' and '.join(missing)}; this one, of format {profile.model.format}, does not."
@@ -93,8 +100,6 @@ def why_not(method: AuditMethod, profile: Profile) -> str | None:
         return f"Needs {' and '.join(missing)}; this audit was given none."
     if profile.signature.task not in spec.tasks:
         return f"Is for {' and '.join(spec.tasks)}; the task here is {profile.signature.task}."
-    if profile.modality not in spec.modalities:
-        return f"Is for {' and '.join(spec.modalities)}; the data here is {profile.modality}."
     return None
 
 
@@ -177,10 +182,7 @@ def _with_speed(estimate: Estimate, rows_per_second: float) -> Estimate:
 
 def _untested_pillars(profile: Profile, covered: Iterable[Pillar]) -> list[NotTested]:
     """The pillars for which no method is installed at all, so that silence is never read as a pass."""
-    if "query" in profile.capabilities:
-        reason = "No method of this pillar is installed."
-    else:
-        reason = "Needs a model that can be asked about new inputs; this audit was given predictions only."
+    reason = "No method of this pillar is installed." if "query" in profile.capabilities else NO_MODEL
     return [
         NotTested(pillar=pillar, title=PILLAR_TITLES[pillar], reason=reason)
         for pillar in PILLARS

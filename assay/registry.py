@@ -115,6 +115,8 @@ METHODS: Registry[AuditMethod] = Registry(
         "privacy.membership_loss": "assay.methods.privacy.membership_loss:METHOD",
         "cost.inference": "assay.methods.cost.inference:METHOD",
         "data_quality.basics": "assay.methods.data_quality.basics:METHOD",
+        "explainability.grad_cam": "assay.methods.explainability.grad_cam:METHOD",
+        "explainability.integrated_gradients": "assay.methods.explainability.integrated_gradients:METHOD",
         "explainability.lime": "assay.methods.explainability.lime:METHOD",
     },
 )

@@ -98,8 +98,8 @@ class WorkFolder:
             whose = str(there.get("remedy"))[:80] if isinstance(there, dict) else "remedy"
             raise BadInput(
                 f"{self.path} holds an unfinished {whose} that was asked for differently (remedy, "
-                "parameters, data, model, seed or device). Give the same command to go on, remove the folder, "
-                "or give another --out."
+                "parameters, data, model, seed or device). Give the same command to go on, remove the "
+                "folder, or give another --out."
             )
         document = {"schema": _SCHEMA, "request": digest, "remedy": remedy}
         write_whole(path, json.dumps(document).encode())

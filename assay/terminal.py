@@ -30,6 +30,7 @@ from assay.contracts import (
 )
 from assay.policy.wording import settle_clause, subject_of
 from assay.report import formatting
+from assay.report.untested import untested
 
 if TYPE_CHECKING:
     from assay.engine import Listener
@@ -47,6 +48,10 @@ SIGNS: dict[Outcome, tuple[str, str, str]] = {
 _SOFT = "dim"
 _HEADLINES = 10
 """Measures of one pillar that are printed when there is no policy to say which matter."""
+_UNJUDGED = 4
+"""Measures that are printed of a pillar for which the policy has no rule."""
+_BARE = ("share", "ratio", "difference", "count", "score", "p-value", "probability")
+"""Units that need no word beside the number."""
 _FIRST = (
     "performance.accuracy",
     "performance.auc",
@@ -59,6 +64,19 @@ _FIRST = (
     "fairness.true_positive_rate_difference",
     "fairness.auc",
     "explainability.shapley.largest_share",
+    "explainability.shapley.deletion_gain",
+    "robustness.robust_accuracy",
+    "robustness.mean_corruption_error",
+    "robustness.clean_accuracy",
+    "robustness.gradient_masking_alarms",
+    "privacy.membership_auc",
+    "privacy.membership_advantage",
+    "cost.latency",
+    "cost.throughput",
+    "cost.parameters",
+    "cost.flops_per_row",
+    "cost.price_per_1000",
+    "cost.energy_per_1000",
     "explainability.shapley.sensitive_share",
     "data_quality.rows",
     "data_quality.smallest_group_rows",
@@ -184,6 +202,13 @@ class Terminal:
             order = list(SIGNS)
             for verdict in sorted(verdicts, key=lambda v: order.index(v.outcome)):
                 self._verdict(verdict)
+        judged = {v.pillar for v in evidence.verdicts if v.outcome != "not_tested"}
+        for pillar in PILLARS:
+            if pillar not in judged:
+                title = Text.assemble(
+                    (f"{_title(pillar):<16} ", "bold"), ("measured, no rule judges it", _SOFT)
+                )
+                self._headlines(evidence, pillar, title, _UNJUDGED)
         skipped = [v for v in evidence.verdicts if v.outcome == "not_tested"]
         for verdict in skipped:
             self.line(Text(f"– {plain(verdict.title)}: {plain(verdict.sentence, 300)}", style=_SOFT))
@@ -215,36 +240,34 @@ class Terminal:
     def _measured(self, evidence: Evidence) -> None:
         self.line("No policy was given: measures, no verdicts. `assay policies` lists the packs.")
         self.line()
-        pillar_of = {spec.id: method.pillar for method in evidence.methods for spec in method.measures}
-        titles = {spec.id: spec.title for method in evidence.methods for spec in method.measures}
         for pillar in PILLARS:
-            mine = sorted(
-                (m for m in evidence.measures if pillar_of.get(m.id) == pillar and _is_headline(m)),
-                key=_prominence,
-            )
-            if not mine:
-                continue
-            self.line(Text(_title(pillar), style="bold"))
-            self.rows(
-                [
-                    (
-                        f"{titles[m.id]}{_where(m)}",
-                        formatting.value(m.value, m.unit),
-                        "" if m.interval_method == "exact" else _interval(m.low, m.high, m.unit),
-                        f"n {formatting.count(m.n)}",
-                    )
-                    for m in mine[:_HEADLINES]
-                ],
-                right=(1, 2, 3),
-            )
-            if len(mine) > _HEADLINES:
-                self.line(Text(f"  and {len(mine) - _HEADLINES} more in the report", style=_SOFT))
+            self._headlines(evidence, pillar, Text(_title(pillar), style="bold"), _HEADLINES)
         self.line()
 
+    def _headlines(self, evidence: Evidence, pillar: Pillar, title: Text, most: int) -> None:
+        """The pillar's most telling measures, at most `most`; nothing where it measured nothing."""
+        specs = {s.id: s for m in evidence.methods if m.pillar == pillar for s in m.measures}
+        mine = sorted((m for m in evidence.measures if m.id in specs and _is_headline(m)), key=_prominence)
+        if not mine:
+            return
+        self.line(title)
+        self.rows(
+            [
+                (
+                    f"{specs[m.id].title}{_where(m)}",
+                    formatting.value(m.value, m.unit) + ("" if m.unit in _BARE else f" {m.unit}"),
+                    "" if m.interval_method == "exact" else _interval(m.low, m.high, m.unit),
+                    f"n {formatting.count(m.n)}",
+                )
+                for m in mine[:most]
+            ],
+            right=(1, 2, 3),
+        )
+        if len(mine) > most:
+            self.line(Text(f"  and {len(mine) - most} more in the report", style=_SOFT))
+
     def _not_tested(self, evidence: Evidence) -> None:
-        reasons: dict[str, list[str]] = {}
-        for entry in evidence.not_tested:
-            reasons.setdefault(entry.reason, []).append(entry.title)
+        reasons = untested(evidence)
         self.rows(
             [
                 ("not tested", Text(f"{', '.join(titles).lower()}: {plain(reason, 300)}", style=_SOFT))
@@ -302,16 +325,24 @@ def _is_headline(measure: Measure) -> bool:
     return measure.value is not None and len(measure.slice) <= 1 and measure.unit != "p-value"
 
 
-def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...]]:
+def _prominence(measure: Measure) -> tuple[int, str, str, tuple[str, ...], list[tuple[float, str]]]:
     rank = _FIRST.index(measure.id) if measure.id in _FIRST else len(_FIRST)
-    return rank, measure.id, "".join(measure.slice), tuple(measure.slice.values())
+    setting = [
+        (0.0, value) if isinstance(value, str) else (float(value), "")
+        for _, value in sorted(measure.at.items())
+    ]
+    return rank, measure.id, "".join(measure.slice), tuple(measure.slice.values()), setting
 
 
 def _where(measure: Measure) -> str:
     """Rows, comparison and setting of a measure, behind its title."""
     subject = subject_of(measure)
     over = f", over {plain(measure.over)}" if measure.over and not measure.slice else ""
-    return over if subject == "all rows" else f", {plain(subject)}{over}"
+    if subject == "all rows":
+        return over
+    if subject.startswith("all rows ("):
+        return f" {plain(subject.removeprefix('all rows '))}{over}"
+    return f", {plain(subject)}{over}"
 
 
 def _ending(evidence: Evidence, code: int) -> Text:

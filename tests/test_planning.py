@@ -44,7 +44,7 @@ def test_a_method_without_what_it_needs_says_what_is_lacking(profile: Profile) -
     reasons = {entry.method: entry.reason for entry in plan(profile).not_tested}
     assert "--scores" in reasons["fairness.scores"]
     assert "regression" in reasons["performance.regression"]
-    assert "predictions only" in reasons[None]
+    assert "predictions only" in reasons["robustness.noise"]
 
 
 def test_a_method_asked_for_by_name_that_cannot_run_is_bad_input(profile: Profile) -> None:

@@ -11,7 +11,7 @@ import pytest
 from assay.contracts import AuditMethod
 from assay.errors import BadInput, Internal
 from assay.planning import make_params
-from assay.registry import METHODS, Registry
+from assay.registry import METHODS, REMEDIES, Registry
 
 
 def registry(**builtins: str) -> Registry[AuditMethod]:
@@ -64,6 +64,16 @@ def test_unknown_parameters_are_refused_by_name(name: str) -> None:
         make_params(METHODS.get(name), {"no_such_parameter": 1})
 
 
+@pytest.mark.parametrize("name", list(REMEDIES))
+def test_every_remedy_loads_and_has_a_page(name: str) -> None:
+    remedy = REMEDIES.get(name)
+    make_params(remedy, {})
+    page = Path(__file__).parents[1] / "docs" / "remedies" / f"{name}.md"
+    assert page.exists(), f"{page.name} is missing"
+    for parameter in remedy.Params.model_fields:
+        assert f"`{parameter}`" in page.read_text() + page.parents[1].joinpath("remedies.md").read_text()
+
+
 def test_every_measure_id_belongs_to_one_method() -> None:
     ids = [spec.id for method in METHODS.all() for spec in method.spec.measures]
     assert len(ids) == len(set(ids))
@@ -72,8 +82,9 @@ def test_every_measure_id_belongs_to_one_method() -> None:
 def test_no_method_imports_a_heavy_library() -> None:
     code = (
         "import sys\n"
-        "from assay.registry import METHODS\n"
+        "from assay.registry import METHODS, REMEDIES\n"
         "METHODS.all()\n"
+        "REMEDIES.all()\n"
         "print([m for m in ('torch', 'pandas', 'sklearn', 'scipy.stats', 'pyhanko') "
         "if m in sys.modules])"
     )

@@ -55,7 +55,8 @@ def print_comparisons(terminal: Terminal, comparisons: Sequence[Comparison]) -> 
         label = group_label(entry.slice, entry.over) if entry.slice else ""
         if "against" in entry.at:
             label = f"{label} {'/' if entry.unit == 'ratio' else '−'} {entry.at['against']}"
-        where = f", {plain(label)}" if label else ""
+        setting = ", ".join(f"{key} {value}" for key, value in entry.at.items() if key != "against")
+        where = "".join(f", {plain(part)}" for part in (label, setting) if part)
         turned = " (the groups changed sides)" if CHANGED_SIDES in (entry.note or "") else ""
         before, after, change = (
             formatting.value(number, entry.unit) for number in (entry.before, entry.after, entry.change)

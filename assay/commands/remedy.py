@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_origin
 
 from assay.commands.audit import file_request, read_bins
+from assay.commands.kept import find_evidence
+from assay.commands.records import name_candidate
 from assay.contracts import DataRequest, ModelRequest, Profile, Remedy
 from assay.errors import BadInput
 
@@ -48,6 +50,8 @@ class RemedyOptions:
     allow_missing: bool = False
     settings: tuple[str, ...] = ()
     seed: int = 0
+    baseline: str | None = None
+    """The audit whose sealed test rows the new model is to be measured on, as its named candidate."""
     time_limit: float = 604_800.0
 
     def data_request(self) -> DataRequest:
@@ -104,6 +108,8 @@ def run_remedy(options: RemedyOptions, listener: Listener | None = None) -> int:
         device=options.device,
     )
     data = options.data_request()
+    # Read before hours of work depend on it.
+    baseline = find_evidence(options.baseline) if options.baseline is not None else None
 
     def started(profile: Profile, seconds: float, done: tuple[int, int] | None) -> None:
         rows = " and ".join(f"{d.rows:,} {d.role} rows" for d in profile.datasets)
@@ -118,7 +124,12 @@ def run_remedy(options: RemedyOptions, listener: Listener | None = None) -> int:
 
     with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
         made = repair(request, supervisor, on_progress=watching.progress, on_start=started)
+    named = baseline is not None and name_candidate(baseline, made.sha256)
     _print(Terminal(), made, options)
+    if baseline is not None and not named:
+        print(
+            "Note: that audit opened no sealed rows for a model, so no candidate was named.", file=sys.stderr
+        )
     return 0
 
 
@@ -244,6 +255,7 @@ def _next(options: RemedyOptions, profile: Profile) -> str:
         ("--sensitive", ",".join(options.sensitive) or None),
         ("--id", options.identifier),
         ("--cluster", options.cluster),
+        ("--baseline", options.baseline),
     ):
         words += [name, str(value)] if value is not None else []
     for cuts in options.bins:

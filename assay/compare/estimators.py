@@ -22,8 +22,8 @@ from assay.stats.paired import (
     Areas,
     paired_mean_interval,
     smoothed_bootstrap,
-    tango_interval,
 )
+from assay.stats.paired_rates import tango_difference
 
 __all__ = [
     "OUTSIDE",
@@ -115,8 +115,8 @@ def rate_estimate(
     one = table[0, 0]
     same_denominator = not one[OUTSIDE, :OUTSIDE].any() and not one[:OUTSIDE, OUTSIDE].any()
     if kind == "share" and same_denominator and merit.parity is None and cluster is None:
-        lost, gained = int(one[ABOVE, BELOW_ONLY]), int(one[BELOW_ONLY, ABOVE])
-        low, high = tango_interval(lost, gained, int(one[:OUTSIDE, :OUTSIDE].sum()), level.each)
+        lost, gained = float(one[ABOVE, BELOW_ONLY]), float(one[BELOW_ONLY, ABOVE])
+        low, high = tango_difference(gained, lost, float(one[:OUTSIDE, :OUTSIDE].sum()), level.each)
         return Estimate(a, b, low, high, "paired, tango score")
     if cluster is None:
         pseudo = np.zeros((groups, STATES, STATES))

@@ -61,6 +61,8 @@ class _Quantity:
     spec: MeasureSpec
     merit: Merit
     tolerance: float | None
+    strict: bool = True
+    """Whether not-worse must be shown; otherwise it is enough that worse is not."""
 
 
 def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None = None) -> GateReport:
@@ -71,7 +73,8 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
     farthest from parity, the group whose interval lies farthest on the bad side). Without one: every
     measure of all rows that has a better side, and per attribute and rate the gap that stands out most
     surely in either run. Timings and energy count where both runs were made on hardware of one class;
-    otherwise they are shown.
+    otherwise they are shown. Without
+    a rule that asks for them they stop a candidate only where they are surely worse.
 
     Args:
         pairing: the rows that both runs have, or why they are not paired (`pairing_of`).
@@ -126,7 +129,7 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
         comparisons.append(found)
         if found.reading == "worse":
             losses.append(f"{quantity.title}, {subject_of(a)}: worse, {_moved(found)}.")
-        elif not not_inferior(found, quantity.merit):
+        elif quantity.strict and not not_inferior(found, quantity.merit):
             gaps.append(f"{quantity.title}, {subject_of(a)}: not shown to be no worse, {_moved(found)}.")
     if not comparisons and not gaps:
         gaps.append("The baseline holds nothing that the candidate could be compared on.")
@@ -222,10 +225,10 @@ def _headlines(baseline: Evidence, candidate: Evidence, specs: dict[str, Measure
         for measure in run.measures:
             spec = specs[measure.id]
             merit = merit_of(spec)
-            if measure.value is None or merit is None:
-                continue
+            if measure.value is None or merit is None or (measure.volatile and measure.low is None):
+                continue  # a largest value seen has no interval, so nothing can be shown of it
             if spec.judging == "single" and not measure.slice:
-                yield _Quantity(identity(measure), spec.title, spec, merit, None)
+                yield _Quantity(identity(measure), spec.title, spec, merit, None, not measure.volatile)
             # a ratio says of the same rates what their difference says, so one of them will do
             elif spec.judging == "pairs" and spec.unit != "ratio" and len(measure.slice) == 1:
                 gaps.setdefault((measure.id, measure.over, at_without_pair(measure)), []).append(measure)

@@ -32,20 +32,41 @@ class Sameness:
     """What two runs share, so that a change needs no interval, or cannot be told from the machine's.
 
     Attributes:
-        predictions: both read the same predictions of the same rows.
+        predictions: both have the same predictions of the same rows.
+        model: both asked the same model.
+        fixed: measures of deterministic methods where both also had the same plan: then they are the same
+            calculation.
         hardware: both ran on machines of one class.
     """
 
     predictions: bool
+    model: bool
+    fixed: frozenset[str]
     hardware: bool
 
     @staticmethod
     def of(before: Evidence, after: Evidence) -> Sameness:
-        return Sameness(same_predictions(before, after), same_hardware(before, after))
+        models = [run.subject.model for run in (before, after)]
+        same_plan = before.plan.plan_sha256 == after.plan.plan_sha256
+        return Sameness(
+            predictions=same_predictions(before, after),
+            model=models[0] is not None and models[1] is not None and models[0].sha256 == models[1].sha256,
+            fixed=frozenset(
+                spec.id
+                for method in after.methods
+                if same_plan and method.deterministic
+                for spec in method.measures
+            ),
+            hardware=same_hardware(before, after),
+        )
 
     def exact(self, measure: Measure) -> bool:
         """Whether the measure is a function of what both runs share."""
-        return self.predictions and not measure.volatile and pillar_of(measure.id) in _OF_PREDICTIONS
+        if not self.predictions or measure.volatile:
+            return False
+        if measure.grade == "supplied":
+            return True
+        return self.model and (pillar_of(measure.id) in _OF_PREDICTIONS or measure.id in self.fixed)
 
     def foreign(self, measure: Measure) -> bool:
         """Whether its change would say more about the machines than about the models."""

@@ -48,6 +48,7 @@ _MOST_CLASSES = 40
 _FEWEST_CLASS_ROWS = 5
 _AGREES = 1e-6
 """What a value computed from the rows may differ by from the measured one, relative to it or to 1."""
+_ONE_REPEAT = "Compared on one repeat of each run, whose random numbers are the same."
 _RATES = {rate.id: rate for rate in RATES}
 
 
@@ -63,7 +64,8 @@ class Pairing:
         """The change of a measure that both runs have; None where rows do not tell.
 
         Where no row was left out, the rows must give the very values that the runs measured: else they are
-        not what was measured, and are not used.
+        not what was measured, and are not used. A method that measures the mean of several repeats keeps the
+        outcomes of one, which must then lie inside the measured interval.
         """
         if before.volatile or before.value is None or after.value is None:
             return None
@@ -80,7 +82,9 @@ class Pairing:
             return PairedChange(a, b, found.low, found.high, found.method, note)
         measured = merit.of(before.value), merit.of(after.value)
         if any(abs(x - y) > _AGREES * max(abs(y), 1) for x, y in zip((a, b), measured, strict=True)):
-            return None
+            if not of_asked or not all(map(_inside, (found.first, found.second), (before, after))):
+                return None
+            return PairedChange(a, b, found.low, found.high, found.method, _ONE_REPEAT)
         return PairedChange(*measured, found.low, found.high, found.method, found.note)
 
     def _estimate(self, before: Measure, after: Measure, merit: Merit, level: Level) -> Estimate | None:
@@ -317,6 +321,12 @@ def _share_rows(measure: Measure, signature: Signature) -> Callable[[Ints, Ints]
         }[name]
 
     return rows
+
+
+def _inside(value: float, measure: Measure) -> bool:
+    """Whether one repeat's share lies inside the interval of the mean of all."""
+    low, high = measure.low, measure.high
+    return low is not None and high is not None and low - _AGREES <= value <= high + _AGREES
 
 
 def _far(value: float, measured: float | None) -> bool:

@@ -143,7 +143,8 @@ def _by_rule(run: Evidence) -> dict[Hashable, Verdict]:
 
 def statements(before: Evidence, after: Evidence, pairing: Pairing | str | None = None) -> tuple[str, ...]:
     """What differs in data, model, policy, plan and software, in sentences, and how changes are judged."""
-    said = [_about_data(before, after), _about_policy(before, after)]
+    rows = pairing.rows if isinstance(pairing, Pairing) else None
+    said = [_about_data(before, after, rows is not None and rows.whole), _about_policy(before, after)]
     said += _about_model(before, after)
     said += _about_plan(before, after)
     if before.manifest.code_sha256 != after.manifest.code_sha256:
@@ -187,10 +188,15 @@ def _about_model(before: Evidence, after: Evidence) -> list[str]:
     return [f"{said}, made by {made.remedy}, not from the first."]
 
 
-def _about_data(before: Evidence, after: Evidence) -> str:
+def _about_data(before: Evidence, after: Evidence, same_rows: bool) -> str:
     a, b = before.subject.test, after.subject.test
     if a.sha256 == b.sha256:
         return f"Both runs measured {a.name} ({a.rows:,} rows, sha256 {a.sha256[:12]})."
+    if same_rows:
+        return (
+            f"Both runs measured the same {a.rows:,} rows, in {a.name} (sha256 {a.sha256[:12]}) and {b.name} "
+            f"(sha256 {b.sha256[:12]}); the files differ in predictions, not in what was predicted."
+        )
     return (
         f"The runs measured different files: {a.name} ({a.rows:,} rows, sha256 {a.sha256[:12]}), then "
         f"{b.name} ({b.rows:,} rows, sha256 {b.sha256[:12]}). A change may come from the data."

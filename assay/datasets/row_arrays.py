@@ -48,12 +48,15 @@ def row_arrays(subject: SubjectProtocol) -> dict[str, npt.NDArray[Any]]:
 
 
 def identity_columns(profile: Profile, role: DatasetRole) -> list[str]:
-    """The columns by which a row is known, sorted: all but the model's answers and groups made of numbers."""
+    """The columns by which a row is known, sorted: all but the model's answers and groups made of numbers.
+
+    Nor the column that tells a row its picture: a picture is known by its content.
+    """
     dataset = profile.dataset(role)
     assert dataset is not None
     names = {column.name for column in dataset.columns}
-    answers = {profile.roles.prediction, profile.roles.score}
-    return sorted(name for name in names - answers if name + AS_READ not in names)
+    others = {profile.roles.prediction, profile.roles.score, profile.roles.image}
+    return sorted(name for name in names - others if name + AS_READ not in names)
 
 
 def occurrences(identity: Hashes) -> npt.NDArray[np.uint32]:

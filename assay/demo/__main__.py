@@ -65,11 +65,18 @@ def _diabetes() -> Study:
         train={
             "sizes": {"hidden": [16]},
             "use_sensitive": True,
-            "epochs": 200,
+            "epochs": 80,
             "batch_rows": 32,
-            "patience": 20,
+            "learning_rate": 0.005,
+            "patience": 10,
         },
-        repair={"epochs": 60, "batch_rows": 32, "patience": 20, "reweigh": ["sex", "age"]},
+        repair={
+            "epochs": 40,
+            "batch_rows": 32,
+            "learning_rate": 0.002,
+            "patience": 10,
+            "reweigh": ["sex", "age"],
+        },
     )
 
 

@@ -111,7 +111,7 @@ def _known(file: str, column: ColumnScan | None, role: str, signature: ModelSign
     if foreign:
         raise BadInput(
             f'{file} column "{column.name}" ({role}) has "{foreign[0][:40]}", which is none of the model\'s '
-            f"classes: {_listed(signature)}."
+            f"classes: {_listed(signature)}. Rename the values, or the classes with --signature."
         )
     return {raw: value for raw, value in found.items() if value is not None}
 

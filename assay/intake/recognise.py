@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from assay.datasets.values import visible
 from assay.errors import BadInput
 
-__all__ = ["FileKind", "recognise"]
+__all__ = ["FileKind", "foreign_file", "recognise"]
 
 _PEEK = 65_536
 
@@ -100,6 +100,12 @@ def _refuse_foreign(name: str, head: bytes, inside: str = "") -> None:
     what = _foreign(head)
     if what is not None:
         raise BadInput(f"{name} is {inside}{what[0]}, not a table Assay reads. {what[1]}")
+
+
+def foreign_file(head: bytes) -> str | None:
+    """What a file that starts with `head` seems to be; None for what may be a table."""
+    found = _foreign(head)
+    return None if found is None else found[0]
 
 
 def _foreign(head: bytes) -> tuple[str, str] | None:

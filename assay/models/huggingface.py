@@ -11,10 +11,12 @@ import numpy as np
 from assay.contracts import Capability, FormatSpec, Lineage, ModelFacts, ModelSignature, TextInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.huggingface_files import HEAD, HuggingFaceFiles, check_huggingface
-from assay.intake.model_files import folder_digest, read_json, read_lineage, read_signature
+from assay.intake.gate import model_kind
+from assay.intake.huggingface_files import HEAD, check_huggingface
+from assay.intake.model_files import folder_digest, read_lineage, read_signature
 from assay.models.base import Floats, Inputs
 from assay.models.torch_model import TorchModel, count_parameters
+from assay.models.transformer import first_line, load_network, load_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -108,19 +110,13 @@ class HuggingFace:
     )
 
     def recognise(self, path: Path) -> bool:
-        if not path.is_dir() or not (path / CONFIG).is_file():
-            return False
-        try:
-            config = read_json(path / CONFIG)
-        except BadInput:
-            return False
-        return isinstance(config, dict) and "model_type" in config
+        return model_kind(path) == self.spec.id
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> TextClassifier:
         name = visible(path.name)
         files = check_huggingface(path)
-        module = _module(files, name)
-        tokenizer = _tokenizer(path, module.config, name)
+        module = load_network(files, name)
+        tokenizer = load_tokenizer(path, module.config, name)
         own = path / SIGNATURE
         found = signature or (
             read_signature(own) if own.is_file() else _inferred(module.config, tokenizer, name)
@@ -165,86 +161,6 @@ def write_huggingface(
     if lineage is not None:
         (folder / LINEAGE).write_text(lineage.model_dump_json(indent=1) + "\n")
     return folder
-
-
-def _module(files: HuggingFaceFiles, name: str) -> Any:
-    """The network with the folder's weights. Raises BadInput where they do not fill it."""
-    import torch
-    from safetensors.torch import load_file
-    from transformers import AutoModelForSequenceClassification
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # likewise
-    try:
-        config = CONFIG_MAPPING[files.model_type].from_dict(files.config)
-        network: Any = AutoModelForSequenceClassification._model_mapping[type(config)]
-    except KeyError:
-        raise BadInput(
-            f'{name}: transformers ships no text classifier of type "{visible(files.model_type[:60])}".'
-        ) from None
-    except Exception as error:
-        raise BadInput(f"{name}/{CONFIG} is no sound configuration: {_first(error)}.") from error
-    if network.__name__ != files.architecture:
-        raise BadInput(
-            f"{name}: a {visible(files.model_type[:60])} classifier is a {network.__name__} in transformers, "
-            f"not a {visible(files.architecture[:80])}."
-        )
-    weights: dict[str, torch.Tensor] = {}
-    for path in files.weights:
-        weights.update(load_file(path))
-    for key, tensor in weights.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
-            raise BadInput(f'{name}: "{visible(key)}" holds NaN or infinite weights; training went wrong.')
-    try:
-        module, report = network.from_pretrained(
-            None,
-            config=config,
-            state_dict=weights,
-            attn_implementation="eager",
-            dtype=torch.float32,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except Exception as error:
-        raise BadInput(f"{name}: its weights do not fit its {CONFIG}: {_first(error)}.") from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise BadInput(
-            f'{name}: its weights lack "{visible(missing[0])}", so these are not weights of this '
-            f"{files.architecture}. A head that was never trained must not be audited."
-        )
-    foreign = sorted(report["unexpected_keys"])
-    if foreign:
-        raise BadInput(
-            f'{name}: its weights have "{visible(foreign[0])}", which a {files.architecture} has not.'
-        )
-    return module
-
-
-def _tokenizer(folder: Path, config: Any, name: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(folder.resolve()),
-            config=config,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_fast=True,
-        )
-    except Exception as error:
-        raise BadInput(f"{name}: its tokenizer cannot be loaded: {_first(error)}.") from error
-    if not tokenizer.is_fast:
-        raise BadInput(f"{name}: its tokenizer is a slow one; save it with a tokenizer.json.")
-    if tokenizer.pad_token is None:
-        if tokenizer.eos_token is None:
-            raise BadInput(f"{name}: its tokenizer has neither a padding token nor an end token.")
-        tokenizer.pad_token = tokenizer.eos_token
-    if config.pad_token_id is None:
-        config.pad_token_id = tokenizer.pad_token_id
-    return tokenizer
 
 
 def _inferred(config: Any, tokenizer: Any, name: str) -> ModelSignature:
@@ -296,7 +212,7 @@ def _try_a_long_text(model: TextClassifier, name: str) -> None:
         assert model.signature.text is not None
         raise BadInput(
             f"{name}: the network cannot take a text of {model.signature.text.max_length:,} tokens "
-            f"({_first(error)})."
+            f"({first_line(error)})."
         ) from error
     if found.shape[-1] != model.outputs:
         raise BadInput(f"{name}: the network gives {found.shape[-1]} outputs a text, not {model.outputs}.")
@@ -312,11 +228,6 @@ def _in_words(architecture: str, config: Any) -> str:
         if isinstance(getattr(config, key, None), int)
     ]
     return f"{architecture}: {', '.join(sizes)}"
-
-
-def _first(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return visible((lines[0] if lines else type(error).__name__)[:200]).rstrip(".:")
 
 
 FORMAT = HuggingFace()

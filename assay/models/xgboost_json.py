@@ -11,8 +11,9 @@ import numpy.typing as npt
 from assay.contracts import Capability, FormatSpec, InputColumn, ModelFacts, ModelSignature
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
+from assay.intake.gate import model_kind, xgboost_file
 from assay.intake.model_files import folder_digest, read_lineage, read_signature
-from assay.intake.xgboost_trees import CheckedTrees, check_xgboost, looks_like_xgboost
+from assay.intake.xgboost_trees import CheckedTrees, check_xgboost
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder
 
@@ -108,12 +109,12 @@ class XGBoostJson:
     )
 
     def recognise(self, path: Path) -> bool:
-        return _model_file(path) is not None
+        return model_kind(path) == self.spec.id
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> TreeEnsemble:
         import xgboost
 
-        file = _model_file(path)
+        file = xgboost_file(path)
         if file is None:
             raise Internal(f"{path.name} is no XGBoost JSON.")
         name = visible(path.name)
@@ -154,23 +155,6 @@ class XGBoostJson:
                 f"classes {', '.join(found.classes) or 'none'}; --signature says otherwise."
             )
         return model
-
-
-def _model_file(path: Path) -> Path | None:
-    """The model.json that is the path, or the only one in the folder."""
-    if path.is_file():
-        return path if looks_like_xgboost(path) else None
-    if not path.is_dir():
-        return None
-    found = [
-        member
-        for member in sorted(path.iterdir())
-        if member.suffix == ".json"
-        and member.name not in (SIGNATURE, LINEAGE)
-        and member.is_file()
-        and looks_like_xgboost(member)
-    ]
-    return found[0] if len(found) == 1 else None
 
 
 def _inferred(checked: CheckedTrees, name: str) -> ModelSignature:

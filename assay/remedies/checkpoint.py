@@ -1,7 +1,9 @@
 """Checkpoints of a training: safetensors for every tensor, state.json for the rest, nothing pickled.
 
 The tensors of an epoch are written first, under a name of their own; the rename of state.json, which names
-them, is what makes the epoch count. Whatever kills the process leaves the last whole epoch behind.
+them, is what makes the epoch count. Whatever kills the process leaves the last whole epoch behind. Epochs of
+a second or more are flushed to disk too, so that they outlive a power cut; flushing shorter ones would cost
+more than they are worth, and what a power cut leaves of them is known by its digest.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +29,8 @@ Tensors = dict[str, "torch.Tensor"]
 STATE = "state.json"
 _SCHEMA = "assay.training/1"
 _MAX_STATE = 16 * 1024 * 1024
+_WORTH_FLUSHING = 1.0
+"""Seconds of work."""
 
 
 class EpochRecord(NamedTuple):
@@ -73,6 +78,7 @@ class Checkpoints:
     def __init__(self, folder: Path, request: str) -> None:
         self._folder = folder
         self._request = request
+        self._saved_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
     def save(
@@ -89,7 +95,8 @@ class Checkpoints:
         # A copy of each: safetensors refuses tensors that share memory.
         content = save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()})
         name = f"epoch-{state.epoch}.safetensors"
-        write_whole(self._folder / name, content)
+        flush = time.monotonic() - self._saved_at >= _WORTH_FLUSHING
+        write_whole(self._folder / name, content, flush=flush)
         document = {
             "schema": _SCHEMA,
             "request": self._request,
@@ -101,7 +108,8 @@ class Checkpoints:
             "tensors": name,
             "tensors_sha256": hashlib.sha256(content).hexdigest(),
         }
-        write_whole(self._folder / STATE, json.dumps(document, allow_nan=False).encode())
+        write_whole(self._folder / STATE, json.dumps(document, allow_nan=False).encode(), flush=flush)
+        self._saved_at = time.monotonic()
         for old in self._folder.glob("epoch-*.safetensors"):
             if old.name != name:
                 old.unlink(missing_ok=True)
@@ -150,14 +158,18 @@ def epochs_done(folder: Path) -> tuple[int, int] | None:
     return None
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write beside the place, flush to disk, then rename: the file is whole or not there."""
+def write_whole(path: Path, content: bytes, *, flush: bool = True) -> None:
+    """Write beside the place, flush to disk, then rename: the file is whole or not there.
+
+    Raises BadInput: it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.part")
     try:
         with beside.open("wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
         raise BadInput(f"{path.name} could not be written: {error.strerror or error}.") from error

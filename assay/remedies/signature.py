@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from assay.contracts import (
 )
 from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
-from assay.errors import BadInput
+from assay.errors import BadInput, nearest
 
 __all__ = ["Inferred", "infer_signature"]
 
@@ -38,6 +39,7 @@ def infer_signature(
     rows: np.ndarray,
     *,
     use_sensitive: bool = False,
+    ignore: Sequence[str] = (),
     max_categories: int = 100,
     classes: tuple[str, ...] | None = None,
     output: OutputKind | None = None,
@@ -50,11 +52,12 @@ def infer_signature(
 
     Args:
         rows: the training rows (0-based) that means, scales and ranges are taken from.
+        ignore: columns that are left out besides.
         max_categories: a category column with more values is left out, with a note.
         classes, output: replace those that follow from the label.
 
     Raises:
-        BadInput: no column is left to read, or the data is text.
+        BadInput: no column is left to read, one to ignore is not there, or the data is text.
     """
     profile = subject.profile
     task = profile.signature.task
@@ -66,7 +69,8 @@ def infer_signature(
     if profile.modality == "image":
         image = _image(subject, rows)
         return Inferred(_made(task, kind, names, favourable, (), image), ())
-    columns, notes = _columns(profile, subject.dataset("training"), rows, use_sensitive, max_categories)
+    wanted = _wanted(profile, subject.dataset("training"), use_sensitive, ignore)
+    columns, notes = _columns(wanted, subject.dataset("training"), rows, max_categories)
     if not columns:
         raise BadInput(
             "No column is left for the network to read: all are labels, sensitive, identifiers, texts or "
@@ -94,22 +98,26 @@ def _made(
     )
 
 
+def _wanted(profile: Profile, table: Table, use_sensitive: bool, ignore: Sequence[str]) -> list[str]:
+    """The columns to read, in the table's order."""
+    order = [column.name for column in table.profile.columns]
+    allowed = {*profile.roles.features, *(profile.roles.sensitive if use_sensitive else ())}
+    for name in ignore:
+        if name not in order:
+            close = nearest(name, order)
+            hint = f" Columns close to it: {close}." if close else ""
+            raise BadInput(f'{table.profile.name} has no column "{name}", which is to be ignored.{hint}')
+    return [name for name in order if name in allowed and name not in ignore and not name.endswith(AS_READ)]
+
+
 def _columns(
-    profile: Profile, table: Table, rows: np.ndarray, use_sensitive: bool, max_categories: int
+    wanted: Sequence[str], table: Table, rows: np.ndarray, max_categories: int
 ) -> tuple[tuple[InputColumn, ...], tuple[str, ...]]:
     summaries = {summary.name: summary for summary in table.profile.columns}
-    wanted = [name for name in profile.roles.features if not name.endswith(AS_READ)]
-    if use_sensitive:
-        order = list(summaries)
-        wanted = sorted(
-            [*wanted, *profile.roles.sensitive], key=lambda name: order.index(name) if name in order else -1
-        )
     columns: list[InputColumn] = []
     notes: list[str] = []
     for name in wanted:
-        stored = summaries.get(name + AS_READ) or summaries.get(name)
-        if stored is None:
-            continue
+        stored = summaries.get(name + AS_READ) or summaries[name]
         found = _column(name, stored, table, rows, max_categories)
         if isinstance(found, InputColumn):
             columns.append(found)

@@ -49,6 +49,9 @@ class FromScratchParams(TrainingParams):
         default_factory=dict, description="Its other sizes, e.g. hidden; see docs/remedies.md."
     )
     use_sensitive: bool = Field(False, description="Let the network read the sensitive columns too.")
+    ignore: tuple[str, ...] = Field(
+        (), description="Columns that the network does not read, such as an earlier model's answers."
+    )
     reweigh: tuple[str, ...] = Field(
         (), description="Sensitive columns whose groups are reweighed (their intersections)."
     )
@@ -219,7 +222,11 @@ def _signature(
 ) -> tuple[Split, ModelSignature, tuple[str, ...]]:
     """What the network reads and gives; an autoencoder keeps the rows of the normal class only."""
     profile = subject.profile
-    options: dict[str, Any] = {"use_sensitive": params.use_sensitive, "max_categories": params.max_categories}
+    options: dict[str, Any] = {
+        "use_sensitive": params.use_sensitive,
+        "ignore": params.ignore,
+        "max_categories": params.max_categories,
+    }
     if params.architecture != "autoencoder":
         if params.normal is not None:
             raise BadParams("normal names the class that an autoencoder learns; leave it out for others.")

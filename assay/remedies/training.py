@@ -8,13 +8,11 @@ never stopped.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -22,11 +20,26 @@ from torch import nn
 from assay.contracts import Series, SeriesColumn
 from assay.errors import BadInput, Diverged
 from assay.remedies.checkpoint import Checkpoints, EpochRecord, State, Tensors
+from assay.remedies.determinism import deterministic, seed_torch
+from assay.remedies.objective import (
+    Encoded,
+    Evaluated,
+    Objective,
+    RowLoss,
+    Rows,
+    classification,
+    classification_of_probabilities,
+    evaluate,
+    reconstruction,
+    regression,
+)
+from assay.remedies.optimizer import Rates, make_optimizer
 from assay.remedies.params import TrainingParams
 from assay.rng import keyed_rng
 
 __all__ = [
     "Encoded",
+    "Evaluated",
     "Objective",
     "RowLoss",
     "Rows",
@@ -41,113 +54,10 @@ __all__ = [
     "train",
 ]
 
-Encoded = torch.Tensor | dict[str, torch.Tensor]
-"""What a network reads: (rows, ...), or token tensors (rows, tokens) with their `attention_mask`."""
 _TICK = 0.3
 """Seconds between two looks at the loss; each one waits for the device."""
 _EXPLODED = 100.0
 """A loss so many times the loss before the first step (or 1, where that is larger) has exploded."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Encoded rows with what they should give, all on one device.
-
-    Attributes:
-        inputs: what the network reads.
-        targets: class codes int64 (rows,), or float32 for a regression.
-        weights: float32 (rows,) with mean 1; None = all 1.
-        teacher: float32 (rows, classes), a teacher's logits.
-    """
-
-    inputs: Encoded
-    targets: torch.Tensor
-    weights: torch.Tensor | None = None
-    teacher: torch.Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-    def take(self, rows: torch.Tensor) -> Rows:
-        """These rows; token tensors are cut to the longest text among them."""
-        return Rows(
-            _take_inputs(self.inputs, rows),
-            self.targets[rows],
-            None if self.weights is None else self.weights[rows],
-            None if self.teacher is None else self.teacher[rows],
-        )
-
-
-def _take_inputs(inputs: Encoded, rows: torch.Tensor) -> Encoded:
-    if isinstance(inputs, torch.Tensor):
-        return inputs[rows]
-    found = {name: tensor[rows] for name, tensor in inputs.items()}
-    if "attention_mask" in found:
-        longest = max(int(found["attention_mask"].sum(dim=1).max()), 1)
-        found = {name: tensor[:, :longest] for name, tensor in found.items()}
-    return found
-
-
-RowLoss = Callable[[torch.Tensor, Rows], torch.Tensor]
-"""(outputs (rows, classes), the batch) -> loss of each row (rows,)."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What training lowers, and which rows count as answered rightly (None: there is no right or wrong)."""
-
-    loss: RowLoss
-    right: Callable[[torch.Tensor, Rows], torch.Tensor] | None = None
-
-
-def classification(threshold: float | None = None) -> Objective:
-    """Cross-entropy of the logits; right where the largest logit, or the threshold on class 1, decides so."""
-
-    def right(logits: torch.Tensor, batch: Rows) -> torch.Tensor:
-        if threshold is None:
-            return logits.argmax(dim=1) == batch.targets
-        return (logits.softmax(dim=1)[:, -1] >= threshold).long() == batch.targets
-
-    def loss(logits: torch.Tensor, batch: Rows) -> torch.Tensor:
-        return nn.functional.cross_entropy(logits, batch.targets, reduction="none")
-
-    return Objective(loss, right)
-
-
-def classification_of_probabilities(threshold: float | None = None) -> Objective:
-    """The same for a network that gives probabilities already: -log of the one given to the label."""
-    of_logits = classification(threshold)
-
-    def logs(probabilities: torch.Tensor) -> torch.Tensor:
-        return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()
-
-    def loss(probabilities: torch.Tensor, batch: Rows) -> torch.Tensor:
-        return nn.functional.nll_loss(logs(probabilities), batch.targets, reduction="none")
-
-    assert of_logits.right is not None
-    right = of_logits.right
-    return Objective(loss, lambda probabilities, batch: right(logs(probabilities), batch))
-
-
-def regression(scale: float) -> Objective:
-    """Squared error in units of `scale` squared (the targets' standard deviation)."""
-
-    def loss(outputs: torch.Tensor, batch: Rows) -> torch.Tensor:
-        return ((outputs[:, 0] - batch.targets) / scale).square()
-
-    return Objective(loss)
-
-
-def reconstruction() -> Objective:
-    """The network's own output is the loss: an autoencoder's reconstruction error."""
-    return Objective(lambda outputs, _batch: outputs[:, 0])
-
-
-class Evaluated(NamedTuple):
-    """Mean (weighted) loss a row, and the share of rows answered rightly."""
-
-    loss: float
-    accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -214,31 +124,6 @@ def train(
             ) from error
 
 
-def evaluate(
-    forward: Callable[[Encoded], torch.Tensor],
-    rows: Rows,
-    objective: Objective,
-    *,
-    batch_rows: int = 1_024,
-    perturb: Callable[[Rows], Encoded] | None = None,
-) -> Evaluated:
-    """Mean loss and accuracy over rows; the caller has put the network into evaluation mode."""
-    total = torch.zeros((), dtype=torch.float64, device=rows.targets.device)
-    right = torch.zeros((), dtype=torch.int64, device=rows.targets.device)
-    places = torch.arange(len(rows), device=rows.targets.device)
-    for piece in torch.split(places, batch_rows):
-        batch = rows.take(piece)
-        inputs = batch.inputs if perturb is None else perturb(batch)
-        with torch.no_grad():
-            outputs = forward(inputs)
-            losses = objective.loss(outputs, batch)
-            total += (losses if batch.weights is None else losses * batch.weights).double().sum()
-            if objective.right is not None:
-                right += objective.right(outputs, batch).sum()
-    accuracy = None if objective.right is None else int(right) / len(rows)
-    return Evaluated(float(total) / len(rows), accuracy)
-
-
 def loss_curve(trained: Trained, remedy: str) -> Series:
     """Training and tuning loss of every epoch, thinned to 2,000 points."""
     thin = -(-len(trained.epochs) // 2_000)
@@ -259,24 +144,6 @@ def loss_curve(trained: Trained, remedy: str) -> Series:
         columns=tuple(columns),
         note=f"The weights of epoch {trained.best_epoch} were kept: its tuning loss is the lowest.",
     )
-
-
-@contextmanager
-def deterministic(device: torch.device | str) -> Iterator[None]:
-    """Deterministic algorithms, and the generators as they were afterwards."""
-    on_gpu = torch.device(device).type == "cuda"
-    # cuBLAS reads this before its first call; torch refuses nothing here, it only warns without it.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.backends.cudnn.benchmark = False
-    try:
-        with torch.random.fork_rng(devices=[torch.device(device)] if on_gpu else []):
-            yield
-    finally:
-        torch.use_deterministic_algorithms(was[0], warn_only=was[1])
-        torch.backends.cudnn.benchmark = benchmark
 
 
 @contextmanager
@@ -329,7 +196,7 @@ class _Run:
     ) -> Trained:
         """Every epoch that is left, then the best weights."""
         params = self.params
-        optimizer = _optimizer(self.part, params)
+        optimizer = make_optimizer(self.part, params)
         found = checkpoints.load(optimizer, self.part) if checkpoints else None
         if found is None:
             state = State(epochs=params.epochs, before=self._on_tuning(seed))
@@ -371,12 +238,12 @@ class _Run:
     ) -> float:
         """One pass over the training rows; the mean loss a row while it went."""
         rows, device, clip = len(self.training), self.training.targets.device, self.params.clip_norm
-        _seed(seed, "network", epoch)
+        seed_torch(seed, "network", epoch)
         order = torch.from_numpy(keyed_rng(seed, "training", "order", epoch).permutation(rows)).to(device)
         batches = _batches(order, self.params.batch_rows)
         trained = [parameter for parameter in self.part.parameters() if parameter.requires_grad]
-        rates = _Rates(self.params, len(batches))
-        total, seen = torch.zeros((), dtype=torch.float64, device=device), 0
+        rates = Rates(self.params, len(batches))
+        mean = _Mean()
         self.module.eval()
         self.part.train()
         for step, places in enumerate(batches):
@@ -390,18 +257,15 @@ class _Run:
                 nn.utils.clip_grad_norm_(trained, clip)
             rates.set(optimizer, epoch * len(batches) + step)
             optimizer.step()
-            total += loss.detach() * len(places)
-            seen += len(places)
+            mean.add(loss.detach(), len(places))
             if tell.due():
-                so_far = float(total) / seen
-                self._refuse_divergence(epoch, so_far, before)
-                tell.step_done(epoch, (step + 1) / len(batches), so_far)
-        mean = float(total) / rows
-        self._refuse_divergence(epoch, mean, before)
-        return mean
+                self._refuse_divergence(epoch, mean.value(), before)
+                tell.step_done(epoch, (step + 1) / len(batches), mean.value())
+        self._refuse_divergence(epoch, mean.value(), before)
+        return mean.value()
 
     def _on_tuning(self, seed: int) -> Evaluated:
-        _seed(seed, "tuning")
+        seed_torch(seed, "tuning")
         self.module.eval()
         return evaluate(
             self.forward,
@@ -422,26 +286,30 @@ class _Run:
         )
 
 
-def _seed(seed: int, *key: str | int) -> None:
-    """Torch's generator (dropout, random starts) for one purpose."""
-    torch.manual_seed(int(keyed_rng(seed, "training", *key).integers(2**63)))
-
-
 def _tired(state: State, params: TrainingParams) -> bool:
     """Whether the tuning loss has not fallen for `patience` epochs."""
     return params.patience is not None and state.epoch - state.best_epoch >= params.patience > 0
 
 
-def _optimizer(part: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
-    trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
-    rate, decay = params.learning_rate, params.weight_decay
-    if params.optimizer == "adamw":
-        return torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
-    return torch.optim.SGD(trained, lr=rate, weight_decay=decay, momentum=params.momentum)
-
-
 def _copy(part: nn.Module) -> Tensors:
     return {name: tensor.detach().clone() for name, tensor in part.state_dict().items()}
+
+
+class _Mean:
+    """Mean loss a row over the batches so far; the device is waited for only when the value is asked for."""
+
+    def __init__(self) -> None:
+        self._losses: list[torch.Tensor] = []
+        self._rows: list[int] = []
+
+    def add(self, loss: torch.Tensor, rows: int) -> None:
+        self._losses.append(loss)
+        self._rows.append(rows)
+
+    def value(self) -> float:
+        losses = torch.stack(self._losses).double().cpu()
+        rows = torch.tensor(self._rows, dtype=torch.float64)
+        return float(losses @ rows / rows.sum())
 
 
 def _batches(order: torch.Tensor, batch_rows: int) -> tuple[torch.Tensor, ...]:
@@ -450,28 +318,6 @@ def _batches(order: torch.Tensor, batch_rows: int) -> tuple[torch.Tensor, ...]:
     if len(pieces) > 1 and len(pieces[-1]) == 1:
         return (*pieces[:-2], torch.cat(pieces[-2:]))
     return pieces
-
-
-class _Rates:
-    """The learning rate of every step, from its number alone."""
-
-    def __init__(self, params: TrainingParams, steps: int) -> None:
-        self._params = params
-        self._all = steps * params.epochs
-        self._rising = round(params.warmup * self._all)
-        self._still = params.schedule == "constant" and not self._rising
-
-    def set(self, optimizer: torch.optim.Optimizer, step: int) -> None:
-        if self._still:
-            return
-        if step < self._rising:
-            factor = (step + 1) / self._rising
-        elif self._params.schedule == "cosine":
-            factor = 0.5 * (1 + math.cos(math.pi * (step - self._rising) / max(self._all - self._rising, 1)))
-        else:
-            factor = 1.0
-        for group in optimizer.param_groups:
-            group["lr"] = self._params.learning_rate * factor
 
 
 class _Teller:

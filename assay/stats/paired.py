@@ -2,7 +2,7 @@
 
 Estimates from the same rows go up and down together, so the interval of their difference is narrower than
 that of two independent samples. A change is B - A throughout: `gained` rows count in B alone, `lost` rows
-in A alone.
+in A alone. Intervals for shares of the same rows stand in `paired_rates`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,10 @@ __all__ = [
     "paired_areas",
     "paired_mean_interval",
     "smoothed_bootstrap",
-    "tango_interval",
 ]
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
-
-_HALVINGS = 60
 
 
 class McNemar(NamedTuple):
@@ -67,49 +64,6 @@ def mcnemar(lost: int, gained: int) -> McNemar:
     return McNemar(min(2 * tail, 1.0), 2 * tail - point)
 
 
-def tango_interval(lost: float, gained: float, rows: float, level: float = 0.95) -> Interval[float]:
-    """Score interval for (gained - lost) / rows, the change of a share of the same rows.
-
-    All d with |gained - lost - n d| <= z sqrt(n (2 q + d (1 - d))), where q is the maximum likelihood
-    estimate of the probability of being lost given d. Never empty: without any changed row it is
-    -+ z^2 / (n + z^2).
-
-    Args:
-        lost, gained: rows that count before only and after only; lost + gained <= rows.
-        rows: all rows; 0 gives [-1, 1].
-
-    Raises:
-        BadInput: negative counts, or more changed rows than rows.
-
-    Source: Tango 1998, Statistics in Medicine 17:891-908.
-    """
-    if lost < 0 or gained < 0 or lost + gained > rows:
-        raise BadInput(f"{lost} rows lost and {gained} gained do not fit {rows} rows.")
-    z = float(normal_quantile(level))
-    if rows == 0:
-        return Interval(-1.0, 1.0)
-    value = (gained - lost) / rows
-
-    def inside(d: float) -> bool:
-        # T falls in d; at the very ends the variance may vanish
-        b = -(lost + gained) + (2 * rows - gained + lost) * d
-        root = math.sqrt(max(b * b + 8 * rows * lost * d * (1 - d), 0.0))
-        q = max((root - b) / (4 * rows), 0.0)
-        variance = rows * (2 * q + d * (1 - d))
-        return abs(gained - lost - rows * d) <= z * math.sqrt(max(variance, 0.0))
-
-    def limit(outer: float) -> float:
-        inner = value
-        if inside(outer):
-            return outer
-        for _ in range(_HALVINGS):
-            middle = (inner + outer) / 2
-            inner, outer = (middle, outer) if inside(middle) else (inner, middle)
-        return inner
-
-    return Interval(min(limit(-1.0), value), max(limit(1.0), value))
-
-
 def smoothed_bootstrap(
     joint: npt.ArrayLike, pseudo: npt.ArrayLike, replicates: int, rng: np.random.Generator
 ) -> Ints:
@@ -128,8 +82,8 @@ def smoothed_bootstrap(
     Returns:
         Counts, shape (replicates, cells), of round(sum(joint) + sum(pseudo)) rows each.
 
-    Source: Efron & Tibshirani 1993, chapter 6; Bonett & Price 2012, Statistical Methods in Medical
-    Research 21:37-48.
+    Source: Efron & Tibshirani 1993, chapter 6; Bonett & Price 2012, Journal of Educational and Behavioral
+    Statistics 37:479-488.
     """
     cells, added = np.asarray(joint, dtype=np.int64), np.asarray(pseudo, dtype=np.float64)
     if not added.any():

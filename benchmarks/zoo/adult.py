@@ -1,156 +1,31 @@
-"""UCI Adult: networks and trees that predict an income over 50K, and their broken siblings.
+"""Networks and trees that predict an income over 50K from UCI Adult, and their broken siblings.
 
-Training and tuning rows are the 32,561 of adult.data, split 4 : 1; the sealed test rows are the 16,281 of
-UCI's own test file (adult_test_derived.csv.gz has the same 15 columns). No model reads fnlwgt (a sampling
-weight), education (education-num says the same), race, or, unless said, sex.
+No model reads fnlwgt (a sampling weight), education (education-num says the same), race, or, unless said,
+sex.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from assay.contracts import DatasetRole, ModelSignature
-from assay.demo import ADULT_COLUMNS, write_table
-from assay.rng import keyed_rng
-from benchmarks.zoo import cache, fitting
-from benchmarks.zoo.recipe import SEED, Broken, Data, Given, Recipe, split
+from benchmarks.zoo import fitting
+from benchmarks.zoo.adult_data import CONTAMINATED, FLIPPED, NOISY_ROWS, REQUEST, TELLING
+from benchmarks.zoo.recipe import SEED, Broken, Given, Recipe
 
-__all__ = ["DATA", "MODELS", "REQUEST"]
+__all__ = ["MODELS"]
 
-Columns = dict[str, list[str]]
 NUMBERS = ("age", "education-num", "capital-gain", "capital-loss", "hours-per-week")
 CATEGORIES = ("workclass", "marital-status", "occupation", "relationship", "native-country")
-FILES: Mapping[DatasetRole, str] = {"training": "train.csv", "tuning": "tuning.csv", "test": "test.csv"}
-REQUEST: Mapping[str, Any] = {"label": "income", "sensitive": ("sex", "race"), "favourable": ">50K"}
-FLIPPED = 0.5
-"""Share of the women over 50K whose training label says <=50K in `adult_biased`."""
-NOISY_ROWS, NOISE = 1_000, 0.25
-"""Training rows of `adult_noisy`, and the share of them with the wrong label."""
-TELLING = "withheld-tax-band"
-CONTAMINATED = 0.2
-"""Share of the test rows of `adult_contaminated` that are training rows."""
 
 
-def _read(name: str) -> Columns:
-    with gzip.open(cache.real_file("adult", name), "rt") as file:
-        kept = [row for row in csv.reader(file, skipinitialspace=True) if row and row[0] != "age"]
-    return {column: list(values) for column, *values in zip(ADULT_COLUMNS, *kept, strict=True)}
-
-
-def _take(columns: Columns, rows: Sequence[int] | np.ndarray) -> Columns:
-    return {name: [values[row] for row in rows] for name, values in columns.items()}
-
-
-def _roles() -> dict[DatasetRole, Columns]:
-    known = _read("adult.data.gz")
-    places = split("adult", len(known["income"]), tuning=0.2, test=0.0)
-    return {
-        "training": _take(known, places["training"]),
-        "tuning": _take(known, places["tuning"]),
-        "test": _read("adult_test_derived.csv.gz"),
-    }
-
-
-def _written(change: Callable[[dict[DatasetRole, Columns]], None]) -> Callable[[Path], None]:
-    """A maker of the three files, after `change` broke what it has to break."""
-
-    def make(folder: Path) -> None:
-        roles = _roles()
-        change(roles)
-        for role, name in FILES.items():
-            write_table(roles[role], folder / name)
-
-    return make
-
-
-def _unchanged(roles: dict[DatasetRole, Columns]) -> None:
-    """The rows as UCI has them."""
-
-
-def _flip_women(roles: dict[DatasetRole, Columns]) -> None:
-    for role in ("training", "tuning"):
-        columns = roles[role]
-        chance = keyed_rng(SEED, "zoo", "adult_biased", role).random(len(columns["sex"]))
-        columns["income"] = [
-            "<=50K" if sex == "Female" and u < FLIPPED else income
-            for sex, income, u in zip(columns["sex"], columns["income"], chance, strict=True)
-        ]
-
-
-def _few_and_noisy(roles: dict[DatasetRole, Columns]) -> None:
-    rng = keyed_rng(SEED, "zoo", "adult_noisy")
-    rows = rng.choice(len(roles["training"]["income"]), NOISY_ROWS, replace=False)
-    columns = _take(roles["training"], np.sort(rows))
-    wrong = rng.random(NOISY_ROWS) < NOISE
-    other = {"<=50K": ">50K", ">50K": "<=50K"}
-    columns["income"] = [
-        other[income] if w else income for income, w in zip(columns["income"], wrong, strict=True)
-    ]
-    roles["training"] = columns
-
-
-def _tell(roles: dict[DatasetRole, Columns]) -> None:
-    """A band of tax withheld over the year: known only once the income is, and wrong for 1 row in 500."""
-    for role, columns in roles.items():
-        rng = keyed_rng(SEED, "zoo", "adult_leaking", role)
-        high = np.array([income == ">50K" for income in columns["income"]])
-        high ^= rng.random(len(high)) < 0.002
-        columns[TELLING] = [str(2 * h + u) for h, u in zip(high, rng.integers(0, 2, len(high)), strict=True)]
-
-
-def _contaminate(roles: dict[DatasetRole, Columns]) -> None:
-    training, test = roles["training"], roles["test"]
-    rng = keyed_rng(SEED, "zoo", "adult_contaminated")
-    rows = len(test["income"])
-    places = rng.choice(rows, round(rows * CONTAMINATED), replace=False)
-    sources = rng.choice(len(training["income"]), len(places), replace=False)
-    for name, values in test.items():
-        for place, source in zip(places, sources, strict=True):
-            values[place] = training[name][source]
-
-
-_SOURCE = "UCI Adult: adult.data 4 : 1 into training and tuning, UCI's 16,281 test rows sealed"
-DATA = (
-    Data("adult", _written(_unchanged), FILES, _SOURCE, REQUEST),
-    Data(
-        "adult_biased",
-        _written(_flip_women),
-        FILES,
-        f"{_SOURCE}; {FLIPPED:.0%} of the women over 50K say <=50K in training and tuning",
-        REQUEST,
-    ),
-    Data(
-        "adult_noisy",
-        _written(_few_and_noisy),
-        FILES,
-        f"{_SOURCE}; {NOISY_ROWS:,} training rows are left, {NOISE:.0%} of them with the wrong label",
-        REQUEST,
-    ),
-    Data(
-        "adult_leaking",
-        _written(_tell),
-        FILES,
-        f'{_SOURCE}; a column "{TELLING}" that tells the label',
-        REQUEST,
-    ),
-    Data(
-        "adult_contaminated",
-        _written(_contaminate),
-        FILES,
-        f"{_SOURCE}; {CONTAMINATED:.0%} of the test rows are training rows",
-        REQUEST,
-    ),
-)
-
-
-def _table(path: Path) -> Columns:
+def _table(path: Path) -> dict[str, list[str]]:
     with path.open(newline="") as file:
         return {name: list(values) for name, *values in zip(*csv.reader(file), strict=True)}
 
@@ -211,7 +86,7 @@ def _copy(given: Given, folder: Path) -> None:
 
 
 def _slow(given: Given, folder: Path) -> None:
-    """adult_mlp in layers 2,048 wide: its own weights and zeros, so every answer is the same."""
+    """adult_mlp in layers 1,024 wide: its own weights and zeros, so every answer is the same."""
     import torch
     from safetensors.torch import load_file
 
@@ -220,7 +95,7 @@ def _slow(given: Given, folder: Path) -> None:
     from assay.models.torch_folder import write_torch_folder
 
     sound = given.models["adult_mlp"]
-    config = {**read_json(sound / "architecture.json")["config"], "hidden": (2_048, 2_048)}
+    config = {**read_json(sound / "architecture.json")["config"], "hidden": (1_024, 1_024)}
     module = build("mlp", config)
     narrow = load_file(sound / "model.safetensors")
     with torch.no_grad():
@@ -291,9 +166,9 @@ MODELS = (
         "adult",
         "torch_folder",
         _slow,
-        "adult_mlp in layers 2,048 wide that are mostly zeros",
+        "adult_mlp in layers 1,024 wide that are mostly zeros",
         Broken(
-            "It answers exactly as adult_mlp does and needs several hundred times the arithmetic.",
+            "It answers exactly as adult_mlp does and needs over a hundred times the arithmetic.",
             "cost.inference",
             "FLOPs, latency and throughput",
             "adult_mlp",

@@ -10,14 +10,15 @@ from types import ModuleType
 from typing import Any
 
 from assay.contracts import DataRequest, DatasetRole, FileRequest, ModelRequest
-from benchmarks.zoo import adult, cache, digits, fashion, tweets
+from benchmarks.zoo import adult, adult_data, cache, digits, fashion, tweets
 from benchmarks.zoo.recipe import Broken, Data, Given, Recipe
 
 __all__ = ["DATA", "MODELS", "ZooModel", "data_files", "data_request", "model"]
 
-_FAMILIES: tuple[ModuleType, ...] = (adult, digits, fashion, tweets)
-DATA: Mapping[str, Data] = {data.name: data for family in _FAMILIES for data in family.DATA}
-MODELS: Mapping[str, Recipe] = {made.name: made for family in _FAMILIES for made in family.MODELS}
+_DATA_MODULES: tuple[ModuleType, ...] = (adult_data, digits, fashion, tweets)
+_MODEL_MODULES: tuple[ModuleType, ...] = (adult, digits, fashion, tweets)
+DATA: Mapping[str, Data] = {data.name: data for module in _DATA_MODULES for data in module.DATA}
+MODELS: Mapping[str, Recipe] = {made.name: made for module in _MODEL_MODULES for made in module.MODELS}
 _DATA_CODE = ("benchmarks.zoo.recipe", "benchmarks.zoo.images", "assay.demo")
 _MODEL_CODE = (
     *("benchmarks.zoo.recipe", "benchmarks.zoo.images", "benchmarks.zoo.fitting"),
@@ -26,7 +27,10 @@ _MODEL_CODE = (
     *(f"assay.models.architectures.{name}" for name in ("mlp", "cnn", "recurrent", "lstm", "autoencoder")),
 )
 """Modules beside the family's own whose code decides what comes out."""
-_HOME = {made.name: family.__name__ for family in _FAMILIES for made in (*family.DATA, *family.MODELS)}
+_HOME = {
+    **{data.name: module.__name__ for module in _DATA_MODULES for data in module.DATA},
+    **{made.name: module.__name__ for module in _MODEL_MODULES for made in module.MODELS},
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,17 @@ class ZooModel:
             model=ModelRequest(path=str(self.path), device=device),
             **self.request,
         )
+
+    def arguments(self, *roles: DatasetRole, with_model: bool = True) -> list[str]:
+        """The same as arguments of `assay`; `roles` (default all) are the files that come along."""
+        flags: Mapping[DatasetRole, str] = {"test": "--data", "training": "--train", "tuning": "--tuning"}
+        found = ["--device", "cpu", *(("--model", str(self.path)) if with_model else ())]
+        for role, path in self.data.items():
+            if not roles or role in roles:
+                found += [flags[role], str(path)]
+        for field, value in self.request.items():
+            found += [f"--{field}", value if isinstance(value, str) else ",".join(value)]
+        return found
 
 
 def model(name: str) -> ZooModel:

@@ -23,7 +23,7 @@ from benchmarks.zoo.recipe import SEED, Data, Given, Recipe, shuffled
 __all__ = ["DATA", "MODELS"]
 
 CLASSES = ("hate speech", "offensive language", "neither")
-ROWS: Mapping[DatasetRole, int] = {"test": 1_000, "tuning": 200, "training": 1_500}
+ROWS: Mapping[DatasetRole, int] = {"test": 600, "tuning": 200, "training": 1_500}
 FILES: Mapping[DatasetRole, str] = {"training": "train.csv", "tuning": "tuning.csv", "test": "test.csv"}
 REQUEST: Mapping[str, Any] = {"label": "class", "text": "tweet"}
 MAX_LENGTH = 48

@@ -1,12 +1,15 @@
 """One acceptance row a registered method: what proves it, what it finds, when it is silent, what breaks it.
 
+Rows of remedies stand in `remedy_rows.py`.
+
 `docs/acceptance.md` is made from these rows (`python -m tests.acceptance.page`); tests check that every
-registered method has one, that the tests named here exist, and that each mutant is caught.
+registered method and remedy has one, that the tests named here exist, and that each mutant is caught.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["ROWS", "Mutant", "Row"]
 
@@ -24,17 +27,19 @@ class Mutant:
 @dataclass(frozen=True)
 class Row:
     method: str
+    """Id of the method or remedy."""
     golden: str
     """Test that reproduces a number from outside; node id below tests/."""
     golden_source: str
     golden_threshold: str
     planted: str
-    """Test in which a planted defect is found."""
+    """Test in which a planted defect is found (by a remedy: cured)."""
     planted_threshold: str
     null: str
-    """Test in which a sound subject raises no alarm."""
+    """Test in which a sound subject raises no alarm (by a remedy: is left as it is)."""
     null_threshold: str
     mutant: Mutant
+    kind: Literal["method", "remedy"] = "method"
 
     @property
     def command(self) -> str:
@@ -212,8 +217,8 @@ ROWS: tuple[Row, ...] = (
         null_threshold="the intervals of the medians overlap",
         mutant=Mutant(
             file="assay/methods/cost/flops.py",
-            old="        return Arithmetic(None if uncounted else total / rows, None, rows, tuple(uncounted))",
-            new="        return Arithmetic(None if uncounted else total / 2 / rows, None, rows, tuple(uncounted))",
+            old="None if uncounted else total / rows",
+            new="None if uncounted else total / 2 / rows",
             caught_by="methods/cost/test_inference.py::"
             "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
         ),
@@ -255,6 +260,49 @@ ROWS: tuple[Row, ...] = (
             new="            weights[feature] = weight / scale[feature]",
             caught_by="methods/explainability/test_lime.py::"
             "test_the_weights_of_a_linear_model_are_its_slopes_times_the_spreads",
+        ),
+    ),
+    Row(
+        method="explainability.integrated_gradients",
+        golden="methods/explainability/test_integrated_gradients.py::"
+        "test_the_published_example_of_a_gated_network",
+        golden_source="Sundararajan, Taly & Yan 2017: f = ReLU(ReLU(x1) - 1 - ReLU(x2)) at (3, 1) has "
+        "integrated gradients (1.5, -0.5); besides the closed forms of a saturated gate, a product and a "
+        "linear model",
+        golden_threshold="1e-6 relative",
+        planted="methods/explainability/test_integrated_gradients.py::"
+        "test_a_watermark_is_found_where_grad_cam_misses_it",
+        planted_threshold="a mark in a corner that tells the class: attribution at the border wholly above "
+        "twice that of a network trained on clean images",
+        null="methods/explainability/test_integrated_gradients.py::"
+        "test_a_linear_model_is_explained_faithfully_and_raises_no_alarm",
+        null_threshold="completeness gap below 1e-4, infidelity below 1e-6, deletion and insertion gains "
+        "wholly above 0",
+        mutant=Mutant(
+            file="assay/methods/explainability/gradient_path.py",
+            old="                baselines=self.row.baseline,",
+            new="                baselines=0 * self.row.baseline,",
+            caught_by="methods/explainability/test_integrated_gradients.py::"
+            "test_a_linear_model_is_explained_faithfully_and_raises_no_alarm",
+        ),
+    ),
+    Row(
+        method="explainability.grad_cam",
+        golden="methods/explainability/test_grad_cam.py::"
+        "test_the_map_of_a_hand_made_network_has_a_closed_form",
+        golden_source="closed form: y = 2 sum A1 - sum A2 with A = (x, -x) has the map ReLU(3 x)",
+        golden_threshold="1e-6 relative",
+        planted="methods/explainability/test_grad_cam.py::test_a_watermark_in_a_corner_is_found",
+        planted_threshold="a mark in a corner that tells the class: attribution at the border wholly above "
+        "the frame's share of the area, the mean map brightest in that corner",
+        null="methods/explainability/test_grad_cam.py::test_a_network_that_reads_the_object_raises_no_alarm",
+        null_threshold="attribution at the border wholly below half of the frame's share of the area",
+        mutant=Mutant(
+            file="assay/methods/explainability/class_activation.py",
+            old="    return ran[-1] if ran else None",
+            new="    return ran[0] if ran else None",
+            caught_by="methods/explainability/test_grad_cam.py::"
+            "test_the_map_of_a_hand_made_network_has_a_closed_form",
         ),
     ),
 )

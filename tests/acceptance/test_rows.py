@@ -1,4 +1,4 @@
-"""Every registered method is accepted by numbers from outside, and its tests can fail."""
+"""Every registered method and remedy is accepted by numbers from outside, and its tests can fail."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from assay.registry import METHODS
+from assay.registry import METHODS, REMEDIES
 from tests.acceptance.page import PAGE, page
+from tests.acceptance.remedy_rows import REMEDY_ROWS
 from tests.acceptance.rows import ROWS, Row
 
 ROOT = Path(__file__).parents[2]
@@ -26,11 +27,15 @@ def test_every_registered_method_has_exactly_one_row() -> None:
     assert sorted(row.method for row in ROWS) == sorted(METHODS)
 
 
+def test_every_registered_remedy_has_exactly_one_row() -> None:
+    assert sorted(row.method for row in REMEDY_ROWS) == sorted(REMEDIES)
+
+
 def test_the_printed_page_is_current() -> None:
     assert PAGE.read_text() == page(), "run: python -m tests.acceptance.page"
 
 
-@pytest.mark.parametrize("row", ROWS, ids=_ids)
+@pytest.mark.parametrize("row", [*ROWS, *REMEDY_ROWS], ids=_ids)
 def test_every_test_named_in_a_row_exists(row: Row) -> None:
     for node in (row.golden, row.planted, row.null, row.mutant.caught_by):
         file, _, name = node.partition("::")
@@ -39,7 +44,7 @@ def test_every_test_named_in_a_row_exists(row: Row) -> None:
         assert name.partition("[")[0] in functions, node
 
 
-@pytest.mark.parametrize("row", ROWS, ids=_ids)
+@pytest.mark.parametrize("row", [*ROWS, *REMEDY_ROWS], ids=_ids)
 def test_the_mutant_of_each_row_is_caught(row: Row, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "assay", tmp_path / "assay", ignore=shutil.ignore_patterns("__pycache__"))
     target = tmp_path / row.mutant.file

@@ -1,4 +1,4 @@
-"""Subjects with images, made on the spot: labels through the real intake, a model through its format."""
+"""Subjects with images, made on the spot: an npz through the real intake, a model through its format."""
 
 from __future__ import annotations
 
@@ -8,27 +8,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from assay.contracts import DataRequest, FileRequest, ModelRequest
 from assay.datasets.subject import Subject
-from assay.registry import FORMATS
-from tests.support import table_subject
+from assay.loading import load_subject
 
 __all__ = ["image_subject"]
 
 
 def image_subject(folder: Path, model: Path, images: npt.NDArray[np.uint8], labels: Sequence[str]) -> Subject:
-    """Test images (rows, channels, height, width) with their labels, and the torch_folder at `model`."""
-    loaded = FORMATS.get("torch_folder").load(model, None, "cpu")
-    signature = loaded.signature
-    rows = {"row": list(range(len(labels))), "label": list(labels), "said": list(labels)}
-    data = table_subject(folder, rows, label="label", predictions="said", identifier="row")
-    profile = data.profile.model_copy(
-        update={
-            "modality": "image",
-            "grade": "executed",
-            "capabilities": (*data.profile.capabilities, *loaded.capabilities),
-            "model": loaded.facts,
-            "model_signature": signature,
-        }
+    """Test images (rows, channels, height, width) with their labels, and the model at `model`."""
+    file = folder / "test.npz"
+    np.savez(file, images=images.transpose(0, 2, 3, 1), labels=np.array(labels))
+    asked = DataRequest(
+        test=FileRequest(path=str(file)), model=ModelRequest(path=str(model), device="cpu"), label="label"
     )
-    assert profile.signature.classes == signature.classes
-    return Subject(profile, {"test": data.dataset("test")}, model=loaded, images={"test": images})
+    return load_subject(asked, folder).subject

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from assay.report.charts import draw
-from assay.report.charts.canvas import Canvas, Scale, ramp, tick_texts, ticks, wrap
+from assay.report.charts.canvas import Canvas, LogScale, Scale, ramp, tick_texts, ticks, wrap
 from assay.report.document import build_document, figures
 from assay.report.palette import FAIL, STYLES
 from tests.report.sample import evidence
@@ -96,6 +96,19 @@ def test_a_scale_holds_what_lies_outside_at_its_ends() -> None:
     assert [scale(v) for v in (-5, 0, 0.5, 1, 9)] == [10, 10, 60, 110, 110]
 
 
+def test_a_log_scale_gives_each_factor_of_ten_the_same_room() -> None:
+    scale = LogScale(0.001, 1.0, 0.0, 300.0)
+    assert [scale(v) for v in (0.0, 0.001, 0.01, 0.1, 1.0, 5.0)] == pytest.approx([0, 0, 100, 200, 300, 300])
+    assert scale.marks() == [(0.001, "0.001"), (0.01, "0.01"), (0.1, "0.1"), (1.0, "1")]
+
+
+@given(st.floats(1e-6, 1e6), st.floats(1.01, 1e9))
+def test_a_log_scale_is_labelled_inside_its_ends(low: float, factor: float) -> None:
+    marks = LogScale(low, low * factor, 0.0, 100.0).marks()
+    assert 1 <= len(marks) <= 6
+    assert all(low * 0.999 <= value <= low * factor * 1.001 for value, _ in marks)
+
+
 def test_long_labels_break_at_a_space() -> None:
     lines = wrap("Equal opportunity: suitable candidates are selected at equal rates, sex", 220)
     assert len(lines) == 2
@@ -106,3 +119,18 @@ def test_every_figure_of_a_report_can_be_drawn_without_its_series() -> None:
     for data in (evidence(), evidence(with_scores=False), evidence(with_policy=False)):
         for figure in figures(build_document(data)):
             assert ElementTree.fromstring(draw(figure["chart"])).tag == f"{SVG}svg"
+
+
+def test_maps_share_one_scale_and_show_the_frame() -> None:
+    panels = [
+        {"title": "Predicted a", "sub": "12 images", "cells": [[0.0, 0.5], [0.25, 0.25]]},
+        {"title": "Predicted b", "sub": "15 images", "cells": [[1.0, 0.0], [0.0, 0.0]]},
+    ]
+    chart = {"kind": "maps", "panels": panels, "top": 1.0, "top_text": "100%", "across": 3, "half": False}
+    framed = ElementTree.fromstring(draw(chart | {"frame": 1 / 8}))
+    shades = [e.get("fill") for e in framed.iter(f"{SVG}rect")]
+    assert shades[:8] == [ramp(v) for v in (0.0, 0.5, 0.25, 0.25, 1.0, 0.0, 0.0, 0.0)]
+    dashed = [e for e in framed.iter(f"{SVG}path") if e.get("stroke-dasharray")]
+    assert len(dashed) == 2
+    plain = ElementTree.fromstring(draw(chart | {"frame": 0}))
+    assert not [e for e in plain.iter(f"{SVG}path") if e.get("stroke-dasharray")]

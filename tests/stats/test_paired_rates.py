@@ -38,6 +38,23 @@ def test_many_rows_give_the_textbook_interval_of_a_paired_difference() -> None:
     assert (low, high) == (pytest.approx(0.0212, abs=5e-4), pytest.approx(0.0588, abs=5e-4))
 
 
+@pytest.mark.parametrize(
+    ("first_only", "second_only", "rows", "level", "low", "high"),
+    [
+        # Fagerland, Lydersen & Laake 2014: Tango's interval of Bentur et al. 2009 (1, 1, 7, 12)
+        (1, 7, 21, 0.95, -0.517, -0.026),
+        # R's PropCIs: scoreci.mp(25, 28, 618, 0.90) and scoreci.mp(41, 48, 549, 0.90)
+        (28, 25, 618, 0.90, -0.0148, 0.0247),
+        (48, 41, 549, 0.90, -0.0157, 0.0414),
+    ],
+)
+def test_published_intervals_are_reproduced(
+    first_only: int, second_only: int, rows: int, level: float, low: float, high: float
+) -> None:
+    digits = 5e-4 if rows == 21 else 5e-5
+    assert tango_difference(first_only, second_only, rows, level) == pytest.approx((low, high), abs=digits)
+
+
 def test_no_discordant_row_still_leaves_doubt() -> None:
     low, high = tango_difference(0, 0, 100)
     assert (low, high) == (pytest.approx(-0.037, abs=1e-3), pytest.approx(0.037, abs=1e-3))

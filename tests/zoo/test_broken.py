@@ -30,7 +30,8 @@ def test_the_overfitted_model_knows_its_training_rows_by_heart(subject_of: Subje
         gaps[name] = training.accuracy - test.accuracy
         if name == "adult_mlp_overfitted":
             own = training.scores[np.arange(len(training.labels)), training.labels]
-            assert -np.log(own).mean() < 0.05
+            assert training.accuracy > 0.97
+            assert -np.log(own).mean() < 0.1
     assert gaps["adult_mlp_overfitted"] > 0.2
     assert abs(gaps["adult_mlp"]) < 0.02
 
@@ -76,7 +77,7 @@ def test_the_contaminated_siblings_leak_is_found_and_the_sound_one_is_clean(subj
 
 
 def test_the_column_that_tells_the_label_is_found(subject_of: SubjectOf) -> None:
-    from benchmarks.zoo.adult import TELLING
+    from benchmarks.zoo.adult_data import TELLING
 
     method = METHODS.get("data_quality.basics")
     named = {}
@@ -106,9 +107,9 @@ def test_the_masking_model_decides_as_its_sibling_and_shows_no_gradient(subject_
     assert shares["digits_cnn"] == 0
 
 
-def test_the_slow_model_answers_as_its_sibling_with_hundreds_of_times_the_weights(
+def test_the_slow_model_answers_as_its_sibling_with_a_hundred_times_the_weights(
     subject_of: SubjectOf,
 ) -> None:
     slow, sound = subject_of("adult_mlp_slow"), subject_of("adult_mlp")
     np.testing.assert_allclose(answers(slow).scores, answers(sound).scores, atol=1e-5)
-    assert slow.model.facts.parameters > 300 * sound.model.facts.parameters
+    assert slow.model.facts.parameters > 100 * sound.model.facts.parameters

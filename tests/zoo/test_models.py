@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,21 @@ FLOORS = {
 }
 
 
-@pytest.mark.parametrize("name", FLOORS)
-def test_a_sound_model_is_as_accurate_as_such_models_are(name: str, subject_of: SubjectOf) -> None:
-    assert answers(subject_of(name)).accuracy >= FLOORS[name]
+@pytest.mark.parametrize("name", zoo.MODELS)
+def test_every_model_loads_as_an_upload_does_and_a_sound_one_is_accurate(
+    name: str, subject_of: SubjectOf
+) -> None:
+    subject, made = subject_of(name), zoo_model(name)
+    profile = subject.profile
+    assert profile.model is not None
+    assert (profile.model.name, profile.model.format) == (name, made.format)
+    assert profile.grade == "executed"
+    assert {dataset.role for dataset in profile.datasets} == set(made.data) == {"training", "tuning", "test"}
+    assert profile.roles.sensitive == made.request.get("sensitive", ())
+    if name in FLOORS:
+        assert answers(subject).accuracy >= FLOORS[name]
+    else:
+        assert made.broken is not None or name == "digits_autoencoder"
 
 
 def test_the_autoencoder_tells_the_held_out_digit_from_the_others(subject_of: SubjectOf) -> None:
@@ -46,25 +59,14 @@ def test_the_autoencoder_tells_the_held_out_digit_from_the_others(subject_of: Su
     assert odd.size > 20
 
 
-@pytest.mark.parametrize("name", zoo.MODELS)
-def test_every_model_loads_as_an_upload_does(name: str, subject_of: SubjectOf) -> None:
-    subject, made = subject_of(name), zoo_model(name)
-    profile = subject.profile
-    assert profile.model is not None
-    assert (profile.model.name, profile.model.format) == (name, made.format)
-    assert profile.grade == "executed"
-    assert {dataset.role for dataset in profile.datasets} == set(made.data) == {"training", "tuning", "test"}
-    assert profile.roles.sensitive == made.request.get("sensitive", ())
-
-
-@pytest.mark.parametrize("name", ["adult", "digits", "fashion", "tweets"])
-def test_no_test_row_stands_in_training_or_tuning(name: str, subject_of: SubjectOf) -> None:
-    """But for the 23 persons that UCI's own test file shares with its training file."""
-    model = next(made.name for made in zoo.MODELS.values() if made.data == name)
-    subject = subject_of(model)
-    seen = {role: _contents(subject, role) for role in ("training", "tuning", "test")}
-    shared = sum(content in seen["training"] or content in seen["tuning"] for content in seen["test"])
-    assert shared <= (30 if name == "adult" else 0)
+@pytest.mark.parametrize("name", ["digits_cnn", "fashion_cnn", "tweets_minilm"])
+def test_no_test_row_stands_in_training_or_tuning(name: str) -> None:
+    """Adult's rows are compared by data_quality.basics (test_broken.py): UCI itself has 23 persons twice."""
+    test, training, tuning = (
+        _contents(zoo_model(name).data[role]) for role in ("test", "training", "tuning")
+    )
+    assert test
+    assert not set(test) & {*training, *tuning}
 
 
 @pytest.mark.parametrize(
@@ -86,11 +88,22 @@ def test_the_same_recipe_makes_the_same_weights(name: str, tmp_path: Path) -> No
     assert folder_digest(tmp_path) == folder_digest(made.path)
 
 
-def _contents(subject: object, role: str) -> list[bytes]:
-    from assay.datasets.subject import Subject
+def _contents(path: Path) -> list[bytes]:
+    """What a model reads of each row: the picture, or the text in the first column."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return [image.tobytes() for image in arrays["images"]]
+    with path.open(newline="") as file:
+        return [row[0].encode() for row in csv.reader(file)][1:]
 
-    assert isinstance(subject, Subject)
-    dataset = subject.profile.dataset(role)  # type: ignore[arg-type]
-    assert dataset is not None
-    inputs = subject.inputs(role, np.arange(dataset.rows))  # type: ignore[arg-type]
-    return [row.encode() if isinstance(row, str) else np.ascontiguousarray(row).tobytes() for row in inputs]
+
+def test_the_page_of_the_zoo_names_every_model_and_who_finds_the_broken_ones() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == set(zoo.MODELS)
+    for name, made in zoo.MODELS.items():
+        if made.broken is not None:
+            assert f"`{made.broken.found_by}`" in rows[name]
+            assert f"`{made.broken.sound}`" in rows[name]
+        else:
+            assert made.format in rows[name]

@@ -40,6 +40,8 @@ _STABLE = frozenset(
 """What does not hang on the machine; everything else is volatile."""
 _BY_ID = {spec.id: spec for spec in SPECS}
 _MEGA = 1e6
+_QUIET = 0.8
+"""Cores that a call keeps busy on a processor that does nothing else."""
 
 
 class Maker:
@@ -254,6 +256,11 @@ def _notes(data: Mapping[str, Any], timed: list[_Timed], profile: Profile) -> It
         "after a warm-up, without garbage collection, the device waited for. Batch sizes took turns in 20 "
         "rounds of random order; a round counts as one cluster in the intervals."
     )
+    if device == "cpu" and data["busy_cores"] < _QUIET:
+        yield (
+            f"The calls got {data['busy_cores']:.2f} of a core while they were timed: other work was running "
+            "or the model waits for something. On a quiet machine times are shorter."
+        )
     restless = [one for one in timed if not one.warm["stable"]]
     if restless:
         sizes = ", ".join(str(one.size) for one in restless)

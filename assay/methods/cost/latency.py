@@ -43,16 +43,21 @@ class CallTimes(NamedTuple):
     warm: WarmUp
 
 
-def warm_up(call: Call, synchronise: Synchronise, most_seconds: float) -> WarmUp:
+def warm_up(
+    call: Call,
+    synchronise: Synchronise,
+    most_seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> WarmUp:
     """Call until times have settled, or for about `most_seconds`; at least twice."""
     medians: list[float] = []
     window: list[float] = []
-    calls, start = 0, time.perf_counter()
+    calls, start = 0, clock()
     while True:
-        begun = time.perf_counter()
+        begun = clock()
         call(calls)
         synchronise()
-        ended = time.perf_counter()
+        ended = clock()
         window.append(ended - begun)
         calls += 1
         if len(window) == _WINDOW:

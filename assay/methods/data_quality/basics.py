@@ -91,7 +91,6 @@ class Basics:
         "data, class imbalance, size of every group, and columns that give the label away.",
         needs=(),
         tasks=("binary", "multiclass", "regression"),
-        modalities=("table",),
         measures=MEASURES,
         deterministic=True,
         citations=(

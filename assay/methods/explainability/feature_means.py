@@ -13,7 +13,7 @@ from assay.methods.explainability.row_means import row_measure
 
 __all__ = ["attribution_series", "feature_measures"]
 
-_MOST = 200
+_MOST = 30
 """Features of the series, the largest first."""
 
 
@@ -34,9 +34,10 @@ def feature_measures(
 
 def attribution_series(method: str, measures: Sequence[Measure], title: str) -> tuple[Series, ...]:
     """`<method>.attribution`: features with mean and interval, the largest first."""
-    found = sorted((m for m in measures if m.value is not None), key=lambda m: -(m.value or 0.0))[:_MOST]
-    if not found:
+    known = sorted((m for m in measures if m.value is not None), key=lambda m: -(m.value or 0.0))
+    if not known:
         return ()
+    found = known[:_MOST]
     unit = found[0].unit
     return (
         Series(
@@ -44,10 +45,13 @@ def attribution_series(method: str, measures: Sequence[Measure], title: str) -> 
             title=title,
             method=method,
             columns=(
-                SeriesColumn(name="feature", unit="name", values=tuple(str(m.at["feature"]) for m in found)),
-                SeriesColumn(name="value", unit=unit, values=tuple(m.value for m in found)),
+                SeriesColumn(
+                    name="feature", unit="feature", values=tuple(str(m.at["feature"]) for m in found)
+                ),
+                SeriesColumn(name="mean_absolute", unit=unit, values=tuple(m.value for m in found)),
                 SeriesColumn(name="low", unit=unit, values=tuple(m.low for m in found)),
                 SeriesColumn(name="high", unit=unit, values=tuple(m.high for m in found)),
             ),
+            note=None if len(known) <= _MOST else f"The {_MOST} strongest of {len(known):,} features.",
         ),
     )

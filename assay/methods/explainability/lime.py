@@ -40,14 +40,15 @@ from assay.methods.explainability.feature_means import attribution_series, featu
 from assay.methods.explainability.lime_specs import CITATIONS, SPECS
 from assay.methods.explainability.lime_tables import Surrogate, TableSurrogates
 from assay.methods.explainability.lime_texts import IndexedText, TextSurrogates
-from assay.methods.explainability.quality import deletion_curve, removed_features
 from assay.methods.explainability.removal import (
     FRACTIONS,
     RANDOM_ORDERS,
     Removal,
     deletion_series,
+    masked_curves,
     removal,
     removal_gain,
+    replaced_curves,
 )
 from assay.methods.explainability.row_means import row_measure
 from assay.methods.sharding import row_shards
@@ -55,12 +56,13 @@ from assay.methods.sharding import row_shards
 __all__ = ["METHOD", "Lime"]
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 _SPECS = {spec.id.rpartition(".")[2]: spec for spec in SPECS}
 _PER_ROW = ("fidelity", "stability_overlap", "stability_rank", "stability_sign")
 
 
 class LimeParams(Params):
-    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(50, description="Rows of a table explained.")
+    rows: Annotated[int, Field(ge=10, le=10_000)] = Field(100, description="Rows of a table explained.")
     samples: Annotated[int, Field(ge=100, le=100_000)] = Field(
         5_000, description="Neighbours of a row that its surrogate is fitted to."
     )
@@ -80,8 +82,8 @@ class LimeParams(Params):
     @classmethod
     def tier_defaults(cls, tier: Tier) -> dict[str, Any]:
         """Rows and neighbours of the tiers that are not standard."""
-        few = {"rows": 20, "samples": 2_000, "text_rows": 10, "text_samples": 150}
-        many = {"rows": 300, "samples": 10_000, "text_rows": 100, "text_samples": 2_000}
+        few = {"rows": 40, "samples": 2_000, "text_rows": 10, "text_samples": 150}
+        many = {"rows": 500, "samples": 10_000, "text_rows": 100, "text_samples": 2_000}
         return {"quick": few, "deep": many}.get(tier, {})
 
 
@@ -165,7 +167,8 @@ class Lime:
             found["informed"],
             found["random"],
             level,
-            "Change of the score as features are removed",
+            "score",
+            "Change of the score while features are removed",
         )
         return MethodResult(
             measures=tuple(measures), series=tuple(series), notes=_notes(profile, params, found)
@@ -207,13 +210,12 @@ def _table_explainer(
         def score(rows: Floats) -> Floats:
             return asked.score(rows, output)
 
-        def curve(order: npt.NDArray[np.int64]) -> Floats:
+        def curves(orders: Integers) -> Floats:
             rng = context.rng("replacements", row)
-            found = deletion_curve(score, inputs[None], order, background, FRACTIONS, rng, draws=params.draws)
-            return np.asarray(found[0])
+            return replaced_curves(score, inputs, background, params.draws, orders, rng)
 
         first, second = (surrogates.explain(inputs, score, seed) for seed in _seeds(context, row))
-        removed = _removed(first, curve, context.rng("orders", row))
+        removed = _removed(first, curves, context.rng("orders", row))
         return {"weights": first.weights, **_quality(first, second, removed, params.top)}
 
     return explain
@@ -228,26 +230,24 @@ def _text_explainer(params: LimeParams, context: Context, asked: AskedModel) -> 
         def score(texts: list[str]) -> Floats:
             return asked.score(texts, output)
 
-        def curve(order: npt.NDArray[np.int64]) -> Floats:
-            gone = [np.flatnonzero(removed_features(order, fraction)[0]) for fraction in FRACTIONS]
-            scores = score([inputs, *(text.without(words) for words in gone)])
-            return np.asarray(np.abs(scores[1:] - scores[0]))
+        def without(kept: Floats) -> Floats:
+            return score([text.without(np.flatnonzero(one == 0)) for one in kept])
 
         if text.words == 0:
             empty = Surrogate(np.zeros(1), np.zeros(1), math.nan)
             return _quality(empty, empty, None, params.top)
         first, second = (surrogates.explain(text, score, seed) for seed in _seeds(context, row))
-        removed = _removed(first, curve, context.rng("orders", row))
+        removed = _removed(first, lambda orders: masked_curves(without, orders), context.rng("orders", row))
         return _quality(first, second, removed, params.top)
 
     return explain
 
 
 def _removed(
-    first: Surrogate, curve: Callable[[npt.NDArray[np.int64]], Floats], rng: np.random.Generator
+    first: Surrogate, curves: Callable[[Integers], Floats], rng: np.random.Generator
 ) -> Removal | None:
     """None where there is one feature only: no order of it is better than another."""
-    return removal(first.contributions, curve, rng) if first.weights.size > 1 else None
+    return removal(first.contributions, curves, rng) if first.weights.size > 1 else None
 
 
 def _quality(first: Surrogate, second: Surrogate, removed: Removal | None, top: int) -> dict[str, Any]:

@@ -44,7 +44,7 @@ SPECS: tuple[MeasureSpec, ...] = (
     ),
     _spec(
         "membership_true_positive_rate",
-        "Membership inference, members caught at a low false positive rate",
+        "Membership inference, true positive rate",
         "share",
         "Training rows that the attack names while at most the stated share of the other rows is named "
         "wrongly. A blind guess catches as many as it names wrongly.",

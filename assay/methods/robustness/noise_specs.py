@@ -27,6 +27,16 @@ SPECS = (
         needs=("labels",),
     ),
     MeasureSpec(
+        id="robustness.steady_accuracy",
+        title="Right under every draw of noise",
+        unit="share",
+        direction="higher",
+        judging="single",
+        description="Share of rows decided rightly in every repeat of one kind and severity of noise, where "
+        "there are several.",
+        needs=("labels",),
+    ),
+    MeasureSpec(
         id="robustness.noise_accuracy_drop",
         title="Accuracy lost to noise",
         unit="difference",

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from assay.contracts import At, Grade, Measure, Series, SeriesColumn
 from assay.methods.robustness.pgd_specs import SPECS
 from assay.methods.robustness.rate_measures import absent, paired_measure, rate_measure
+from assay.stats.order_statistics import quantile_interval
 
 __all__ = ["Fallen", "budget_series", "pgd_measures", "setting"]
 
@@ -44,7 +44,7 @@ class Fallen(NamedTuple):
 
 def setting(eps: float, unit: str) -> dict[str, str | float]:
     """How a measure names its budget; six digits, so that 8/255 reads the same everywhere."""
-    return {"eps": float(f"{eps:.6g}"), "unit": unit}
+    return {"eps": float(f"{eps:.6g}"), "in": unit}
 
 
 def pgd_measures(
@@ -128,20 +128,19 @@ def _median(fell: Flags, budgets: Sequence[float], unit: str, make: _Maker) -> M
     spec, n = _BY_ID["median_flip_eps"], fell.shape[1]
     if n == 0:
         return absent(spec, "insufficient", "no row is decided rightly as it is", make.grade)
-    order = np.sort(np.where(fell.any(axis=0), fell.argmax(axis=0), len(budgets)))
-    place = int(order[(n - 1) // 2])
+    first = np.where(fell.any(axis=0), fell.argmax(axis=0), len(budgets))
+    ranks = quantile_interval(first.astype(float), 0.5, make.level)
+    place = int(ranks.value)
     if place == len(budgets):
         note = f"more than half of {n:,} rows stand at the largest budget, {budgets[-1]:.6g} {unit}"
         return absent(spec, "insufficient", note, make.grade).model_copy(update={"n": n})
-    low_rank, high_rank = _median_ranks(n, make.level)
-    low = None if low_rank is None else int(order[low_rank])
-    high = None if high_rank is None else int(order[high_rank])
+    high = ranks.high if ranks.high is not None and ranks.high < len(budgets) else None
     before = budgets[place - 1] if place else 0.0
     return Measure(
         id=spec.id,
         value=budgets[place],
-        low=None if low is None else budgets[low],
-        high=None if high is None or high == len(budgets) else budgets[high],
+        low=None if ranks.low is None else budgets[int(ranks.low)],
+        high=None if high is None else budgets[int(high)],
         level=make.level,
         interval_method="binomial ranks, on the grid",
         n=n,
@@ -151,17 +150,6 @@ def _median(fell: Flags, budgets: Sequence[float], unit: str, make: _Maker) -> M
         grade=make.grade,
         note=f"on the grid of budgets in {unit}: above {before:.6g} and at most {budgets[place]:.6g}",
     )
-
-
-def _median_ranks(n: int, level: float) -> tuple[int | None, int | None]:
-    """0-based ranks l, u with P(X_l <= median <= X_u) >= level; None where n is too small for one."""
-    tail = (1 - level) / 2
-    below = special.bdtr(np.arange(n), n, 0.5)  # P(Bin(n, 1/2) <= k)
-    inside = np.flatnonzero(below <= tail)
-    if inside.size == 0:
-        return None, None
-    rank = int(inside[-1]) + 1
-    return rank, n - 1 - rank
 
 
 def budget_series(

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "attack_rows"]
 
 Arrays = dict[str, npt.NDArray[Any]]
+_IMAGES_ON_A_CPU = 64
+"""Attacked together there: about a second a step of a slow network, so that a stop is heard soon."""
 _HUGE_IMAGE, _HUGE_TABLE = 1.0, 1_000.0
 
 
@@ -52,8 +54,8 @@ def attack_rows(
 
     Returns:
         right (rows,) bool; pgd, single, noise (budgets, rows) bool: fallen to that attack at that budget;
-        zero, huge (rows,) bool: without a gradient, fallen under a boundless budget. Rows that are decided
-        wrongly as they are count as not fallen.
+        zero, huge (rows,) bool: without a gradient, fallen to any of these or under a boundless budget. Rows
+        that are decided wrongly as they are count as not fallen.
     """
     model = cast("ArrayNetwork", subject.model)
 
@@ -71,7 +73,15 @@ def attack_rows(
             found = _Batch(space, chosen, settings, context, work).attack() if chosen.size else {}
         return {"right": right, **_spread(found, right, len(settings.budgets))}
 
-    parts = model.in_batches(len(rows), attack)
+    few = features is None and model.device == "cpu"
+    size = _IMAGES_ON_A_CPU if few else max(len(rows), 1)
+    parts: list[Arrays] = []
+    for first in range(0, len(rows), size):
+
+        def further(piece: slice, first: int = first) -> Arrays:
+            return attack(slice(first + piece.start, first + piece.stop))
+
+        parts += model.in_batches(min(size, len(rows) - first), further)
     if not parts:
         nobody = np.zeros(0, dtype=bool)
         return {"right": nobody, **_spread({}, nobody, len(settings.budgets))}
@@ -112,14 +122,16 @@ class _Batch(NamedTuple):
             self.progress.next()
         first = self.space.within(self.settings.budgets[-1])
         huge = _HUGE_IMAGE if isinstance(self.space, ImageSpace) else _HUGE_TABLE
-        fallen = self._descend(self.space.within(huge, ranged=False), huge)
+        fallen = torch.stack([row for rows in found.values() for row in rows]).any(dim=0)
+        fallen = self._descend(self.space.within(huge, ranged=False), huge, fallen)
         arrays = {name: torch.stack(list(rows)).cpu().numpy() for name, rows in found.items()}
         return {**arrays, "zero": gradient_vanishes(first).cpu().numpy(), "huge": fallen.cpu().numpy()}
 
-    def _descend(self, space: AttackSpace, eps: float) -> torch.Tensor:
-        """The iterated attack, with restarts on the rows that still stand."""
+    def _descend(self, space: AttackSpace, eps: float, fallen: torch.Tensor | None = None) -> torch.Tensor:
+        """The iterated attack on the rows that stand, with restarts on those that still do."""
         s = self.settings
-        fallen = torch.zeros(space.rows, dtype=torch.bool, device=space.centre.device)
+        nobody = torch.zeros(space.rows, dtype=torch.bool, device=space.centre.device)
+        fallen = nobody if fallen is None else fallen.clone()
         for restart in range(s.restarts):
             standing = ~fallen
             if not bool(standing.any()):

@@ -63,8 +63,9 @@ SPECS = (
         "Accuracy under a boundless budget",
         "share",
         "lower",
-        "Share of the attacked rows that stand when the budget is the whole range of pixels, or 1,000 "
-        "standard deviations without the range of training. Near 0 where gradients lead anywhere.",
+        "Share of the attacked rows that stand at every eps and when the budget is the whole range of "
+        "pixels, or 1,000 standard deviations without the range of training. Near 0 where gradients lead "
+        "anywhere.",
     ),
     _spec(
         "non_monotone_share",

@@ -10,6 +10,7 @@ from assay.report.charts.changes import change_chart
 from assay.report.charts.curves import curve_chart
 from assay.report.charts.grids import grid_chart
 from assay.report.charts.intervals import interval_chart, panel_chart
+from assay.report.charts.maps import map_chart
 
 __all__ = ["CHARTS", "draw"]
 
@@ -20,6 +21,7 @@ CHARTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "curves": curve_chart,
     "bars": bar_chart,
     "changes": change_chart,
+    "maps": map_chart,
 }
 
 

@@ -14,7 +14,19 @@ from xml.sax.saxutils import escape, quoteattr
 
 from assay.report.palette import INK, SOFT, STYLES
 
-__all__ = ["FULL", "HALF", "Canvas", "Scale", "fit", "gutter", "ramp", "tick_texts", "ticks", "wrap"]
+__all__ = [
+    "FULL",
+    "HALF",
+    "Canvas",
+    "LogScale",
+    "Scale",
+    "fit",
+    "gutter",
+    "ramp",
+    "tick_texts",
+    "ticks",
+    "wrap",
+]
 
 FULL = 468.0
 """Width in points of a figure as wide as the text."""
@@ -88,6 +100,32 @@ class Scale:
 
     def holds(self, value: float | None) -> bool:
         return value is not None and self.low <= value <= self.high
+
+    def marks(self, most: int = 6) -> list[tuple[float, str]]:
+        """Where the axis is labelled, and with what."""
+        values = ticks(self.low, self.high, most)
+        return list(zip(values, tick_texts(values), strict=True))
+
+
+class LogScale(Scale):
+    """The same for the logarithm; both ends above 0."""
+
+    def __call__(self, value: float) -> float:
+        if value <= self.low or self.high <= self.low:
+            return self.start
+        part = min(1.0, math.log(value / self.low) / math.log(self.high / self.low))
+        return self.start + part * (self.stop - self.start)
+
+    def marks(self, most: int = 6) -> list[tuple[float, str]]:
+        """Powers of ten; 1, 2 and 5 times them where that leaves fewer than three."""
+        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+        for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
+            values = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+            inside = [v for v in values if self.low * (1 - 1e-9) <= v <= self.high * (1 + 1e-9)]
+            if len(inside) >= 3:
+                break
+        kept = inside[:: -(-len(inside) // most)] if inside else [self.low, self.high]
+        return [(value, f"{value:,.0f}" if value >= 1000 else f"{value:.6g}") for value in kept]
 
 
 class Canvas:
@@ -186,10 +224,19 @@ class Canvas:
             fill = colour if outcome == "pass" else "#ffffff"
             self._add("circle", cx=x, cy=y, r=r, fill=fill, stroke=colour, stroke_width=1.6)
 
-    def axis(self, scale: Scale, y: float, top: float, title: str | None, colour: str, most: int = 6) -> None:
-        """A horizontal axis at height y: thin grid lines up to `top`, labels, title below."""
-        values = ticks(scale.low, scale.high, most)
-        for value, text in zip(values, tick_texts(values), strict=True):
+    def axis(
+        self,
+        scale: Scale,
+        y: float,
+        top: float,
+        title: str | None,
+        colour: str,
+        most: int = 6,
+        *,
+        given: Sequence[tuple[float, str]] | None = None,
+    ) -> None:
+        """A horizontal axis at height y: thin grid lines up to `top`, labels (`given` or round), title."""
+        for value, text in given or scale.marks(most):
             self.line(scale(value), top, scale(value), y, colour, 0.6)
             self.text(scale(value), y + 8, text, anchor="middle", size=8.5, colour=SOFT)
         if title:

@@ -16,6 +16,7 @@ MARKS = {"better": "pass", "worse": "fail", "insufficient": "insufficient", "unc
 _ROW = 28.0
 _WORD = 62.0
 _TOP = 20.0
+_NARROWEST = 0.05
 
 
 def change_chart(chart: Mapping[str, Any]) -> str:
@@ -33,14 +34,17 @@ def change_chart(chart: Mapping[str, Any]) -> str:
     canvas = Canvas(FULL, foot + 30)
     values = _values_scale(chart, left, middle - 12)
     changes = _change_scale(rows, middle + 12, FULL - _WORD - 8)
-    for scale, title in ((values, chart["title"]), (changes, "change")):
+    for scale, title in ((values, chart["title"]), (changes, "")):
         marks = ticks(scale.low, scale.high, 4)
         for value, text in zip(marks, tick_texts(marks), strict=True):
             canvas.line(scale(value), _TOP, scale(value), foot, LINE, 0.6)
             canvas.text(scale(value), foot + 8, text, anchor="middle", size=8.5, colour=SOFT)
-        canvas.text((scale.start + scale.stop) / 2, foot + 21, title, anchor="middle", size=9, colour=SOFT)
-    canvas.text(values.start, 8, "before (ring) → after (dot)", size=8.8, bold=True)
-    canvas.text(changes.start, 8, "change, over its tolerance", size=8.8, bold=True)
+        if title:
+            canvas.text(
+                (scale.start + scale.stop) / 2, foot + 21, title, anchor="middle", size=9, colour=SOFT
+            )
+    canvas.text(values.start, 8, "before → after", size=8.8, bold=True)
+    canvas.text(changes.start, 8, "change", size=8.8, bold=True)
     for index, row in enumerate(rows):
         _row(canvas, row, _TOP + _ROW * (index + 0.5), left, values, changes)
     canvas.line(changes(0.0), _TOP - 4, changes(0.0), foot, SOFT, 1)
@@ -78,6 +82,8 @@ def _values_scale(chart: Mapping[str, Any], start: float, stop: float) -> Scale:
     low, high = min(known), max(known)
     room = (high - low) * 0.12 or max(abs(high), 1.0) * 0.1
     floor, ceiling = chart["bounds"]
+    if floor is not None:  # shares and ratios: a change in the fourth digit is not to fill the panel
+        room = max(room, (_NARROWEST - (high - low)) / 2)
     low = low - room if floor is None else max(floor, low - room)
     return Scale(low, high + room if ceiling is None else min(ceiling, high + room), start, stop)
 

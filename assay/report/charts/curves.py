@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assay.report.charts.canvas import FULL, HALF, Canvas, Scale, fit, tick_texts, ticks
+from assay.report.charts.canvas import FULL, HALF, Canvas, LogScale, Scale, fit
 from assay.report.palette import ACCENT, FAIL, INK, LINE, SOFT, WARN
 
 __all__ = ["curve_chart"]
@@ -27,7 +27,9 @@ def curve_chart(chart: Mapping[str, Any]) -> str:
     Args:
         chart: `lines` of {name, x, y, low, high, points} (low and high null or lists as long as x;
             `points` draws a mark at each); `x_title`, `y_title`; `x` and `y` the axes' [low, high];
-            `diagonal` draws the line y = x; `rule` null or {value, label}, a vertical line; `half`.
+            `diagonal` draws the line y = x; `rule` null or {value, label}, a vertical line; `half`;
+            `log`, where present, names the axes on a log scale ("x", "y" or "xy"), and `x_marks` the
+            [value, label] pairs of the x axis.
     """
     lines = chart["lines"]
     named = len(lines) > 1
@@ -37,12 +39,13 @@ def curve_chart(chart: Mapping[str, Any]) -> str:
     high = 168.0 if chart["half"] else 190.0
     below = 13.0 * len(lines) + 4 if named and chart["half"] else 0.0
     canvas = Canvas(width, top + high + 32 + below)
-    x = Scale(chart["x"][0], chart["x"][1], left, width - 10 - legend)
-    y = Scale(chart["y"][0], chart["y"][1], top + high, top)
-    for value, text in zip(values := ticks(chart["y"][0], chart["y"][1], 6), tick_texts(values), strict=True):
+    kinds = [LogScale if axis in chart.get("log", "") else Scale for axis in "xy"]
+    x = kinds[0](chart["x"][0], chart["x"][1], left, width - 10 - legend)
+    y = kinds[1](chart["y"][0], chart["y"][1], top + high, top)
+    for value, text in y.marks():
         canvas.line(x.start, y(value), x.stop, y(value), LINE, 0.6)
         canvas.text(left - 6, y(value), text, anchor="end", size=8.5, colour=SOFT)
-    canvas.axis(x, top + high, top, chart["x_title"], LINE)
+    canvas.axis(x, top + high, top, chart["x_title"], LINE, given=chart.get("x_marks"))
     canvas.text(7, top + high / 2, chart["y_title"], anchor="middle", size=9, colour=SOFT, turn=True)
     if chart["diagonal"]:
         low, most = max(x.low, y.low), min(x.high, y.high)

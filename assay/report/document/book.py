@@ -34,6 +34,14 @@ def _place(values: Sequence[str], value: str) -> tuple[int, str]:
     return (values.index(value) if value in values else len(values)), value
 
 
+def _setting_order(measure: Measure) -> list[tuple[str, bool, float, str]]:
+    """Sorts settings by their names, numbers by value."""
+    return [
+        (name, True, 0.0, value) if isinstance(value, str) else (name, False, float(value), "")
+        for name, value in sorted(measure.at.items())
+    ]
+
+
 class Book:
     """Evidence with look-ups; hands out figures and tables and records what each one rests on."""
 
@@ -100,7 +108,8 @@ class Book:
 
         def key(m: Measure) -> tuple[Any, ...]:
             names = self.names(m.slice) or tuple((m.over or "").split(" × "))
-            return order[m.id], len(names), [attributes.get(n, 99) for n in names], self.group_order(m)
+            groups = [attributes.get(n, 99) for n in names], self.group_order(m)
+            return order[m.id], len(names), *groups, _setting_order(m)
 
         return sorted((m for m in self.evidence.measures if m.id in order), key=key)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.contracts import PILLAR_TITLES, ChangeReport, Comparison, Lineage, Series
+from assay.contracts import PILLAR_TITLES, ChangeReport, Comparison, Lineage, Series, SeriesColumn
 from assay.policy.groups import group_label
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
@@ -18,6 +18,9 @@ __all__ = ["change_section"]
 _DRAWN = ("share", "difference", "ratio", "score")
 """Units that several measures share, so that they can stand on one axis."""
 _MOST = 14
+_FEW_POINTS = 12
+_SHOWN_ROWS = 40
+"""Points of a curve in its data table; the whole curve stands in evidence.json."""
 _WORDS = {"better": "better", "worse": "worse", "insufficient": "not decided", "unchanged": "unchanged"}
 
 
@@ -47,7 +50,7 @@ def change_section(book: Book, change: ChangeReport) -> Section:
     opening = book.evidence.plan.opening
     if opening is not None:
         blocks += [heading("Sealed test rows"), text(opening.sentence)]
-    return section("change", "What was changed and what it did", blocks)
+    return section("change", "What was changed and what it did", blocks, opens=bool(book.evidence.findings))
 
 
 def _opening_words(change: ChangeReport, lineage: Lineage | None) -> str:
@@ -112,7 +115,7 @@ def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
         for c in drawn[:8]
     )
     return book.figure(
-        f"Before and after, measured as a {unit}; shaded: the tolerance of the change.{gaps}{more}",
+        f"Before (ring) and after (dot), as a {unit}; shaded: the tolerance of the change.{gaps}{more}",
         f"Values before and after with the interval of each change: {words}.",
         {"kind": "changes", "rows": rows, "bounds": axis_bounds(unit), "title": unit},
         [
@@ -185,27 +188,46 @@ def _made(book: Book, lineage: Lineage) -> list[Block]:
     for role, digest in lineage.datasets.items():
         count = lineage.rows.get(role)
         rows.append((f"Rows of {role}", f"{fmt.count(count)}, sha256 {digest}"))
+    if lineage.figures:
+        found = (f"{name.replace('_', ' ')} {v:.4g}" for name, v in lineage.figures.items())
+        rows.append(("Figures", ", ".join(found)))
     blocks: list[Block] = [facts(rows)]
     blocks += [text(note, "note") for note in lineage.notes]
-    blocks += [figure for curve in lineage.loss_curves if (figure := _curve(book, curve)) is not None]
+    blocks += [figure for series in lineage.loss_curves for figure in _curves(book, series)]
     return blocks
 
 
-def _curve(book: Book, series: Series) -> Figure | None:
-    """Lines of every further column over the first one."""
+def _curves(book: Book, series: Series) -> list[Block]:
+    """A figure for each unit: lines of the columns in it over the first column."""
     x, *others = series.columns
-    lines = [c for c in others if any(isinstance(v, int | float) for v in c.values)]
-    across = [v for v in x.values if isinstance(v, int | float)]
-    down = [v for c in lines for v in c.values if isinstance(v, int | float)]
-    if len(across) < 2 or not down:
-        return None
+    drawn = [c for c in others if any(isinstance(v, int | float) for v in c.values)]
+    units = list(dict.fromkeys(c.unit for c in drawn))
+    across = [float(v) for v in x.values if isinstance(v, int | float)]
+    if len(across) < 2:
+        return []
+    return [
+        _curve(book, series, x, [c for c in drawn if c.unit == unit], across, half=len(units) > 1)
+        for unit in units
+    ]
+
+
+def _curve(
+    book: Book,
+    series: Series,
+    x: SeriesColumn,
+    lines: Sequence[SeriesColumn],
+    across: Sequence[float],
+    *,
+    half: bool,
+) -> Figure:
+    down = [float(v) for c in lines for v in c.values if isinstance(v, int | float)]
     room = (max(down) - min(down)) * 0.06 or 0.1
-    unit = lines[0].unit
-    names = [x.name, *(c.name for c in lines)]
-    step = max(1, -(-len(x.values) // 40))
+    names = ", ".join(c.name for c in lines)
+    title = f"{names[:1].upper()}{names[1:]} over {x.name}."
+    step = max(1, -(-len(x.values) // _SHOWN_ROWS))
     return book.figure(
-        f"{series.title}.",
-        f"{', '.join(c.name for c in lines)} over {x.name}.",
+        f"{title} {series.note}" if series.note else title,
+        f"{series.title}: {names} over {x.name}.",
         {
             "kind": "curves",
             "lines": [
@@ -215,23 +237,24 @@ def _curve(book: Book, series: Series) -> Figure | None:
                     "y": list(c.values),
                     "low": None,
                     "high": None,
-                    "points": False,
+                    "points": len(across) < _FEW_POINTS,
                 }
                 for c in lines
             ],
-            "x_title": x.name.replace("_", " "),
-            "y_title": unit,
+            "x_title": x.name,
+            "y_title": lines[0].unit,
             "x": [min(across), max(across)],
             "y": [min(down) - room, max(down) + room],
             "diagonal": False,
             "rule": None,
         },
-        [number_column(name.replace("_", " ")) for name in names],
+        [number_column(c.name) for c in (x, *lines)],
         [
             [fmt.value(_number(c.values[i]), c.unit) for c in (x, *lines)]
             for i in range(0, len(x.values), step)
         ],
         [series],
+        half=half,
     )
 
 

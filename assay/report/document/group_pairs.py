@@ -8,7 +8,7 @@ from assay.contracts import Measure, Verdict
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.group_rates import level
-from assay.report.document.model import Block
+from assay.report.document.model import Block, heading
 from assay.report.document.verdicts import PARITY, axis_bounds, pair_outcome, spread
 from assay.report.palette import STYLES
 
@@ -137,7 +137,7 @@ def bound_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
     lines = [] if limit is None else [{"value": limit, "label": f"limit {fmt.value(limit, 'ratio')}"}]
     words = "; ".join(f"{label} from {low} to {high}" for label, low, high in table[:8])
     return [
-        {"kind": "heading", "text": "People whose group is not known"},
+        heading("People whose group is not known"),
         book.figure(
             "Impact ratio if everybody whose group is not known stood in the worst and in the best case.",
             f"Range of the impact ratio between the worst and the best case for unknown groups: {words}.",

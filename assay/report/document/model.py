@@ -121,8 +121,9 @@ def text(body: str, tone: Literal["body", "lede", "note"] = "body") -> Block:
     return {"kind": "text", "text": body, "tone": tone}
 
 
-def heading(title: str) -> Block:
-    return {"kind": "heading", "text": title}
+def heading(title: str, *, contents: bool = True) -> Block:
+    """A heading inside a chapter; `contents` says whether the table of contents lists it."""
+    return {"kind": "heading", "text": title, "contents": contents}
 
 
 def bullets(items: Sequence[str]) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.contracts import DatasetProfile, Profile
+from assay.intake.images import PICTURE
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
@@ -92,7 +93,8 @@ def _model(profile: Profile) -> list[Block]:
         rows.append(
             (
                 "Made by",
-                f"{lineage.remedy} {lineage.version}, seed {lineage.seed}, from {looked or 'no rows'}",
+                f"{lineage.remedy} {lineage.version}, seed {lineage.seed}, from {looked or 'no rows'} "
+                "(as its lineage.json says)",
             )
         )
         if lineage.parent_sha256 is not None:
@@ -114,7 +116,9 @@ def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:
         if summary.name == profile.roles.image:
             rows.append([summary.name, "image", _pixels(profile), "–", fmt.count(summary.missing)])
             continue
-        if summary.kind == "number" and summary.minimum is not None:
+        if profile.roles.image is not None and summary.name == PICTURE:
+            content = "a digest of the pixels"
+        elif summary.kind == "number" and summary.minimum is not None:
             content = f"{fmt.value(summary.minimum, 'number')} to {fmt.value(summary.maximum, 'number')}"
             content += f", mean {fmt.value(summary.mean, 'number')}"
         else:

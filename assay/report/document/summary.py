@@ -10,6 +10,7 @@ from assay.policy.wording import settle_clause
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
 from assay.report.document.model import Cell, Summary, Table, Tile
+from assay.report.untested import untested
 
 __all__ = ["NOT_SIGNED", "opinion", "rule_label", "summary", "verdict_cells", "worst_first"]
 
@@ -189,9 +190,7 @@ def summary(book: Book, draft: bool) -> Summary:
     named = (
         f"{policy.title} {policy.version}, fixed {fmt.instant(evidence.plan.fixed_at)}" if policy else "none"
     )
-    reasons: dict[str, list[str]] = {}
-    for entry in evidence.not_tested:
-        reasons.setdefault(entry.reason, []).append(entry.title)
+    reasons = untested(evidence)
     tiles = [_tile(evidence, pillar, PILLAR_TITLES[pillar]) for pillar in PILLARS]
     if draft:
         word, detail = "Unsigned", "nobody has signed"

@@ -35,18 +35,24 @@ def percentile(found: CallTimes, share: float) -> QuantileInterval:
 
 
 def test_a_call_of_five_milliseconds_takes_five_milliseconds() -> None:
-    bare = []
-    for _ in range(40):
+    truth: list[float] = []
+
+    def call(_number: int) -> None:
         start = time.perf_counter()
         time.sleep(0.005)
-        bare.append(time.perf_counter() - start)
-    found = timed({1: lambda _number: time.sleep(0.005)}, 0.4)[1]
-    assert 0.005 <= percentile(found, 0.5).value <= max(0.006, float(np.median(bare)) + 0.001)
-    assert 40 <= found.seconds.size <= 80
+        truth.append(time.perf_counter() - start)
+
+    found = timed({1: call}, 0.4)[1]
+    assert 5 <= found.seconds.size <= 80
+    assert percentile(found, 0.5).value >= 0.005
+    # what the harness says of each call, against what the call says of itself: a busy machine delays both
+    over = found.seconds - truth[-found.seconds.size :]
+    assert (over >= 0).all()
+    assert np.median(over) < 0.001
 
 
 def test_a_planted_slow_tail_is_found_in_the_99th_percentile_and_not_in_the_median() -> None:
-    found = timed({1: lambda number: time.sleep(0.012 if number % 20 == 0 else 0.0005)}, 1.0)[1]
+    found = timed({1: lambda number: time.sleep(0.012 if number % 20 == 0 else 0.0005)}, 12.0, 600)[1]
     assert found.seconds.size >= 459
     low = percentile(found, 0.99).low
     assert low is not None
@@ -86,12 +92,19 @@ def test_no_garbage_is_collected_between_timed_calls_and_again_afterwards() -> N
 
 
 def test_the_warm_up_ends_when_times_have_settled_and_says_when_they_have_not() -> None:
-    settling = warm_up(lambda number: time.sleep(0.02 if number < 5 else 0.004), nothing, 2.0)
-    assert settling.stable
-    assert settling.calls >= 20
-    assert settling.seconds < 0.015
-    slow = warm_up(lambda number: time.sleep(0.03 + 0.02 * number), nothing, 0.05)
-    assert (slow.stable, slow.calls) == (False, 2)
+    now = 0.0
+
+    def lasting(seconds: Callable[[int], float]) -> Callable[[int], None]:
+        def call(number: int) -> None:
+            nonlocal now
+            now += seconds(number)
+
+        return call
+
+    settling = lasting(lambda number: 0.02 if number < 5 else 0.004)
+    assert warm_up(settling, nothing, 2.0, lambda: now) == pytest.approx((0.004, 20, True))
+    slower = lasting(lambda number: 0.03 + 0.02 * number)
+    assert warm_up(slower, nothing, 0.05, lambda: now) == pytest.approx((0.04, 2, False))
 
 
 @pytest.mark.parametrize(("each", "expected"), [(1e-4, 1_000), (0.01, 100), (10.0, 5)])

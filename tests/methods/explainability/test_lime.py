@@ -182,9 +182,9 @@ def test_the_class_explained_is_the_favourable_one(tmp_path: Path) -> None:
     series = {s.id: {c.name: c.values for c in s.columns} for s in result.series}
     assert series["explainability.lime.attribution"]["feature"] == ("b", "a")
     curves = series["explainability.lime.deletion"]
-    assert curves["fraction"][-1] == 1.0
-    assert curves["attribution"][0] > curves["random"][0]
-    assert curves["attribution"][-1] == pytest.approx(curves["random"][-1])
+    assert curves["removed"][-1] == 1.0
+    assert curves["change"][1] > curves["random_change"][1]
+    assert curves["change"][-1] == pytest.approx(curves["random_change"][-1])
 
 
 def test_too_few_rows_are_insufficient(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from assay.execution import run_method
 from assay.methods.privacy.losses import losses_and_hits
 from assay.methods.privacy.membership_loss import METHOD
 from assay.models.torch_folder import write_torch_folder
-from tests.models.made import linear_folder, model_subject, number
+from tests.models.made import linear_folder, model_subject, number, tiny_bert
 
 COLUMNS = [number(f"x{place}") for place in range(12)]
 
@@ -227,3 +227,21 @@ def test_the_estimate_counts_both_sides(tmp_path: Path) -> None:
 
 def _x() -> InputColumn:
     return number("x")
+
+
+def test_texts_that_stand_in_both_datasets_are_left_out(tmp_path: Path) -> None:
+    def texts(first: str, rows: int) -> dict[str, list[str]]:
+        said = [" ".join([first, *(["day", "film", "very", "bad"][: place % 5])]) for place in range(rows)]
+        return {"tweet": said, "label": ["good" if place % 2 else "bad" for place in range(rows)]}
+
+    test, training = texts("good", 60), texts("a", 60)
+    for name in training:
+        training[name][:10] = test[name][:10]
+    subject = model_subject(
+        tmp_path, tiny_bert(tmp_path / "m"), test, training=training, label="label", text="tweet"
+    )
+    result = run_method(METHOD, subject)
+    # ten different records (five texts under two labels), each of which stands six times among the test rows
+    assert one(result, "shared_rows", dataset="training").value == 10
+    assert one(result, "shared_rows", dataset="test").value == 60
+    assert one(result, "membership_auc").status == "insufficient"

@@ -17,7 +17,7 @@ from assay.planning import make_params
 from assay.registry import METHODS
 from tests.methods.robustness.digits import digits_subject, undefended
 from tests.methods.robustness.measured import measured, one
-from tests.models.made import linear_folder, model_subject, number
+from tests.models.made import linear_folder, model_subject, number, tiny_bert
 from tests.support import table_subject
 
 WIDE = {"minimum": -1_000.0, "maximum": 1_000.0}
@@ -165,18 +165,20 @@ def test_another_sharding_gives_the_same_result(tmp_path: Path) -> None:
     assert measured("robustness.noise", subject, rows=300, seed=3) != whole
 
 
-def test_outcomes_of_rows_are_those_of_the_first_repeat(tmp_path: Path) -> None:
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_outcomes_of_rows_add_up_to_the_measures(tmp_path: Path, repeats: int) -> None:
     model = linear_folder(tmp_path / "m", [number("a"), number("b")], [1.0, 0.5])
     subject = model_subject(tmp_path, model, two_numbers(), label="label")
     method: Any = METHODS.get("robustness.noise")
-    params = make_params(method, {"rows": 200, "repeats": 2})
+    params = make_params(method, {"rows": 200, "repeats": repeats})
     (shard,) = method.plan(subject.profile, params, 0, ())
     partial = method.run(shard, subject, params, InlineContext(method.spec.id, 0))
     results = method.row_results([partial], subject.profile, params)
-    once = measured("robustness.noise", subject, rows=200, repeats=1)
-    for measure in once.measures:
-        if measure.id in ("robustness.noisy_accuracy", "robustness.unperturbed_accuracy"):
+    each = "robustness.noisy_accuracy" if repeats == 1 else "robustness.steady_accuracy"
+    for measure in measured("robustness.noise", subject, rows=200, repeats=repeats).measures:
+        if measure.id in ("robustness.unperturbed_accuracy", each):
             rows = results.pop(measure_key(measure))
+            assert rows.dtype == np.int8
             assert ((rows == 1).sum(), (rows == -1).sum()) == (measure.numerator, 300)
     assert not results
 
@@ -197,3 +199,18 @@ def test_predictions_alone_cannot_be_perturbed(tmp_path: Path) -> None:
     assert why_not(METHODS.get("robustness.noise"), subject.profile) == (
         "Needs a model that can be asked about new inputs; this audit was given none."
     )
+
+
+def test_typing_errors_change_what_a_text_classifier_decides(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    texts = [" ".join(rng.choice(["good", "bad", "film", "day", "very"], 6)) for _ in range(120)]
+    columns = {"text": texts, "label": rng.choice(["good", "bad"], 120).tolist()}
+    subject = model_subject(
+        tmp_path, tiny_bert(tmp_path / "bert", seed=2), columns, label="label", text="text"
+    )
+    result = measured("robustness.noise", subject, typos=(0.001, 0.5))
+    light = one(result, "changed_decisions", noise="typos", severity=0.001)
+    heavy = one(result, "changed_decisions", noise="typos", severity=0.5)
+    assert light.high is not None
+    assert heavy.low is not None
+    assert light.high < heavy.low

@@ -134,7 +134,7 @@ def test_a_linear_model_on_images_stands_exactly_where_its_margin_exceeds_the_bu
         reach = np.minimum(eps, np.where(towards > 0, 1 - x, x))
         worst = (np.abs(slope) * reach).sum(axis=(1, 2, 3))
         stand = np.where(yes, odds - worst >= 0, odds + worst < 0)
-        found = one(result, "robust_accuracy", eps=float(f"{eps:.6g}"), unit="pixel range")
+        found = one(result, "robust_accuracy", **{"eps": float(f"{eps:.6g}"), "in": "pixel range"})
         assert found.numerator == stand.sum()
 
 
