@@ -115,24 +115,6 @@ def _startup() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
-def _shapley() -> tuple[dict[str, Any], list[Line]]:
-    found = shapley.run()
-    return found, [
-        Line(
-            f"Shapley values, {case['name']}, error {peer['ours']['error']:.1%}",
-            f"{peer['ours']['milliseconds_a_row']:.1f} ms a row, "
-            f"{peer['ours']['evaluations_a_row']:,.0f} evaluations",
-            "at least 5 times faster at equal error",
-            peer["ratio"] >= 5,
-            f"{peer['name']}: {peer['ratio']:.1f} times slower, error {peer['error']:.1%}, "
-            f"{peer['evaluations_a_row']:,.0f} evaluations",
-        )
-        for case in found["cases"]
-        for peer in case["peers"]
-        if peer["defaults"]
-    ]
-
-
 def _training() -> tuple[dict[str, Any], list[Line]]:
     found = training.run()
     return found, [
@@ -191,6 +173,24 @@ def _pgd() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _shapley() -> tuple[dict[str, Any], list[Line]]:
+    found = shapley.run()
+    return found, [
+        Line(
+            f"Shapley values, {case['name']}, error {peer['ours']['error']:.1%}",
+            f"{peer['ours']['milliseconds_a_row']:.1f} ms a row, "
+            f"{peer['ours']['evaluations_a_row']:,.0f} evaluations",
+            "at least 5 times faster at equal error",
+            peer["ratio"] >= 5,
+            f"{peer['name']}: {peer['ratio']:.1f} times slower, error {peer['error']:.1%}, "
+            f"{peer['evaluations_a_row']:,.0f} evaluations",
+        )
+        for case in found["cases"]
+        for peer in case["peers"]
+        if peer["defaults"]
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
@@ -199,9 +199,9 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "latency": _latency,
     "report": _report,
     "startup": _startup,
-    "shapley": _shapley,
     "training": _training,
     "pgd": _pgd,
+    "shapley": _shapley,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -10,7 +11,9 @@ from assay import contracts as c
 from assay.report.charts import draw
 from assay.report.document.book import Book
 from assay.report.document.explainability import explainability_blocks, is_in_bars
+from tests.models.made import linear_folder, model_subject, number, two_gaussians
 from tests.report.sample import evidence
+from tests.report.test_robustness import chapter
 
 METHOD = "explainability.any"
 
@@ -121,14 +124,18 @@ def test_a_series_of_another_form_or_method_is_left_to_the_evidence():
     assert explainability_blocks(book(other, strange), METHOD, ()) == []
 
 
-def test_the_use_of_a_sensitive_attribute_is_said_in_a_sentence():
-    used = measure("sensitive_share", 0.2, at={"attribute": "sex"})
-    (said,) = explainability_blocks(book(), METHOD, [used])
-    assert said["text"].startswith(
-        "Of all that moves the output, sex itself makes up 0.200 (0.100 to 0.400)."
-    )
-    unused = used.model_copy(update={"value": 0.0, "low": None})
-    assert explainability_blocks(book(), METHOD, [unused]) == []
+def test_the_answers_stand_before_the_figures():
+    measures = [
+        measure("largest_share", 0.3, note="age"),
+        measure("sensitive_share", 0.2, at={"attribute": "sex"}),
+        measure("deletion_gain", 0.1),
+    ]
+    said = [block["text"] for block in explainability_blocks(book(), METHOD, measures)]
+    assert said == [
+        "The strongest feature (age) carries 0.300 (0.150 to 0.600) of all attribution.",
+        "Direct use of sensitive attributes: sex 0.200 (0.100 to 0.400).",
+        "Replacing what it names first changes the output sooner than a random order does.",
+    ]
 
 
 @pytest.mark.parametrize(("feature", "expected"), [("age", True), ("height", False)])
@@ -154,3 +161,27 @@ def test_the_spread_shows_zero_and_keeps_the_order_of_the_quantiles():
     box = next(e for e in root.iter() if e.tag.endswith("rect"))
     assert float(thin.get("x1")) < float(box.get("x"))
     assert float(box.get("x")) + float(box.get("width")) < float(thin.get("x2"))
+
+
+@pytest.mark.parametrize(
+    "method", ["explainability.shapley", "explainability.lime", "explainability.integrated_gradients"]
+)
+def test_the_feature_that_decides_leads_the_bars_and_its_removal_the_curve(
+    tmp_path: Path, method: str
+) -> None:
+    model = linear_folder(tmp_path / "m", [number("x1", mean=1.0, scale=1.4), number("x2")], [3.0, 0.05])
+    subject = model_subject(tmp_path, model, two_gaussians(200, 7), label="label")
+    blocks = chapter(method, subject)
+    charts = [figure["chart"] for figure in figures(blocks)]
+    bars, deletion = charts[0], charts[-1]
+    assert [row["label"] for row in bars["rows"]] == ["x1", "x2"]
+    strongest = bars["rows"][0]
+    assert strongest["low"] <= strongest["value"] <= strongest["high"]
+    first, random = deletion["lines"]
+    middle = len(first["y"]) // 2
+    assert first["y"][middle] > random["y"][middle]
+    assert first["y"][-1] == pytest.approx(random["y"][-1])
+    for figure in figures(blocks):
+        assert draw(figure["chart"]).startswith("<svg")
+    texts = [block["text"] for block in blocks if block["kind"] == "text"]
+    assert any("sooner than a random order" in said for said in texts)

@@ -22,11 +22,11 @@ Values = dict[str, list[Any]]
 
 
 def explainability_blocks(book: Book, method: str, measures: Sequence[Measure]) -> list[Block]:
-    """Sentences on the use of sensitive attributes, then a figure for each series of a known form."""
-    blocks: list[Block] = [text(_use(m)) for m in measures if m.id.endswith(".sensitive_share") and m.value]
+    """What was found in a sentence each, then a figure for each series of a known form."""
+    blocks: list[Block] = [text(said) for said in _answers(method, measures)]
     mine = {s.id.removeprefix(f"{method}."): s for s in book.evidence.series if s.method == method}
     for name, draw in (("attribution", _bars), ("spread", _spread), ("deletion", _deletion)):
-        figure = draw(book, mine[name]) if name in mine else None
+        figure = draw(book, mine[name], measures) if name in mine else None
         if figure is not None:
             blocks.append(figure)
     return blocks
@@ -40,12 +40,30 @@ def is_in_bars(book: Book, measure: Measure) -> bool:
     return any(measure.at["feature"] in c.values for s in drawn for c in s.columns if c.name == "feature")
 
 
-def _use(measure: Measure) -> str:
-    share, interval = fmt.value(measure.value, "share"), fmt.measured_interval(measure)
-    return (
-        f"Of all that moves the output, {measure.at['attribute']} itself makes up {share} ({interval}). What "
-        "stands in for it among the other features is not counted."
-    )
+def _answers(method: str, measures: Sequence[Measure]) -> list[str]:
+    found = {m.id: m for m in measures if m.value is not None}
+    said = []
+    strongest = found.get(f"{method}.largest_share")
+    if strongest is not None:
+        name = f" ({strongest.note})" if strongest.note else ""
+        said.append(f"The strongest feature{name} carries {_share(strongest)} of all attribution.")
+    sensitive = [m for m in measures if m.id == f"{method}.sensitive_share" and m.value is not None]
+    if sensitive:
+        parts = [f"{m.at.get('attribute', 'sensitive attributes')} {_share(m)}" for m in sensitive]
+        said.append(f"Direct use of sensitive attributes: {'; '.join(parts)}.")
+    gain = found.get(f"{method}.deletion_gain")
+    if gain is not None and gain.low is not None and gain.high is not None:
+        if gain.low > 0:
+            said.append("Replacing what it names first changes the output sooner than a random order does.")
+        elif gain.high < 0:
+            said.append("Do not rely on this order: a random one changes the output sooner.")
+        else:
+            said.append("Whether its order of features is better than a random one cannot be told.")
+    return said
+
+
+def _share(m: Measure) -> str:
+    return f"{fmt.value(m.value, m.unit)} ({fmt.measured_interval(m)})"
 
 
 def _values(series: Series, *names: str) -> Values | None:
@@ -58,7 +76,7 @@ def _unit(series: Series, name: str) -> str:
     return next(c.unit for c in series.columns if c.name == name)
 
 
-def _bars(book: Book, series: Series) -> Figure | None:
+def _bars(book: Book, series: Series, measures: Sequence[Measure]) -> Figure | None:
     values = _values(series, "feature", "mean_absolute")
     if values is None:
         return None
@@ -90,11 +108,11 @@ def _bars(book: Book, series: Series) -> Figure | None:
         },
         [column("Feature"), number_column("Mean"), number_column("Interval")],
         table,
-        [series],
+        [series, *(m for m in measures if m.at.get("feature") in values["feature"])],
     )
 
 
-def _spread(book: Book, series: Series) -> Figure | None:
+def _spread(book: Book, series: Series, _measures: Sequence[Measure]) -> Figure | None:
     values = _values(series, "feature", *_QUANTILES)
     if values is None:
         return None
@@ -116,7 +134,7 @@ def _spread(book: Book, series: Series) -> Figure | None:
     )
 
 
-def _deletion(book: Book, series: Series) -> Figure | None:
+def _deletion(book: Book, series: Series, _measures: Sequence[Measure]) -> Figure | None:
     values = _values(series, "removed", "change", "random_change")
     if values is None:
         return None

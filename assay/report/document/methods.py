@@ -38,10 +38,10 @@ def method_section(book: Book, method: MethodSpec) -> Section:
         blocks += cost_blocks(book, measures)
     elif method.pillar == "data_quality":
         blocks += quality_blocks(book, measures)
-    elif method.pillar == "robustness":
-        blocks += robustness_blocks(book, method.id, measures)
     elif method.pillar == "explainability":
         blocks += explainability_blocks(book, method.id, measures)
+    elif method.pillar == "robustness":
+        blocks += robustness_blocks(book, method.id, measures)
     overall = [m for m in measures if _overall(m) and not is_in_bars(book, m)]
     if overall:
         blocks += [
@@ -57,7 +57,8 @@ def method_section(book: Book, method: MethodSpec) -> Section:
 
 def _overall(measure: Measure) -> bool:
     """Measures without a chart of their own: over all rows, a range, a count."""
-    return not measure.slice and "against" not in measure.at and not has_own_table(measure)
+    shown = "against" in measure.at or "feature" in measure.at or has_own_table(measure)
+    return not measure.slice and not shown
 
 
 def _definition(book: Book, method: MethodSpec, measures: list[Measure]) -> list[Block]:
