@@ -62,17 +62,19 @@ def explain_trees(
 ) -> Explanation:
     """Values of the margin of trees, walked where the walk is right, else asked for.
 
-    shap cannot walk splits by category; and should a kind of ensemble be walked wrongly, the sums betray it.
+    shap refuses splits by category; and should a kind of ensemble be walked wrongly, the sums betray it.
     """
     output = TreeMargin(model)
-    if all(column.encoding != "code" for column in model.signature.columns):
+    try:
         found = _walked(output, inputs, background)
-        missed = np.abs(found.values.sum(axis=1) - (found.explained - found.expected))
-        scale = max(float(np.abs(found.values).sum(axis=1).max()), 1e-6)
-        if missed.max() <= _ADDITIVE * scale:
-            context.progress(0.9)
-            return found
-    return _asked(output, inputs, background, params, context)
+    except NotImplementedError:
+        return _asked(output, inputs, background, params, context)
+    missed = np.abs(found.values.sum(axis=1) - (found.explained - found.expected))
+    scale = max(float(np.abs(found.values).sum(axis=1).max()), 1e-6)
+    if missed.max() > _ADDITIVE * scale:
+        return _asked(output, inputs, background, params, context)
+    context.progress(0.9)
+    return found
 
 
 def _asked(

@@ -11,6 +11,7 @@ from assay.report.charts.curves import curve_chart
 from assay.report.charts.grids import grid_chart
 from assay.report.charts.intervals import interval_chart, panel_chart
 from assay.report.charts.maps import map_chart
+from assay.report.charts.spreads import spread_chart
 
 __all__ = ["CHARTS", "draw"]
 
@@ -21,6 +22,7 @@ CHARTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "curves": curve_chart,
     "bars": bar_chart,
     "changes": change_chart,
+    "spreads": spread_chart,
     "maps": map_chart,
 }
 

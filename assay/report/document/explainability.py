@@ -1,4 +1,9 @@
-"""Figures of the chapters on explanations: what the output rests on, and whether removing it shows it."""
+"""The figures of a chapter on explanations: what the output rests on, and whether the explanation holds.
+
+Any method of the pillar may use them: series `<method>.attribution` (feature, mean_absolute, low, high),
+`<method>.spread` (feature, q05 to q95) and `<method>.deletion` (removed, change, random_change, each with
+_low and _high).
+"""
 
 from __future__ import annotations
 
@@ -10,20 +15,29 @@ from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.model import Block, Figure, text
 
-__all__ = ["explainability_blocks"]
+__all__ = ["explainability_blocks", "is_in_bars"]
 
-Values = dict[str, Sequence[Any]]
+_QUANTILES = ("q05", "q25", "q50", "q75", "q95")
+Values = dict[str, list[Any]]
 
 
 def explainability_blocks(book: Book, method: str, measures: Sequence[Measure]) -> list[Block]:
-    """A sentence, bars of the features with intervals, and the deletion curve beside a random order."""
+    """What was found in a sentence each, then a figure for each series of a known form."""
     blocks: list[Block] = [text(said) for said in _answers(method, measures)]
-    for series in book.evidence.series:
-        if series.id == f"{method}.attribution" and series.method == method:
-            blocks.append(_bars(book, series, measures))
-        elif series.id == f"{method}.deletion" and series.method == method:
-            blocks.append(_deletion(book, series))
+    mine = {s.id.removeprefix(f"{method}."): s for s in book.evidence.series if s.method == method}
+    for name, draw in (("attribution", _bars), ("spread", _spread), ("deletion", _deletion)):
+        figure = draw(book, mine[name], measures) if name in mine else None
+        if figure is not None:
+            blocks.append(figure)
     return blocks
+
+
+def is_in_bars(book: Book, measure: Measure) -> bool:
+    """Whether the measure is a feature's attribution and stands in the bars' table."""
+    if "feature" not in measure.at:
+        return False
+    drawn = (s for s in book.evidence.series if s.id == f"{measure.id.rpartition('.')[0]}.attribution")
+    return any(measure.at["feature"] in c.values for s in drawn for c in s.columns if c.name == "feature")
 
 
 def _answers(method: str, measures: Sequence[Measure]) -> list[str]:
@@ -52,90 +66,115 @@ def _share(m: Measure) -> str:
     return f"{fmt.value(m.value, m.unit)} ({fmt.measured_interval(m)})"
 
 
-def _values(series: Series) -> Values:
-    return {found.name: found.values for found in series.columns}
+def _values(series: Series, *names: str) -> Values | None:
+    columns = {c.name: list(c.values) for c in series.columns}
+    whole = set(names) <= columns.keys() and columns[names[0]]
+    return columns if whole and all(v is not None for name in names for v in columns[name]) else None
 
 
-def _bars(book: Book, series: Series, measures: Sequence[Measure]) -> Figure:
-    values = _values(series)
-    unit = series.columns[1].unit
-    rows = [
-        {
-            "label": str(name),
-            "value": value,
-            "low": low,
-            "high": high,
-            "outcome": "shown",
-            "text": fmt.value(value, unit),
-            "limit": None,
-            "target": None,
-        }
-        for name, value, low, high in zip(
-            values["feature"], values["mean_absolute"], values["low"], values["high"], strict=True
-        )
-    ]
-    named = {str(m.at["feature"]): m for m in measures if "feature" in m.at}
-    words = ", ".join(f"{row['label']} {row['text']}" for row in rows[:6])
+def _unit(series: Series, name: str) -> str:
+    return next(c.unit for c in series.columns if c.name == name)
+
+
+def _bars(book: Book, series: Series, measures: Sequence[Measure]) -> Figure | None:
+    values = _values(series, "feature", "mean_absolute")
+    if values is None:
+        return None
+    unit = _unit(series, "mean_absolute")
+    rows: list[dict[str, Any]] = []
+    table = []
+    none = [None] * len(values["feature"])
+    for label, value, low, high in zip(
+        values["feature"],
+        values["mean_absolute"],
+        values.get("low", none),
+        values.get("high", none),
+        strict=True,
+    ):
+        shown = fmt.value(value, unit)
+        rows.append({"label": str(label), "value": value, "low": low, "high": high, "text": shown})
+        table.append([str(label), shown, fmt.interval(low, high, unit)])
+    top = max(max(row["value"], row["high"] or 0.0) for row in rows)
+    words = "; ".join(f"{label} {shown}" for label, shown, _ in table[:8])
     note = f" {series.note}" if series.note else ""
     return book.figure(
-        f"{series.title}, strongest first, with intervals over the explained rows.{note}",
-        f"{series.title}: {words}{' …' if len(rows) > 6 else ''}.",
+        f"{series.title}, in units of the output ({unit}), with intervals over rows.{note}",
+        f"{series.title}: {words}.",
         {
-            "kind": "intervals",
+            "kind": "bars",
             "rows": rows,
-            "lines": [],
-            "bounds": [0.0, None],
-            "parity": 0.0,
-            "title": unit,
-            "words": False,
+            "top": top * 1.05 or 1.0,
+            "title": f"mean absolute attribution, {unit}",
         },
         [column("Feature"), number_column("Mean"), number_column("Interval")],
-        [[row["label"], row["text"], fmt.interval(row["low"], row["high"], unit)] for row in rows],
-        [series, *(named[row["label"]] for row in rows if row["label"] in named)],
+        table,
+        [series, *(m for m in measures if m.at.get("feature") in values["feature"])],
     )
 
 
-def _deletion(book: Book, series: Series) -> Figure:
-    values = _values(series)
-    removed = [float(share) for share in values["removed"]]
-    unit = series.columns[1].unit
-    names = {"change": "strongest first", "random_change": "random order"}
-    lines = [
+def _spread(book: Book, series: Series, _measures: Sequence[Measure]) -> Figure | None:
+    values = _values(series, "feature", *_QUANTILES)
+    if values is None:
+        return None
+    unit = _unit(series, "q50")
+    rows: list[dict[str, Any]] = [
+        {"label": str(label), "quantiles": [values[q][place] for q in _QUANTILES]}
+        for place, label in enumerate(values["feature"])
+    ]
+    table = [[row["label"], *(fmt.value(value, unit) for value in row["quantiles"])] for row in rows]
+    words = "; ".join(f"{row[0]} from {row[1]} to {row[5]}" for row in table[:6])
+    return book.figure(
+        "How attributions spread over the rows: thin line 5 to 95 %, bar the middle half, mark the median. "
+        "Right of 0 the feature raises the output.",
+        f"5 to 95 % of the attributions: {words}.",
+        {"kind": "spreads", "rows": rows, "title": f"attribution, {unit}"},
+        [column("Feature"), *(number_column(f"{int(q[1:])} %") for q in _QUANTILES)],
+        table,
+        [series],
+    )
+
+
+def _deletion(book: Book, series: Series, _measures: Sequence[Measure]) -> Figure | None:
+    values = _values(series, "removed", "change", "random_change")
+    if values is None:
+        return None
+    unit = _unit(series, "change")
+    lines: list[dict[str, Any]] = [
         {
-            "name": said,
-            "x": removed,
-            "y": list(values[name]),
-            "low": list(values[f"{name}_low"]),
-            "high": list(values[f"{name}_high"]),
+            "name": name,
+            "x": values["removed"],
+            "y": values[key],
+            "low": _known(values.get(f"{key}_low")),
+            "high": _known(values.get(f"{key}_high")),
             "points": True,
         }
-        for name, said in names.items()
+        for key, name in (("change", "strongest first"), ("random_change", "random order"))
     ]
-    drawn = [v for line in lines for key in ("y", "high") for v in line[key] if v is not None]  # type: ignore[attr-defined]  # mypy widens the dict
-    rows = [
-        [fmt.value(share), fmt.value(a, unit), fmt.interval(low, high, unit), fmt.value(b, unit)]
-        for share, a, low, high, b in zip(
-            removed,
-            values["change"],
-            values["change_low"],
-            values["change_high"],
-            values["random_change"],
-            strict=True,
-        )
+    top = max(v for line in lines for v in (*line["y"], *(line["high"] or ())))
+    table = [
+        [
+            fmt.value(removed, "share"),
+            *(
+                cell
+                for key in ("change", "random_change")
+                for cell in (fmt.value(values[key][place], unit), _interval(values, key, place, unit))
+            ),
+        ]
+        for place, removed in enumerate(values["removed"])
     ]
-    note = f" {series.note}" if series.note else ""
+    middle = len(table) // 2
     return book.figure(
-        f"{series.title}.{note} The further the first line lies above the second, the better the order.",
-        "Change of the output when a share of the features is replaced, strongest first against random: "
-        + "; ".join(f"at {row[0]} {row[1]} against {row[3]}" for row in rows[1:6])
-        + ".",
+        "Change of the output while features are replaced from the background: the further the solid line "
+        "lies above the dashed one, the more the order of the attributions tells.",
+        f"With {table[middle][0]} of the features replaced, the output changes by {table[middle][1]} in the "
+        f"order of the attributions and by {table[middle][3]} in random order.",
         {
             "kind": "curves",
             "lines": lines,
-            "x_title": "share replaced",
-            "y_title": f"change, {unit}",
-            "x": [0.0, max(removed[-1], 1e-9)],
-            "y": [min(0.0, *(v for v in values["change_low"] if v is not None)), max([*drawn, 1e-9]) * 1.05],
+            "x_title": "share of the features replaced",
+            "y_title": f"mean change, {unit}",
+            "x": [0.0, 1.0],
+            "y": [0.0, top * 1.05 or 1.0],
             "diagonal": False,
             "rule": None,
         },
@@ -144,7 +183,17 @@ def _deletion(book: Book, series: Series) -> Figure:
             number_column("Strongest first"),
             number_column("Interval"),
             number_column("Random order"),
+            number_column("Interval"),
         ],
-        rows,
+        table,
         [series],
     )
+
+
+def _known(values: list[Any] | None) -> list[Any] | None:
+    return None if values is None or any(v is None for v in values) else values
+
+
+def _interval(values: Values, key: str, place: int, unit: str) -> str:
+    low, high = values.get(f"{key}_low"), values.get(f"{key}_high")
+    return fmt.interval(low[place] if low else None, high[place] if high else None, unit)

@@ -7,7 +7,7 @@ from assay.report.document.attribution_maps import map_blocks
 from assay.report.document.book import Book, column
 from assay.report.document.cost import cost_blocks
 from assay.report.document.curves import series_blocks
-from assay.report.document.explainability import explainability_blocks
+from assay.report.document.explainability import explainability_blocks, is_in_bars
 from assay.report.document.fairness import fairness_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 from assay.report.document.privacy import privacy_blocks
@@ -42,7 +42,7 @@ def method_section(book: Book, method: MethodSpec) -> Section:
         blocks += explainability_blocks(book, method.id, measures)
     elif method.pillar == "robustness":
         blocks += robustness_blocks(book, method.id, measures)
-    overall = [m for m in measures if _overall(m)]
+    overall = [m for m in measures if _overall(m) and not is_in_bars(book, m)]
     if overall:
         blocks += [
             heading("Measures over all rows", contents=False),
