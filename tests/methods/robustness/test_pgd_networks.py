@@ -53,8 +53,11 @@ def test_masked_gradients_raise_the_alarm(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_art_finds_as_many_with_the_same_settings(tmp_path: Path) -> None:
+def test_art_finds_as_many_with_the_same_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
+
+    # tests/methods/explainability/peers.py switches numba's compiler off; ART's import needs it on
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 0)
     from art.attacks.evasion import ProjectedGradientDescent
     from art.estimators.classification import PyTorchClassifier
 
