@@ -39,7 +39,7 @@ from assay.contracts import (
     Verdict,
     WithRowResults,
 )
-from assay.errors import ChildFailed, Internal
+from assay.errors import BadInput, ChildFailed, Internal
 from assay.evidence import measure_key, result_digest, snapshot_digest
 from assay.execution import execute, merge, run_method
 from assay.manifest import code_sha256, hardware, package_versions
@@ -92,6 +92,8 @@ class AuditRequest:
 def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> tuple[AuditPlan, Profile]:
     """Take in and plan: what would be measured, and how long it would take. Nothing is measured."""
     profile = supervisor.intake(lambda done: listener.progress("reading the data", done * _INTAKE_SHARE))
+    if request.baseline is not None:
+        _refuse_another_question(request.baseline.subject, profile)
     made = make_plan(
         profile,
         METHODS.all(),
@@ -105,6 +107,20 @@ def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> t
         required=request.baseline is None,
     )
     return made, profile
+
+
+def _refuse_another_question(before: Profile, after: Profile) -> None:
+    """A baseline that answers something else (another kind of data, task or classes) can prove nothing."""
+    for what, a, b in (
+        ("data of the kind", before.modality, after.modality),
+        ("the task", before.signature.task, after.signature.task),
+        ("the classes", ", ".join(before.signature.classes), ", ".join(after.signature.classes)),
+    ):
+        if a != b:
+            raise BadInput(
+                f"The baseline has {what} {a or 'none'}, this audit {b or 'none'}: they answer different "
+                "questions and cannot be compared. Give the baseline of this model, or leave --baseline out."
+            )
 
 
 def audit(

@@ -15,11 +15,12 @@ __all__ = ["check_writable", "write_all"]
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder` and see that files can be made in it, before hours of work depend on it.
+    """See that `folder` can be made and written, before hours of work depend on it; leaves no trace.
 
     Raises:
         BadInput: it is a file, or cannot be made or written.
     """
+    made = _missing(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=".assay-", dir=folder)
@@ -27,18 +28,22 @@ def check_writable(folder: Path) -> None:
         Path(name).unlink()
     except OSError as error:
         raise BadInput(f"--out {folder} cannot be written: {_reason(error)}") from error
+    finally:
+        _remove_empty(made)
 
 
 def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write every file beside its final place, flush them to disk, then rename them into place.
 
-    A full disk or a crash before the renames leaves the folder as it was.
+    A full disk or a crash before the renames leaves the folder as it was, or absent where it was not there.
 
     Raises:
         BadInput: what went wrong, and that nothing was written.
     """
     waiting: list[tuple[Path, Path]] = []
+    made = _missing(folder)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             descriptor, temporary = tempfile.mkstemp(prefix=".assay-", dir=folder)
             waiting.append((Path(temporary), folder / name))
@@ -55,6 +60,18 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
         for source, _ in waiting:
             with contextlib.suppress(OSError):
                 source.unlink()
+        _remove_empty(made)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folders on the way to `folder` that are not there, innermost first."""
+    return [place for place in (folder, *folder.parents) if not place.exists()]
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _umask() -> int:

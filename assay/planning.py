@@ -33,7 +33,7 @@ _NEEDS: dict[Capability, str] = {
     "query": "a model that can be asked about new inputs",
     "predictions": "predictions",
     "scores": "scores of the favourable class (--scores)",
-    "probabilities": "scores of the favourable class that are probabilities (--scores)",
+    "probabilities": "scores of the favourable class that are probabilities",
     "gradients": "a model that gives gradients",
     "layers": "a model whose layers can be read",
     "weights": "a model whose weights can be read",

@@ -126,3 +126,15 @@ def test_rows_can_be_left_unkept_or_erased(tmp_path: Path) -> None:
     assert "Erased the row-level results of 800 rows." in erased.out
     again = assay(own.home, "erase-rows", tmp_path / "released-out")
     assert "There are no row-level results" in again.out
+
+
+def test_a_baseline_of_other_classes_is_refused(place: Place, tmp_path: Path) -> None:
+    columns = {**two_gaussians(60, 5)}
+    columns["label"] = ["good" if label == "yes" else "bad" for label in columns["label"]]
+    data = write_csv(tmp_path / "other.csv", columns)
+    model = linear_folder(tmp_path / "m", [number("x1")], [1.0], classes=("bad", "good"))
+    rows = ("--data", data, "--label", "label", "--model", model, "--out", tmp_path / "out")
+    ran = assay(place.home, "audit", *rows, "--baseline", place.folder / "released-out")
+    assert ran.code == 2
+    assert "The baseline has the classes no, yes, this audit bad, good: they answer different" in ran.err
+    assert not (tmp_path / "out").exists()
