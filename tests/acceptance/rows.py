@@ -217,8 +217,8 @@ ROWS: tuple[Row, ...] = (
         null_threshold="the intervals of the medians overlap",
         mutant=Mutant(
             file="assay/methods/cost/flops.py",
-            old="None if uncounted else total / rows",
-            new="None if uncounted else total / 2 / rows",
+            old="None if uncounted else float(np.mean(counts))",
+            new="None if uncounted else float(np.mean(counts)) / 2",
             caught_by="methods/cost/test_inference.py::"
             "test_parameters_bytes_and_arithmetic_of_a_perceptron_in_closed_form",
         ),

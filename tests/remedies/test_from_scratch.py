@@ -192,7 +192,7 @@ def test_the_new_folder_says_where_it_came_from(tmp_path: Path) -> None:
     [
         ({"architecture": "cnn"}, "A cnn reads images"),
         ({"sizes": {"inputs": 3}}, r"sizes\.inputs follows from the data \(2\)"),
-        ({"sizes": {"widths": [3]}}, "architecture mlp: widths"),
+        ({"sizes": {"widths": [3]}}, 'architecture mlp has no parameter "widths"'),
         ({"normal": "yes"}, "normal names the class that an autoencoder learns"),
         ({"architecture": "autoencoder"}, 'needs normal, the class that it learns: "no" or "yes"'),
         ({"epochs": 0}, "epochs: Input should be greater than or equal to 1"),

@@ -213,7 +213,7 @@ def test_every_measure_is_one_that_the_method_declares(tmp_path: Path) -> None:
     assert all((m.unit, m.direction) == (specs[m.id].unit, specs[m.id].direction) for m in measures)
 
 
-@pytest.mark.parametrize("params", [{"level": 0.2}, {"exact_rows": 10}, {"screen_rows": 0}, {"rows": 5}])
+@pytest.mark.parametrize("params", [{"level": 0.2}, {"exact_rows": 10}, {"screen_rows": 0}])
 def test_bad_parameters_are_refused_by_name(tmp_path: Path, params: dict[str, Any]) -> None:
     subject = table_subject(tmp_path, _clean(50, 0), **ROLES)
     with pytest.raises(BadParams, match=f"data_quality.basics: {next(iter(params))}"):

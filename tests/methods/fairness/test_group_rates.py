@@ -231,11 +231,16 @@ def test_every_measure_is_one_that_the_method_declares(mixed: Subject) -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"level": 1.0}, {"replicates": 10}, {"intersections": 0}, {"max_groups": 1}, {"levle": 0.9}]
+    "params", [{"level": 1.0}, {"replicates": 10}, {"intersections": 0}, {"max_groups": 1}]
 )
 def test_bad_parameters_are_refused_by_name(mixed: Subject, params: dict[str, Any]) -> None:
     with pytest.raises(BadParams, match=f"fairness.group_rates: {next(iter(params))}"):
         run_method(METHOD, mixed, params)
+
+
+def test_a_misspelt_parameter_is_named_with_the_one_that_was_meant(mixed: Subject) -> None:
+    with pytest.raises(BadParams, match=r'no parameter "levle"\. Close to it: "level"'):
+        run_method(METHOD, mixed, {"levle": 0.9})
 
 
 def test_an_intersection_of_too_many_groups_is_left_out_with_a_note(tmp_path: Path) -> None:
