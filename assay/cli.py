@@ -1,6 +1,7 @@
 """The `assay` command. Commands parse, call, print and choose the exit code; they compute nothing.
 
-Heavy libraries are imported inside the commands, so that `assay --help` stays quick.
+Heavy libraries are imported inside the commands, so that `assay --help` stays quick. Longer than other
+files, since every option of a command is declared here with its help; they are lists to read, not code.
 """
 
 from __future__ import annotations

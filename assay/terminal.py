@@ -5,12 +5,11 @@ Every word that came from a file passes through `plain`, so that nothing in the 
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import textwrap
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,9 +32,9 @@ from assay.report import formatting
 from assay.report.untested import untested
 
 if TYPE_CHECKING:
-    from assay.engine import Listener
+    pass
 
-__all__ = ["Terminal", "plain", "progress_bar"]
+__all__ = ["SIGNS", "Terminal", "plain"]
 
 SIGNS: dict[Outcome, tuple[str, str, str]] = {
     # outcome: sign, word, style
@@ -360,62 +359,3 @@ def _ending(evidence: Evidence, code: int) -> Text:
     reason = ", ".join(parts) or ("no rule failed" if evidence.plan.policy else "measured, not judged")
     style = SIGNS["fail"][2] if code == 1 else SIGNS["insufficient"][2] if code else SIGNS["pass"][2]
     return Text(f"exit {code}: {reason}", style=style)
-
-
-class _Bar:
-    """A progress bar on standard error, and the plan's one line before it starts."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description:<32}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-        )
-        self._task = self._bar.add_task("starting", total=1.0)
-
-    def start(self) -> None:
-        self._bar.start()
-
-    def stop(self) -> None:
-        self._bar.stop()
-
-    def planned(self, plan: AuditPlan, profile: Profile) -> None:
-        seconds = sum(m.estimate.seconds for m in plan.methods)
-        methods = formatting.plural(len(plan.methods), "method")
-        rows = formatting.count(profile.test.rows)
-        self._bar.console.print(
-            Text(f"Plan {plan.plan_sha256[:8]} fixed: {methods}, {rows} rows, about {seconds:.0f} s.", _SOFT)
-        )
-
-    def progress(self, doing: str, done: float) -> None:
-        self._bar.update(self._task, description=plain(doing), completed=done)
-
-
-class _Silent:
-    def planned(self, plan: AuditPlan, profile: Profile) -> None:
-        pass
-
-    def progress(self, doing: str, done: float) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def progress_bar(given: Listener | None = None) -> Iterator[Listener]:
-    """The given listener; else a bar where standard error is a terminal, and silence where it is not."""
-    if given is not None:
-        yield given
-        return
-    if not sys.stderr.isatty():
-        yield _Silent()
-        return
-    bar = _Bar(Console(stderr=True, highlight=False))
-    bar.start()
-    try:
-        yield bar
-    finally:
-        bar.stop()

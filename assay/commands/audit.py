@@ -181,9 +181,9 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     from assay.engine import audit
     from assay.output import check_writable, write_all
     from assay.policy import exit_code
+    from assay.progress import progress_bar
     from assay.report.authority import open_authority
     from assay.runner.supervisor import Supervisor
-    from assay.terminal import progress_bar
 
     data, request = options.data_request(), _request(options)
     records = HomeRecords(request.baseline, options.keep_rows)
@@ -199,8 +199,9 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
 
 def _show_plan(options: AuditOptions, listener: Listener | None) -> int:
     from assay.engine import plan
+    from assay.progress import progress_bar
     from assay.runner.supervisor import Supervisor
-    from assay.terminal import Terminal, progress_bar
+    from assay.terminal import Terminal
 
     data, request = options.data_request(), _request(options)
     with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:

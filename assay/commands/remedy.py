@@ -96,10 +96,11 @@ class RemedyOptions:
 
 def run_remedy(options: RemedyOptions, listener: Listener | None = None) -> int:
     """Make the new model and say what came of it; 0, or an AssayError with its exit code."""
+    from assay.progress import progress_bar
     from assay.registry import REMEDIES
     from assay.repair import RepairRequest, repair
     from assay.runner.supervisor import Supervisor
-    from assay.terminal import Terminal, plain, progress_bar
+    from assay.terminal import Terminal, plain
 
     remedy = REMEDIES.get(options.remedy)
     request = RepairRequest(

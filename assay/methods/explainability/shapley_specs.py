@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from assay.contracts import Citation, Direction, MeasureSpec
+from functools import partial
+
+from assay.contracts import Citation, MeasureSpec
+from assay.methods.measure_spec import measure_spec
 
 __all__ = ["CITATIONS", "PREFIX", "SPECS"]
 
 PREFIX = "explainability.shapley"
 
 
-def _spec(name: str, title: str, unit: str, direction: Direction, description: str) -> MeasureSpec:
-    return MeasureSpec(
-        id=f"{PREFIX}.{name}",
-        title=title,
-        unit=unit,
-        direction=direction,
-        judging="single",
-        description=description,
-    )
+_spec = partial(measure_spec, PREFIX)
 
 
 SPECS: tuple[MeasureSpec, ...] = (

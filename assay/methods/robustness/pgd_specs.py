@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from assay.contracts import Citation, Direction, Judging, MeasureSpec
+from functools import partial
+
+from assay.contracts import Citation
+from assay.methods.measure_spec import measure_spec
 
 __all__ = ["CITATIONS", "SPECS"]
 
 
-def _spec(
-    name: str, title: str, unit: str, direction: Direction, description: str, judging: Judging = "single"
-) -> MeasureSpec:
-    return MeasureSpec(
-        id=f"robustness.{name}",
-        title=title,
-        unit=unit,
-        direction=direction,
-        judging=judging,
-        description=description,
-    )
+_spec = partial(measure_spec, "robustness")
 
 
 SPECS = (
