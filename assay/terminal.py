@@ -11,7 +11,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -30,9 +29,6 @@ from assay.contracts import (
 from assay.policy.wording import settle_clause, subject_of
 from assay.report import formatting
 from assay.report.untested import untested
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["SIGNS", "Terminal", "plain"]
 
