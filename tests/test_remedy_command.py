@@ -164,6 +164,7 @@ def test_two_processes_do_not_work_in_one_folder(home: Path, data: Path, tmp_pat
     out = tmp_path / "model"
     process = start(home, command(data, out))
     after_epoch(process, out, 1)
+    process.send_signal(signal.SIGSTOP)  # it holds the folder and cannot finish before the other asks
     other = assay(home, *command(data, out))
     process.kill()
     process.communicate()
