@@ -1,7 +1,7 @@
 """Plan, execute, merge, judge: the only path from a subject to evidence.
 
-The command line and, later, the service's jobs call the same functions; nothing here knows a
-database, a queue or a screen.
+The command line runs `audit`; the service's jobs run its parts (`plan`, `stage_shards`, `Outcome.merge`,
+`conclude`), each under a lease. Nothing here knows a database, a queue or a screen.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from assay.contracts import (
     PlannedMethod,
     Policy,
     Profile,
+    SandboxReport,
     Series,
     ShardSpec,
     Tier,
@@ -49,7 +50,19 @@ from assay.registry import METHODS
 from assay.runner.rows import checked_results
 from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditRequest", "Listener", "Records", "audit", "plan", "run_method"]
+__all__ = [
+    "AuditRequest",
+    "Listener",
+    "Outcome",
+    "Ran",
+    "Records",
+    "audit",
+    "conclude",
+    "plan",
+    "run_method",
+    "stage_shards",
+    "with_opening",
+]
 
 
 class Listener(Protocol):
@@ -139,15 +152,49 @@ def audit(
     """
     started, clock = timestamp(), _Clock()
     fixed, profile = plan(request, supervisor, listener)
-    methods = METHODS.all()
     rows = _rows(supervisor, profile) if records is not None or request.baseline is not None else None
     if records is not None:
-        named = profile.asked.sha256 if rows is None else rows.asked_sha256
-        opening = records.opened(profile, named, fixed.plan_sha256)
-        fixed = fixed.model_copy(update={"opening": opening})
+        fixed = with_opening(fixed, profile, rows, records)
     listener.planned(fixed, profile)
     clock.lap("intake and plan")
     outcome = _measure(fixed, profile, supervisor, listener, clock)
+    ran = Ran(started, supervisor.sandbox, clock.laps)
+    return conclude(request, fixed, profile, outcome, ran, rows, records)
+
+
+def with_opening(fixed: AuditPlan, profile: Profile, rows: RunRows | None, records: Records) -> AuditPlan:
+    """The plan with the opening of the test rows that `records` registered; call it before any shard runs."""
+    named = profile.asked.sha256 if rows is None else rows.asked_sha256
+    return fixed.model_copy(update={"opening": records.opened(profile, named, fixed.plan_sha256)})
+
+
+@dataclass(frozen=True)
+class Ran:
+    """When and under which sandbox layers the shards ran, and the wall time of each step (seconds)."""
+
+    started_at: str
+    sandbox: SandboxReport
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def conclude(
+    request: AuditRequest,
+    fixed: AuditPlan,
+    profile: Profile,
+    outcome: Outcome,
+    ran: Ran,
+    rows: RunRows | None = None,
+    records: Records | None = None,
+) -> Evidence:
+    """Judge what was measured, compare it with the baseline, and bind all of it under its digests.
+
+    Args:
+        outcome: the merged results of every planned method.
+        rows: row-level results, as the child named them at intake; None where they are not kept.
+        records: where the rows with their results are kept.
+    """
+    clock = _Clock()
+    methods = METHODS.all()
     not_tested = (*fixed.not_tested, *outcome.failed)
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -160,8 +207,8 @@ def audit(
             profile.capabilities,
         )
     clock.lap("judge")
-    ran = {m.id for m in fixed.methods}
-    specs = tuple(m.spec for m in methods if m.spec.id in ran)
+    ids = {m.id for m in fixed.methods}
+    specs = tuple(m.spec for m in methods if m.spec.id in ids)
     body = {
         "schema": "assay.evidence/1",
         "title": request.title,
@@ -182,10 +229,10 @@ def audit(
             python=platform.python_version(),
             platform=platform.platform(terse=True),
             hardware=hardware(),
-            sandbox=supervisor.sandbox,
-            started_at=started,
+            sandbox=ran.sandbox,
+            started_at=ran.started_at,
             finished_at=timestamp(),
-            seconds=clock.laps,
+            seconds={**ran.seconds, **clock.laps},
             shards=outcome.shards,
             failed_shards=len(outcome.failed),
         ),
@@ -204,18 +251,66 @@ def audit(
     return evidence.model_copy(update={"snapshot_digest": snapshot_digest(evidence)})
 
 
+def stage_shards(
+    fixed: AuditPlan, profile: Profile, stage: int, earlier: Mapping[str, Sequence[Partial]]
+) -> list[ShardSpec]:
+    """The shards of one stage of every planned method: for those who run methods side by side.
+
+    Args:
+        earlier: method id -> its partials so far; a method that is not a key any more has failed.
+    """
+    found: list[ShardSpec] = []
+    for planned in fixed.methods:
+        if planned.id in earlier:
+            method = METHODS.get(planned.id)
+            params = make_params(method, planned.params, fixed.tier)
+            done = sorted(earlier[planned.id], key=lambda p: (p.stage, p.index))
+            found.extend(sorted(method.plan(profile, params, stage, done), key=lambda s: s.index))
+    return found
+
+
 _INTAKE_SHARE = 0.4
 """Of the progress bar; reading dominates small audits."""
 
 
 @dataclass
-class _Outcome:
+class Outcome:
+    """What the planned methods came to."""
+
     measures: list[Measure] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: list[NotTested] = field(default_factory=list)
     row_results: dict[str, npt.NDArray[np.int8]] = field(default_factory=dict)
     shards: int = 0
+
+    def merge(
+        self, fixed: AuditPlan, planned: PlannedMethod, profile: Profile, partials: list[Partial]
+    ) -> None:
+        """Merge all partials of one method and check that it measured what it announces.
+
+        Partials that break their contract make the method a failed one.
+        """
+        method = METHODS.get(planned.id)
+        params = make_params(method, planned.params, fixed.tier)
+        self.shards += len(partials)
+        try:
+            result = merge(method, partials, profile, params, fixed.seed)
+            counted = _row_results(method, partials, profile, params)
+        except ChildFailed as error:
+            self.fail(planned, error.message)
+            return
+        _check(method, result)
+        self.measures.extend(result.measures)
+        self.series.extend(result.series)
+        self.notes[planned.id] = result.notes
+        self.row_results.update(counted)
+
+    def fail(self, planned: PlannedMethod, why: str) -> None:
+        """Report a method as failed; the others go on."""
+        spec = METHODS.get(planned.id).spec
+        reason = f"Failed: {why}"
+        self.failed.append(NotTested(pillar=spec.pillar, method=spec.id, title=spec.title, reason=reason))
 
 
 @dataclass
@@ -251,9 +346,9 @@ class _ShardRunner:
 
 def _measure(
     plan: AuditPlan, profile: Profile, supervisor: Supervisor, listener: Listener, clock: _Clock
-) -> _Outcome:
+) -> Outcome:
     """Run every planned method in the child, merge here, and check what a method says it measures."""
-    outcome = _Outcome()
+    outcome = Outcome()
     expected = {m.id: max(m.estimate.seconds, 0.05) for m in plan.methods}
     base = _INTAKE_SHARE
     for planned in plan.methods:
@@ -264,24 +359,11 @@ def _measure(
         listener.progress(planned.id, base)
         try:
             partials = execute(method, profile, params, run_shard)
-            result = merge(method, partials, profile, params, plan.seed)
-            counted = _row_results(method, partials, profile, params)
         except ChildFailed as error:
-            outcome.failed.append(
-                NotTested(
-                    pillar=method.spec.pillar,
-                    method=method.spec.id,
-                    title=method.spec.title,
-                    reason=f"Failed: {error.message}",
-                )
-            )
+            outcome.fail(planned, error.message)
+            outcome.shards += run_shard.shards
         else:
-            _check(method, result)
-            outcome.measures.extend(result.measures)
-            outcome.series.extend(result.series)
-            outcome.notes[planned.id] = result.notes
-            outcome.row_results.update(counted)
-        outcome.shards += run_shard.shards
+            outcome.merge(plan, planned, profile, partials)
         base += width
         clock.lap(planned.id)
     listener.progress("done", 1.0)

@@ -13,12 +13,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assay.contracts import Opening
 from assay.errors import BadInput
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Standing", "opening_sentence", "standing_of"]
+
+Standing = Literal["baseline", "confirmatory", "exploratory"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Ledger:
             opened = [e for e in events if e["event"] == "opened"]
             known = next((e for e in opened if e["model"] == model), None)
             if known is None:
-                standing = _standing(events, opened, model)
+                standing = standing_of(len(opened), _named(events, opened), model)
                 known = {"event": "opened", "at": at, "model": model, "plan": plan}
                 known |= {"number": len(opened) + 1, "standing": standing}
                 _add(file, known)
@@ -60,7 +62,7 @@ class Ledger:
             rows_sha256=rows_sha256,
             number=number,
             standing=standing,
-            sentence=_sentence(number, standing, str(known["at"])[:10]),
+            sentence=opening_sentence(number, standing, str(known["at"])[:10]),
         )
 
     def measured(self, opening: Opening, model: str, snapshot: str, at: str) -> None:
@@ -72,15 +74,24 @@ class Ledger:
         return _Locked(self.root / f"{rows_sha256}.jsonl")
 
 
-def _standing(events: list[dict[str, Any]], opened: list[dict[str, Any]], model: str) -> str:
+def _named(events: list[dict[str, Any]], opened: list[dict[str, Any]]) -> str | None:
+    """The candidate that was named first for the first model on these rows."""
     if not opened:
-        return "baseline"
+        return None
     first = opened[0]["model"]
-    named = next((e for e in events if e["event"] == "named" and e["baseline"] == first), None)
-    return "confirmatory" if named is not None and named["candidate"] == model else "exploratory"
+    found = next((e for e in events if e["event"] == "named" and e["baseline"] == first), None)
+    return str(found["candidate"]) if found is not None else None
 
 
-def _sentence(number: int, standing: str, day: str) -> str:
+def standing_of(openings: int, named: str | None, model: str) -> Standing:
+    """What an opening counts as, given how many there were before and which candidate was named."""
+    if not openings:
+        return "baseline"
+    return "confirmatory" if named == model else "exploratory"
+
+
+def opening_sentence(number: int, standing: str, day: str) -> str:
+    """An opening in words; `day` as YYYY-MM-DD."""
     if standing == "baseline":
         return f"The sealed test rows were opened first for this model (baseline, {day})."
     if standing == "confirmatory":

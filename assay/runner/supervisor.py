@@ -23,7 +23,7 @@ from assay import errors
 from assay.annex import RunRows
 from assay.contracts import DataRequest, Lineage, Partial, Profile, SandboxReport, ShardSpec
 from assay.datasets.row_arrays import MOST_ROWS
-from assay.errors import AssayError, BadInput, ChildFailed
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed
 from assay.runner import protocol
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
@@ -74,6 +74,7 @@ class Supervisor:
         self._channel: socket.socket | None = None
         self._words = bytearray()
         self._layers: dict[str, bool] = {}
+        self._stopped = ""
         self.rows_per_second = 0.0
         """How fast the model answered at intake; 0 without a model."""
 
@@ -173,6 +174,14 @@ class Supervisor:
         _, body = self._ask({"do": "rows"}, "naming the rows", None)
         return checked_rows(protocol.unpack_arrays(body), profile)
 
+    def stop(self, why: str) -> None:
+        """End the child from another thread; whoever waits for its answer gets Cancelled(why)."""
+        self._stopped = why
+        process = self._process
+        if process is not None and process.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """End the child and remove its scratch folder."""
         self._kill()
@@ -181,6 +190,8 @@ class Supervisor:
             self._scratch = None
 
     def _start(self) -> None:
+        if self._stopped:
+            raise Cancelled(self._stopped)
         self._kill()
         self._words.clear()
         try:
@@ -278,8 +289,11 @@ class Supervisor:
                 f"its limit is {self._memory_limit / 2**30:.1f} GB."
             )
 
-    def _died(self, doing: str) -> ChildFailed:
+    def _died(self, doing: str) -> AssayError:
         """What to say of a child that hung up: its signal or status, and its last words."""
+        if self._stopped:
+            self._kill()
+            return Cancelled(self._stopped)
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)

@@ -1,0 +1,60 @@
+"""Making organisations, members, and the first administrator."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from accounts.models import Membership, Organisation, Role, User
+from assay.errors import BadInput
+from trail.services import record
+
+__all__ = ["add_member", "create_organisation", "first_administrator"]
+
+
+def create_organisation(name: str, owner: User, timezone: str = "UTC") -> Organisation:
+    """A new organisation with its first owner.
+
+    Raises:
+        BadInput: the name leaves nothing for an address, or is taken.
+    """
+    slug = slugify(name)[:60]
+    if not slug:
+        raise BadInput(f'"{name}" has no letters or digits to make an address of.')
+    if Organisation.objects.filter(slug=slug).exists():
+        raise BadInput(f'There is an organisation "{name}" already; choose another name.')
+    with transaction.atomic():
+        organisation = Organisation.objects.create(name=name, slug=slug, timezone=timezone)
+        record(organisation.pk, "organisation.created", "organisation", organisation.pk, actor_id=owner.pk)
+        add_member(organisation, owner, Role.OWNER, by=owner)
+    return organisation
+
+
+def add_member(organisation: Organisation, user: User, role: str, *, by: User) -> Membership:
+    """Give a person a role here."""
+    with transaction.atomic():
+        made: Membership = Membership.objects.create(organisation=organisation, user=user, role=role)
+        record(
+            organisation.pk,
+            "member.added",
+            "user",
+            user.pk,
+            actor_id=by.pk,
+            facts={"role": str(role)},
+            payload={"name": user.name, "email": user.email},
+        )
+    return made
+
+
+def first_administrator() -> tuple[User, str] | None:
+    """On an empty installation: a superuser with a random password (returned this once), and an
+    organisation of which they are the owner. None where there is a user already."""
+    with transaction.atomic():
+        if User.objects.exists():
+            return None
+        password = secrets.token_urlsafe(12)
+        user = User.objects.create_superuser("admin@localhost.local", password, name="Administrator")
+        create_organisation("My organisation", user)
+    return user, password

@@ -1,0 +1,1 @@
+"""Policies, plans, runs, measures, findings, snapshots, comparisons."""

@@ -1,0 +1,136 @@
+"""The job kind that runs an audit: the engine's own steps, each under a lease."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assay.annex import RunRows
+from assay.contracts import (
+    AnnexReference,
+    AuditPlan,
+    Evidence,
+    Opening,
+    Partial,
+    Profile,
+    SandboxReport,
+    ShardSpec,
+)
+from assay.engine import Outcome, Ran, conclude, stage_shards
+from assay.evidence import snapshot
+from audits.models import Run
+from audits.planning import request_of
+from audits.recording import record_failure, record_result
+from jobs.kinds import Advance, DoneShard, FailedShard, Finished, NewShard, Next
+from jobs.models import Job
+from models_registry import files
+from models_registry.session import SubjectSession
+
+__all__ = ["AuditKind"]
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The engine's Records: rows go to the organisation's annex. Openings were registered at the start."""
+
+    organisation_id: Any
+
+    def opened(self, profile: Profile, rows_sha256: str, plan_sha256: str) -> Opening | None:
+        return None
+
+    def keep(self, rows: RunRows) -> AnnexReference | None:
+        return files.annex(self.organisation_id).put(rows)
+
+
+class AuditKind:
+    """Stage by stage over all planned methods; then merge, judge, compare, freeze."""
+
+    name = "audit"
+
+    def begin(self, job: Job) -> Sequence[NewShard]:
+        run = _run(job)
+        plan, profile = _plan(run), Profile.model_validate(run.subject.profile)
+        first = stage_shards(plan, profile, 0, {m.id: () for m in plan.methods})
+        return [NewShard({"do": "rows"}, weight=1.0), *(_new(plan, shard) for shard in first)]
+
+    def open(self, job: Job) -> SubjectSession:
+        return SubjectSession(_run(job).subject_id)
+
+    def advance(
+        self, job: Job, stage: int, done: Sequence[DoneShard], failed: Sequence[FailedShard]
+    ) -> Advance:
+        run = _run(job)
+        plan, profile = _plan(run), Profile.model_validate(run.subject.profile)
+        why = {f.spec["shard"]["method"]: f.why for f in failed if f.spec["do"] == "shard"}
+        partials: dict[str, list[Partial]] = {m.id: [] for m in plan.methods if m.id not in why}
+        for shard in done:
+            if shard.spec["do"] == "shard" and shard.spec["shard"]["method"] in partials:
+                partials[shard.spec["shard"]["method"]].append(_partial(shard))
+        following = stage_shards(plan, profile, stage + 1, partials)
+        if following:
+            return Next([_new(plan, shard) for shard in following])
+        outcome = Outcome()
+        for method in plan.methods:
+            if method.id in why:
+                outcome.fail(method, why[method.id])
+            else:
+                outcome.merge(plan, method, profile, partials[method.id])
+        naming = next((d.data for d in done if d.spec["do"] == "rows"), {})
+        annex = files.annex(job.organisation_id)
+        reference = naming.get("annex")
+        interim = AnnexReference.model_validate(reference) if reference else None
+        assert run.started_at is not None
+        evidence = conclude(
+            request_of(run),
+            plan,
+            profile,
+            outcome,
+            Ran(
+                started_at=run.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                sandbox=SandboxReport.model_validate(naming.get("sandbox", {"layers": {}})),
+            ),
+            annex.get(interim),
+            _Records(job.organisation_id),
+        )
+        stored = files.keep(job.organisation, [snapshot(evidence)])
+        return Finished((evidence, stored.sha256), [n.reason for n in outcome.failed])
+
+    def on_done(self, job: Job, outcome: Any, incomplete: Sequence[str]) -> None:
+        evidence: Evidence = outcome[0]
+        record_result(_run(job), evidence, outcome[1], incomplete)
+
+    def on_failed(self, job: Job, why: str) -> None:
+        record_failure(_run(job), "failed", why)
+
+    def on_cancelled(self, job: Job) -> None:
+        record_failure(_run(job), "cancelled", "")
+
+
+def _run(job: Job) -> Run:
+    return Run.unscoped.select_related(
+        "subject__model_version__model", "subject__dataset_version__dataset", "policy", "baseline", "system"
+    ).get(pk=job.target_id)
+
+
+def _plan(run: Run) -> AuditPlan:
+    return AuditPlan.model_validate(run.plan)
+
+
+def _partial(shard: DoneShard) -> Partial:
+    spec = ShardSpec.model_validate(shard.spec["shard"])
+    return Partial(spec.method, spec.stage, spec.index, dict(shard.data["data"]), dict(shard.arrays()))
+
+
+def _new(plan: AuditPlan, shard: ShardSpec) -> NewShard:
+    planned = next(m for m in plan.methods if m.id == shard.method)
+    return NewShard(
+        {
+            "do": "shard",
+            "shard": shard.model_dump(mode="json"),
+            "params": dict(planned.params),
+            "seed": plan.seed,
+            "profile_sha256": plan.profile_sha256,
+        },
+        weight=max(planned.estimate.seconds, 0.05),
+    )

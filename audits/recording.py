@@ -1,0 +1,130 @@
+"""Storing what a run came to, inside the transaction that ends its job."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from django.db.models import Max
+from django.utils import timezone
+
+from assay.contracts import PILLARS, Evidence, Verdict
+from assay.evidence import measure_key
+from audits import ledger
+from audits.models import Finding, FindingRun, Run, RunMeasure, RunState, RunVerdict
+from audits.signals import run_ended
+from trail.services import record
+
+__all__ = ["record_failure", "record_result", "worst"]
+
+_ORDER = ("fail", "insufficient", "not_tested", "warn", "pass")
+
+
+def worst(verdicts: Sequence[Verdict]) -> str:
+    """The outcome that decides: fail, then undecided or missing where required, then warn, then pass."""
+    found = {v.outcome for v in verdicts if v.required or v.outcome in ("fail", "warn", "pass")}
+    return next((o for o in _ORDER if o in found), "measured")
+
+
+def record_result(run: Run, evidence: Evidence, stored: str, incomplete: Sequence[str]) -> None:
+    """Measures, verdicts and findings as rows; the snapshot stays the truth."""
+    pillars = {spec.id: m.pillar for m in evidence.methods for spec in m.measures}
+    RunMeasure.objects.bulk_create(
+        (
+            RunMeasure(
+                run=run,
+                key=measure_key(m),
+                measure=m.id,
+                pillar=pillars[m.id],
+                slice=dict(m.slice),
+                over=m.over or "",
+                at=dict(m.at),
+                value=m.value,
+                low=m.low,
+                high=m.high,
+                n=m.n,
+                unit=m.unit,
+                status=m.status,
+            )
+            for m in evidence.measures
+        ),
+        batch_size=500,
+    )
+    RunVerdict.objects.bulk_create(
+        RunVerdict(
+            run=run,
+            place=place,
+            rule=v.rule,
+            pillar=v.pillar,
+            outcome=v.outcome,
+            content=v.model_dump(mode="json"),
+        )
+        for place, v in enumerate(evidence.verdicts)
+    )
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for verdict in evidence.verdicts:
+        counts[verdict.pillar][verdict.outcome] += 1
+    run.state = RunState.INCOMPLETE if incomplete else RunState.DONE
+    run.reason = " ".join(incomplete)
+    run.evidence_file = stored
+    run.result_digest, run.snapshot_digest = evidence.result_digest, evidence.snapshot_digest
+    run.outcome = worst(evidence.verdicts)
+    run.counts = {pillar: dict(counts[pillar]) for pillar in PILLARS if pillar in counts}
+    run.ended_at = timezone.now()
+    run.save()
+    ledger.measured(run)
+    _record_findings(run, evidence)
+    record(
+        run.organisation_id,
+        "run.measured",
+        "run",
+        run.pk,
+        facts={
+            "result_digest": run.result_digest,
+            "snapshot_digest": run.snapshot_digest,
+            "outcome": run.outcome,
+            "state": str(run.state),
+        },
+    )
+    run_ended.send(Run, run=run)
+
+
+def record_failure(run: Run, state: str, why: str) -> None:
+    """A run that failed or was cancelled stays in the list of runs, with its reason."""
+    run.state, run.reason, run.ended_at = RunState(state), why, timezone.now()
+    run.save()
+    record(run.organisation_id, f"run.{state}", "run", run.pk, facts={"plan_sha256": run.plan_sha256})
+    run_ended.send(Run, run=run)
+
+
+def _record_findings(run: Run, evidence: Evidence) -> None:
+    """Open findings that are new to the system, see known ones again, and mend those that passed."""
+    seen = {f.id for f in evidence.findings}
+    known = {f.key: f for f in Finding.objects.of(run.organisation_id).filter(system=run.system)}
+    number = Finding.objects.of(run.organisation_id).aggregate(top=Max("number"))["top"] or 0
+    for found in evidence.findings:
+        finding = known.get(found.id)
+        if finding is None:
+            number += 1
+            finding = Finding.objects.create(
+                organisation_id=run.organisation_id,
+                number=number,
+                system=run.system,
+                key=found.id,
+                title=found.title,
+                pillar=found.pillar,
+                severity=found.severity,
+            )
+        elif finding.state == Finding.State.MENDED:
+            finding.state = Finding.State.OPEN
+            finding.save(update_fields=["state"])
+        FindingRun.objects.create(finding=finding, run=run, content=found.model_dump(mode="json"))
+    passed = {v.rule for v in evidence.verdicts if v.outcome in ("pass", "warn")} - {
+        v.rule for v in evidence.verdicts if v.outcome not in ("pass", "warn")
+    }
+    for finding in known.values():
+        last = finding.sightings.order_by("-pk").first()
+        rule = (last.content.get("rule") if last else None) or ""
+        if finding.key not in seen and finding.state == Finding.State.OPEN and rule in passed:
+            finding.state = Finding.State.MENDED
+            finding.save(update_fields=["state"])

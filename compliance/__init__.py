@@ -1,0 +1,1 @@
+"""Frameworks and controls, coverage, reviews, promotion of stages."""

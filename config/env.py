@@ -1,0 +1,130 @@
+"""Every setting of the service: one ASSAY_* environment variable each, typed; a wrong value stops the start.
+
+A secret may come from a file instead: ASSAY_SECRET_KEY_FILE names one that holds ASSAY_SECRET_KEY.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from assay.report.authority import data_home
+
+__all__ = ["Environment", "WrongSetting", "read_environment"]
+
+_SECRETS = ("ASSAY_SECRET_KEY", "ASSAY_DATABASE_URL", "ASSAY_BROKER_URL", "ASSAY_METRICS_TOKEN")
+
+
+class WrongSetting(SystemExit):
+    """A setting that cannot be used; the service does not start."""
+
+
+class Environment(BaseModel):
+    """The settings and their defaults, which together are the embedded installation on one machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    """ASSAY_HOME: where data, keys and (by default) the database live."""
+    secret_key: Annotated[str, Field(min_length=32)]
+    """ASSAY_SECRET_KEY: signs sessions; made once and kept in the home folder where it is not given."""
+    database_url: str = ""
+    """ASSAY_DATABASE_URL: postgresql://user:password@host:port/name, or sqlite:///path; SQLite in the home
+    folder by default."""
+    broker_url: str = "memory://"
+    """ASSAY_BROKER_URL: amqp://... or redis://...; memory:// wakes only the one worker in its own process."""
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "http://127.0.0.1:8000"
+    """ASSAY_URL: how browsers reach the service; https switches secure cookies and HSTS on."""
+    debug: bool = False
+    """ASSAY_DEBUG: error pages with details; never in production."""
+    queues: Annotated[str, Field(pattern=r"^(cpu|gpu)(,(cpu|gpu))*$")] = "cpu"
+    """ASSAY_QUEUES: which queues this worker serves: cpu, gpu, or cpu,gpu."""
+    slots: Annotated[int, Field(ge=1, le=256)] = 1
+    """ASSAY_SLOTS: shards that a worker runs side by side (for gpu: one a device)."""
+    lease_seconds: Annotated[float, Field(ge=0.2, le=3600)] = 60.0
+    """ASSAY_LEASE_SECONDS: how long a silent worker keeps its shard; renewed four times as often."""
+    sweep_seconds: Annotated[float, Field(ge=0.05, le=60)] = 0.5
+    """ASSAY_SWEEP_SECONDS: how often a worker looks for work that no message announced."""
+    attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    """ASSAY_ATTEMPTS: how often a shard is begun before it is given up."""
+    shard_seconds: Annotated[float, Field(ge=1)] = 3600.0
+    """ASSAY_SHARD_SECONDS: how long one answer of the child may take."""
+    upload_bytes: Annotated[int, Field(ge=1024)] = 8 * 2**30
+    """ASSAY_UPLOAD_BYTES: the largest file that is taken in."""
+    mfa: Literal["optional", "signers"] = "optional"
+    """ASSAY_MFA: `signers` refuses a signature without a second factor."""
+    metrics_token: str = ""
+    """ASSAY_METRICS_TOKEN: lets a scraper read /metrics; without it only this machine may."""
+    email_url: Annotated[str, Field(pattern=r"^$|^smtps?://\S+$")] = ""
+    """ASSAY_EMAIL_URL: smtp://user:password@host:port; without it nothing is mailed."""
+
+    @property
+    def secure(self) -> bool:
+        return self.url.startswith("https://")
+
+    @property
+    def files(self) -> Path:
+        """Stored files of all organisations."""
+        return self.home / "files"
+
+
+def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
+    """Read ASSAY_* variables.
+
+    Raises:
+        WrongSetting: names the variable, what it holds and what would be right.
+    """
+    source = dict(os.environ if variables is None else variables)
+    values: dict[str, str] = {}
+    for name in Environment.model_fields:
+        variable = f"ASSAY_{name.upper()}"
+        if variable in _SECRETS and (path := source.get(f"{variable}_FILE")):
+            values[name] = _read(variable, path)
+        elif variable in source:
+            values[name] = source[variable]
+    home = data_home(source).resolve()
+    values["home"] = str(home)
+    if "secret_key" not in values:
+        values["secret_key"] = _own_secret(home)
+    try:
+        return Environment.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"ASSAY_{str(first['loc'][0]).upper()}"
+        shown = "" if name in _SECRETS else f' is "{values.get(str(first["loc"][0]), "")}"'
+        raise WrongSetting(f"{name}{shown}: {first['msg']}. docs/deploy.md lists every setting.") from None
+
+
+def _read(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except OSError as error:
+        raise WrongSetting(f"{variable}_FILE names {path}, which cannot be read: {error.strerror}.") from None
+
+
+def _own_secret(home: Path) -> str:
+    """The installation's own secret, made once; two processes that start at once keep the same one."""
+    path = home / "secret_key"
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = home / f".secret_key-{os.getpid()}"
+        if not path.exists():
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise WrongSetting(f"{home} cannot be used as ASSAY_HOME: {error.strerror or error}.") from None

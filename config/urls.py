@@ -1,0 +1,20 @@
+"""Every address of the service. tests/test_outsider.py walks this map."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config.api import api
+
+urlpatterns = [
+    path("", include("portal.urls")),
+    path("o/<slug:org>/", include("accounts.urls")),
+    path("o/<slug:org>/", include("models_registry.urls")),
+    path("o/<slug:org>/", include("audits.urls")),
+    path("o/<slug:org>/", include("remediations.urls")),
+    path("o/<slug:org>/", include("compliance.urls")),
+    path("o/<slug:org>/", include("reports.urls")),
+    path("o/<slug:org>/", include("jobs.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,1 @@
+"""Durable execution: jobs, shards, leases, sweeper, the Celery tasks, schedules."""

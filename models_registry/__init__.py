@@ -1,0 +1,1 @@
+"""AI systems, models, versions, datasets and their stored files."""

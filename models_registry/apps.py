@@ -1,0 +1,14 @@
+"""The app of the registry."""
+
+from django.apps import AppConfig
+
+
+class ModelsRegistryConfig(AppConfig):
+    name = "models_registry"
+    verbose_name = "Registry"
+
+    def ready(self) -> None:
+        from jobs.kinds import register
+        from models_registry.subject_kind import SubjectKind
+
+        register(SubjectKind())

@@ -1,0 +1,97 @@
+"""Stored files: content of one organisation under its digest, below ASSAY_HOME/files/<organisation>/.
+
+Written once, whole or not at all; handed out as a path that nobody writes to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Organisation
+from assay.annex import AnnexStore
+from assay.errors import BadInput
+from models_registry.models import StoredFile
+
+__all__ = ["annex", "keep", "link_into", "path_of", "read", "root_of"]
+
+
+def root_of(organisation: Organisation | uuid.UUID) -> Path:
+    """Where an organisation's files live."""
+    key = organisation if isinstance(organisation, uuid.UUID) else organisation.pk
+    return Path(settings.ENV.files) / str(key)
+
+
+def annex(organisation: Organisation | uuid.UUID) -> AnnexStore:
+    """The organisation's encrypted row-level results, under a key of its own."""
+    return AnnexStore(root_of(organisation) / "annex")
+
+
+def path_of(organisation: Organisation | uuid.UUID, sha256: str) -> Path:
+    return root_of(organisation) / "content" / sha256[:2] / sha256[2:]
+
+
+def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
+    """Store content in constant memory; the same content again changes nothing.
+
+    Raises:
+        BadInput: the disk is full or cannot be written; nothing half-written stays.
+    """
+    root = root_of(organisation) / "content"
+    draft: Path | None = None
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor, name = tempfile.mkstemp(prefix=".put-", dir=root)
+        draft, hashed, size = Path(name), hashlib.sha256(), 0
+        with os.fdopen(descriptor, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+                hashed.update(chunk)
+                size += len(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        target = path_of(organisation, hashed.hexdigest())
+        target.parent.mkdir(exist_ok=True, mode=0o700)
+        if not target.exists():
+            draft.replace(target)
+    except OSError as error:
+        raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+    with transaction.atomic():
+        found, _made = StoredFile.unscoped.get_or_create(
+            organisation=organisation, sha256=hashed.hexdigest(), defaults={"size": size}
+        )
+    return found
+
+
+def read(organisation: Organisation | uuid.UUID, sha256: str) -> bytes:
+    """Small stored content (a snapshot, a report). Raises BadInput where it is gone or damaged."""
+    try:
+        content = path_of(organisation, sha256).read_bytes()
+    except OSError as error:
+        raise BadInput(f"The stored file {sha256[:12]} is not there: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise BadInput(f"The stored file {sha256[:12]} is damaged: its content has another digest.")
+    return content
+
+
+def link_into(folder: Path, files: Mapping[str, Path]) -> None:
+    """Lay stored files out under relative names, by links that cost no space (copies across devices)."""
+    for name, source in files.items():
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise BadInput(f'The name "{name}" leads out of its folder.')
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            target.write_bytes(source.read_bytes())

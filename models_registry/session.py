@@ -1,0 +1,116 @@
+"""An open subject: one supervised child that has loaded a model version and a dataset version.
+
+It serves successive shards of the same subject: the first reading, an audit's methods, the naming of rows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from assay.contracts import Profile, ShardSpec
+from assay.errors import ChildFailed
+from assay.evidence import digest
+from assay.runner.supervisor import Supervisor
+from jobs.kinds import ShardContext, ShardResult
+from models_registry import files
+from models_registry.description import lay_out, request_of
+from models_registry.models import Subject
+
+__all__ = ["SubjectSession", "subject_key"]
+
+
+def subject_key(subject: Subject) -> str:
+    return f"subject:{subject.pk}"
+
+
+class SubjectSession:
+    """Runs `{"do": "read" | "rows" | "shard", ...}` specs on one subject; loads it at the first."""
+
+    def __init__(self, subject_id: uuid.UUID) -> None:
+        self._subject_id = subject_id
+        self._folder: Path | None = None
+        self._supervisor: Supervisor | None = None
+        self._profile: Profile | None = None
+        self._stopped = ""
+
+    def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
+        if spec["do"] == "read":
+            return self._read(context)
+        if spec["do"] == "rows":
+            return self._rows(context)
+        supervisor, _profile = self._loaded(context, spec["profile_sha256"])
+        shard = ShardSpec.model_validate(spec["shard"])
+        partial = supervisor.run(
+            shard, spec["params"], spec["seed"], lambda done: context.progress(done, shard.method)
+        )
+        return ShardResult({"data": partial.data}, partial.arrays)
+
+    def stop(self, why: str) -> None:
+        self._stopped = why
+        if self._supervisor is not None:
+            self._supervisor.stop(why)
+
+    def close(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._supervisor = self._folder = self._profile = None
+
+    def _read(self, context: ShardContext) -> ShardResult:
+        """Profile, digest of the rows' content, and how fast the model answers."""
+        supervisor, profile = self._loaded(context)
+        try:
+            rows = supervisor.rows(profile)
+        except ChildFailed:
+            rows = None
+        return ShardResult(
+            {
+                "profile": profile.model_dump(mode="json"),
+                "rows_sha256": profile.asked.sha256 if rows is None else rows.asked_sha256,
+                "rows_per_second": supervisor.rows_per_second,
+                "sandbox": supervisor.sandbox.model_dump(mode="json"),
+            }
+        )
+
+    def _rows(self, context: ShardContext) -> ShardResult:
+        """Keep the row-level results in the organisation's annex; the shard's result is the reference."""
+        supervisor, profile = self._loaded(context)
+        rows = supervisor.rows(profile)
+        if rows is None:
+            return ShardResult({"annex": None, "sandbox": supervisor.sandbox.model_dump(mode="json")})
+        reference = files.annex(context.job.organisation_id).put(rows)
+        return ShardResult(
+            {
+                "annex": reference.model_dump(mode="json"),
+                "sandbox": supervisor.sandbox.model_dump(mode="json"),
+            }
+        )
+
+    def _loaded(self, context: ShardContext, expected: str | None = None) -> tuple[Supervisor, Profile]:
+        """Start the child and let it read, unless it has.
+
+        Raises:
+            ChildFailed: what was read is not what the plan was made from.
+        """
+        if self._supervisor is None or self._profile is None:
+            subject = Subject.unscoped.select_related("model_version", "dataset_version").get(
+                pk=self._subject_id
+            )
+            self._folder = Path(tempfile.mkdtemp(prefix="assay-subject-"))
+            lay_out(self._folder, subject.model_version, subject.dataset_version)
+            request = request_of(self._folder, subject.model_version, subject.dataset_version)
+            self._supervisor = Supervisor(request, time_limit=settings.ENV.shard_seconds)
+            if self._stopped:
+                self._supervisor.stop(self._stopped)
+            self._profile = self._supervisor.intake(lambda done: context.progress(done * 0.5, "reading"))
+        if expected is not None and digest(self._profile) != expected:
+            raise ChildFailed("The subject was read differently from when the plan was made.")
+        return self._supervisor, self._profile

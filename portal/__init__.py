@@ -1,0 +1,1 @@
+"""Base templates, styles, and the pages that mix several apps."""

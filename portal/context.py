@@ -1,0 +1,20 @@
+"""What every page's frame shows: the organisation, the person's role, and what waits for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from accounts.permissions import PERMISSIONS, may
+
+__all__ = ["shell"]
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """`organisation`, `role`, and `can` (permission -> bool) for pages of an organisation."""
+    organisation = getattr(request, "organisation", None)
+    if organisation is None:
+        return {"organisation": None, "role": None, "can": {}}
+    can = {name: may(request.user, name, organisation) for name in PERMISSIONS}  # type: ignore[arg-type]
+    return {"organisation": organisation, "role": getattr(request, "role", None), "can": can}

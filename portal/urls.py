@@ -1,0 +1,11 @@
+"""Pages that mix several apps."""
+
+from django.urls import path
+
+from portal import views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("o/<slug:org>/", views.organisation, name="organisation"),
+]

@@ -1,0 +1,1 @@
+"""Remedy runs, lineage, candidates."""

@@ -1,0 +1,1 @@
+"""Documents made from snapshots, signatures, revocation, verification page."""

@@ -1,0 +1,119 @@
+"""The service's standing tenants: owners, colleagues in every role, and an outsider; and its databases.
+
+Engine tests use none of this. The service's tests run on SQLite, and on PostgreSQL where
+ASSAY_DATABASE_URL names one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import django
+import pytest
+
+# Settings are read when Django starts, which is before any fixture: a home of its own for each process.
+os.environ["ASSAY_HOME"] = tempfile.mkdtemp(prefix="assay-tests-")
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+django.setup()
+
+if TYPE_CHECKING:
+    from django.test import Client
+
+    from accounts.models import Organisation, User
+
+
+class People(NamedTuple):
+    """One organisation with a member in each role, and an outsider who owns another one."""
+
+    organisation: Organisation
+    owner: User
+    engineer: User
+    reviewer: User
+    auditor: User
+    operator: User
+    elsewhere: Organisation
+    outsider: User
+
+
+_count = 0
+
+
+def make_people() -> People:
+    """Fresh organisations; names are unique in the process, so nothing has to be flushed."""
+    from accounts.models import User
+    from accounts.services import add_member, create_organisation
+
+    global _count
+    _count += 1
+
+    def person(role: str) -> User:
+        made = User(email=f"{role}{_count}@example.org", name=f"{role.title()} {_count}")
+        made.set_unusable_password()
+        made.save()
+        return made
+
+    owner = person("owner")
+    organisation = create_organisation(f"Bank {_count}", owner)
+    found = {}
+    for role in ("engineer", "reviewer", "auditor", "operator"):
+        found[role] = person(role)
+        add_member(organisation, found[role], role, by=owner)
+    outsider = person("outsider")
+    return People(
+        organisation,
+        owner,
+        **found,
+        elsewhere=create_organisation(f"Other {_count}", outsider),
+        outsider=outsider,
+    )
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: object) -> Iterator[None]:
+    """A test database made afresh, also where only tests with real commits are run."""
+    from django.test.utils import setup_databases, teardown_databases
+
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+    yield
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture
+def people(db: None) -> People:
+    """Standing users, rolled back after the test."""
+    return make_people()
+
+
+@pytest.fixture
+def as_user() -> Callable[[User], Client]:
+    """A signed-in browser without a browser."""
+    from django.test import Client
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def committed(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
+    """A database whose commits are real, for jobs and threads.
+
+    Nothing is flushed afterwards (the trail refuses that): a test uses `make_people` for rows of its own, and
+    jobs that it leaves are removed from the queue.
+    """
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        yield
+        from django.db import connection
+
+        from jobs.models import Shard
+
+        Shard.objects.filter(state__in=("ready", "leased")).update(state="cancelled")
+        connection.close()
