@@ -155,11 +155,13 @@ USE_I18N = False
 
 STATIC_URL = "/static/"
 STATIC_ROOT = ENV.home / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if DEBUG
+        # before `collectstatic` (tests, a checkout) files keep their plain names
+        if DEBUG or not (STATIC_ROOT / "staticfiles.json").exists()
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }

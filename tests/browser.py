@@ -1,0 +1,95 @@
+"""A real Chromium on a real server, for journeys and for looking at pages.
+
+The server runs in this process on 127.0.0.1 and a free port, on whatever database Django is connected to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socketserver
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.wsgi import get_wsgi_application
+
+from accounts.models import User
+
+__all__ = ["axe_violations", "browser", "chromium", "served", "sign_in"]
+
+_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+class _Threading(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the portal; yields its address."""
+    server = _Threading(("127.0.0.1", 0), _Quiet)
+    server.set_app(StaticFilesHandler(get_wsgi_application()))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def chromium() -> str | None:
+    """Where the browser is, if it is installed."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A headless Chromium with a fresh profile (Playwright's Browser)."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread; Django's guard against async use would refuse the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        found = playwright.chromium.launch(
+            executable_path=chromium(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
+            env={**os.environ, "HOME": profile},
+        )
+        yield found
+        found.close()
+
+
+def sign_in(context: Any, address: str, user: User) -> None:
+    """Give a browser context the session of a signed-in person."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = _BACKEND
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.create()
+    context.add_cookies([{"name": "sessionid", "value": session.session_key, "url": address}])
+
+
+def axe_violations(page: Any, axe: str) -> list[str]:
+    """What axe-core (a file from npm's axe-core) finds against WCAG 2.2 A and AA on the page."""
+    page.evaluate(open(axe, encoding="utf-8").read())  # noqa: PTH123, SIM115
+    found = page.evaluate(
+        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+    )
+    return [
+        f"{v['id']}: {v['help']} ({len(v['nodes'])}): {v['nodes'][0]['html'][:160]}"
+        for v in found["violations"]
+    ]
