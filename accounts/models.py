@@ -10,7 +10,7 @@ from django.db import models
 
 from accounts.tenancy import TenantModel
 
-__all__ = ["ApiToken", "Invitation", "Membership", "Organisation", "Role", "User"]
+__all__ = ["ApiToken", "IdempotentRequest", "Invitation", "Membership", "Organisation", "Role", "User"]
 
 
 class Users(BaseUserManager["User"]):
@@ -120,3 +120,20 @@ class ApiToken(TenantModel):
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+
+
+class IdempotentRequest(models.Model):
+    """A change that the API was asked for under an Idempotency-Key, and its answer (config/idempotency.py)."""
+
+    caller = models.CharField(max_length=64)
+    """SHA-256 of the Authorization header."""
+    key = models.CharField(max_length=200)
+    request_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    """Null while the first request runs."""
+    content_type = models.CharField(max_length=100, blank=True)
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("caller", "key"), name="one_request_a_key"),)

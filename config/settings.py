@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "compliance",
     "reports",
     "portal",
+    "config",
 ]
 
 MIDDLEWARE = [
@@ -57,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.idempotency.Idempotency",
     "portal.middleware.ErrorsForReaders",
     "axes.middleware.AxesMiddleware",
 ]
