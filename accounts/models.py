@@ -123,7 +123,7 @@ class ApiToken(TenantModel):
 
 
 class IdempotentRequest(models.Model):
-    """A change that the API was asked for under an Idempotency-Key, and its answer (config/idempotency.py)."""
+    """A change that the API was asked for under an Idempotency-Key, and its answer."""
 
     caller = models.CharField(max_length=64)
     """SHA-256 of the Authorization header."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.fields import TextJSONField
 from accounts.tenancy import TenantModel
 from models_registry.models import AISystem, Subject
 
@@ -43,7 +44,7 @@ class PolicyVersion(TenantModel):
     number = models.PositiveIntegerField()
     toml = models.TextField()
     sha256 = models.CharField(max_length=64)
-    content = models.JSONField()
+    content = TextJSONField()
     """The engine's Policy."""
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
@@ -83,7 +84,7 @@ class Run(TenantModel):
     seed = models.BigIntegerField(default=0)
     methods = models.JSONField(null=True)
     """Ids of chosen methods; null for all that apply."""
-    params = models.JSONField(default=dict)
+    params = TextJSONField(default=dict)
     """Method id -> parameters that differ from the tier's."""
     start_when_ready = models.BooleanField(default=False)
     """Start by itself once the subject has been read (API, schedules, re-audits)."""
@@ -92,7 +93,7 @@ class Run(TenantModel):
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.DRAFT)
     reason = models.TextField(blank=True)
     job = models.ForeignKey("jobs.Job", models.SET_NULL, null=True, related_name="+")
-    plan = models.JSONField(null=True)
+    plan = TextJSONField(null=True)
     """The engine's AuditPlan; fixed at the start, shown as an estimate before."""
     plan_sha256 = models.CharField(max_length=64, blank=True)
     fixed_at = models.DateTimeField(null=True)
@@ -134,9 +135,9 @@ class RunMeasure(models.Model):
     """evidence.measure_key"""
     measure = models.CharField(max_length=120)
     pillar = models.CharField(max_length=20)
-    slice = models.JSONField(default=dict)
+    slice = TextJSONField(default=dict)
     over = models.CharField(max_length=200, blank=True)
-    at = models.JSONField(default=dict)
+    at = TextJSONField(default=dict)
     value = models.FloatField(null=True)
     low = models.FloatField(null=True)
     high = models.FloatField(null=True)
@@ -159,7 +160,7 @@ class RunVerdict(models.Model):
     rule = models.CharField(max_length=120)
     pillar = models.CharField(max_length=20)
     outcome = models.CharField(max_length=12)
-    content = models.JSONField()
+    content = TextJSONField()
     """The engine's Verdict."""
 
     class Meta:
@@ -205,7 +206,7 @@ class FindingRun(models.Model):
 
     finding = models.ForeignKey(Finding, models.CASCADE, related_name="sightings")
     run = models.ForeignKey(Run, models.CASCADE, related_name="sightings")
-    content = models.JSONField()
+    content = TextJSONField()
     """The engine's Finding."""
 
     class Meta:
@@ -239,7 +240,7 @@ class Comparison(TenantModel):
 
     before = models.ForeignKey(Run, models.CASCADE, related_name="+")
     after = models.ForeignKey(Run, models.CASCADE, related_name="+")
-    content = models.JSONField()
+    content = TextJSONField()
     """The engine's ChangeReport."""
     created_at = models.DateTimeField(auto_now_add=True)
 

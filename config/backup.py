@@ -99,7 +99,8 @@ def restore(source: Path) -> dict[str, Any]:
             raise BadInput(f"{source} is no backup of this version, or its database is damaged.")
         if manifest["vendor"] != connection.vendor:
             raise BadInput(
-                f"The backup is of a {manifest['vendor']} database; set ASSAY_DATABASE_URL to one of that kind."
+                f"The backup is of a {manifest['vendor']} database; set ASSAY_DATABASE_URL to one of "
+                "that kind."
             )
         _check_files(folder / "home")
         for kept in _KEPT:

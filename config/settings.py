@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "config.nul.RefuseNul",
     "config.idempotency.Idempotency",
     "portal.middleware.ErrorsForReaders",
     "axes.middleware.AxesMiddleware",

@@ -89,7 +89,9 @@ def renew(held: Claim, progress: float, doing: str) -> bool:
         Fenced: the lease was lost.
     """
     changed = _mine(held).update(
-        claimable_at=DatabaseSeconds() + settings.ENV.lease_seconds, progress=progress, doing=doing[:200]
+        claimable_at=DatabaseSeconds() + settings.ENV.lease_seconds,
+        progress=progress,
+        doing=_text(doing)[:200],
     )
     if not changed:
         raise Fenced
@@ -154,7 +156,7 @@ def fail(held: Claim, why: str, *, final: bool) -> None:
             return
         pause = min(2.0**held.shard.attempts, 60.0) * min(1.0, settings.ENV.lease_seconds / 60)
         changed = _mine(held).update(
-            state=ShardState.READY, claimable_at=DatabaseSeconds() + pause, error=why, doing=""
+            state=ShardState.READY, claimable_at=DatabaseSeconds() + pause, error=_text(why), doing=""
         )
         if not changed:
             raise Fenced
@@ -206,7 +208,7 @@ def note(job: Job, shard: Shard | None, what: str, held: Claim | None = None, de
         what=what,
         token=held.token if held else 0,
         worker=held.worker if held else "",
-        detail=detail,
+        detail=_text(detail),
     )
 
 
@@ -215,6 +217,11 @@ def end_if_cancelled(job: Job) -> None:
     if job.state == JobState.CANCELLING and not _unfinished(job).exists():
         get_kind(job.kind).on_cancelled(job)
         _end(job, JobState.CANCELLED, "")
+
+
+def _text(words: str) -> str:
+    """Words of a child, without what PostgreSQL cannot hold."""
+    return words.replace("\0", "\ufffd")
 
 
 def _mine(held: Claim) -> Any:
@@ -230,7 +237,7 @@ def _unfinished(job: Job) -> Any:
 
 
 def _end_shard(held: Claim, state: ShardState, why: str) -> int:
-    changed: int = _mine(held).update(state=state, error=why, doing="")
+    changed: int = _mine(held).update(state=state, error=_text(why), doing="")
     if changed:
         note(held.job, held.shard, str(state), held, why)
     return changed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.fields import TextJSONField
 from accounts.tenancy import TenantModel
 
 __all__ = ["Event", "Firing", "Job", "JobState", "Queue", "Schedule", "Shard", "ShardState", "Worker"]
@@ -91,7 +92,7 @@ class Shard(models.Model):
         max_length=8, default="work", choices=(("work", "Work"), ("advance", "Advance"))
     )
     index = models.PositiveIntegerField()
-    spec = models.JSONField(default=dict)
+    spec = TextJSONField(default=dict)
     weight = models.FloatField(default=1.0)
     """Estimated seconds; only the progress bar depends on it."""
     queue = models.CharField(max_length=4, choices=Queue.choices)
@@ -106,8 +107,8 @@ class Shard(models.Model):
     worker = models.CharField(max_length=120, blank=True)
     progress = models.FloatField(default=0.0)
     doing = models.CharField(max_length=200, blank=True)
-    checkpoint = models.JSONField(null=True)
-    result = models.JSONField(null=True)
+    checkpoint = TextJSONField(null=True)
+    result = TextJSONField(null=True)
     arrays = models.CharField(max_length=200, blank=True)
     """File of the result's arrays, below the job's work folder."""
     error = models.TextField(blank=True)

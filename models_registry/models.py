@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.fields import TextJSONField
 from accounts.tenancy import TenantModel
 
 __all__ = [
@@ -144,14 +145,14 @@ class ModelVersion(TenantModel):
     sha256 = models.CharField(max_length=64, blank=True)
     """Of the model, as the engine computes it; for predictions, of their description."""
     format = models.CharField(max_length=40, blank=True)
-    facts = models.JSONField(null=True)
+    facts = TextJSONField(null=True)
     """ModelFacts, by the child."""
-    signature = models.JSONField(null=True)
+    signature = TextJSONField(null=True)
     """ModelSignature, by the child."""
     sandbox = models.JSONField(null=True)
     """Layers that were active when it was read."""
     parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
-    lineage = models.JSONField(null=True)
+    lineage = TextJSONField(null=True)
     """Lineage, where a remedy made it."""
     notes = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -194,7 +195,7 @@ class DatasetVersion(TenantModel):
     dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     label = models.CharField(max_length=60, blank=True)
-    description = models.JSONField(default=dict)
+    description = TextJSONField(default=dict)
     """DataDescription: label, sensitive, favourable, bins, ... (models_registry/description.py)."""
     # the datasheet
     origin = models.TextField(blank=True)
@@ -206,7 +207,7 @@ class DatasetVersion(TenantModel):
     disjoint_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
     state = models.CharField(max_length=8, choices=IntakeState.choices, default=IntakeState.WAITING)
     refusal = models.TextField(blank=True)
-    profile = models.JSONField(null=True)
+    profile = TextJSONField(null=True)
     """Summaries of its columns, by the child, as far as they can be had without a model."""
     sha256 = models.CharField(max_length=64, blank=True)
     """Over roles, digests of files, and description."""
@@ -248,7 +249,7 @@ class Subject(TenantModel):
     dataset_version = models.ForeignKey(DatasetVersion, models.PROTECT, related_name="subjects")
     state = models.CharField(max_length=8, choices=IntakeState.choices, default=IntakeState.WAITING)
     refusal = models.TextField(blank=True)
-    profile = models.JSONField(null=True)
+    profile = TextJSONField(null=True)
     """The engine's Profile."""
     profile_sha256 = models.CharField(max_length=64, blank=True)
     rows_sha256 = models.CharField(max_length=64, blank=True)

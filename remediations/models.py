@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from accounts.fields import TextJSONField
 from accounts.tenancy import TenantModel
 from audits.models import Finding, Run
 from models_registry.models import DatasetVersion, ModelVersion
@@ -32,7 +33,7 @@ class RemedyRun(TenantModel):
     dataset_version = models.ForeignKey(DatasetVersion, models.PROTECT, related_name="+")
     """Whose training and tuning rows the remedy may look at."""
     remedy = models.CharField(max_length=120)
-    params = models.JSONField(default=dict)
+    params = TextJSONField(default=dict)
     seed = models.BigIntegerField(default=0)
     estimate_seconds = models.FloatField(default=0.0)
     state = models.CharField(max_length=10, choices=RemedyState.choices, default=RemedyState.WAITING)
@@ -41,7 +42,7 @@ class RemedyRun(TenantModel):
     candidate = models.ForeignKey(ModelVersion, models.PROTECT, null=True, related_name="+")
     run = models.ForeignKey(Run, models.PROTECT, null=True, related_name="+")
     """The candidate's audit."""
-    gate = models.JSONField(null=True)
+    gate = TextJSONField(null=True)
     """exit_code, sentence and reasons of the gate, from the run's ChangeReport."""
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")

@@ -12,7 +12,7 @@ from config.backup import back_up
 
 class Command(BaseCommand):
     help = "Write database, stored files and keys to one file."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
@@ -22,5 +22,5 @@ class Command(BaseCommand):
             manifest = back_up(options["file"])
         except AssayError as error:
             raise CommandError(error.message) from None
-        done = f"{options['file']} holds the installation as of {manifest['made_at']}, keys included: keep it safe."
+        done = f"{options['file']}: as of {manifest['made_at']}, keys included; keep it safe."
         self.stdout.write(done)

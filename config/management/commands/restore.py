@@ -12,7 +12,7 @@ from config.backup import restore
 
 class Command(BaseCommand):
     help = "Bring a backup back into an empty home and database, checked."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)

@@ -1,0 +1,104 @@
+"""A backup brings an installation back elsewhere, and a damaged one is refused; on the real database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_FILL = """
+import django; django.setup()
+from tests import factory
+from tests.conftest import make_people
+run = factory.measured_run(make_people())
+assert run.state == "done", run.reason
+print(run.pk, run.snapshot_digest)
+"""
+_CHECK = """
+import django; django.setup()
+import sys
+from audits.models import Run
+from audits.planning import evidence_of
+run = Run.unscoped.get(pk=sys.argv[1])
+assert evidence_of(run).snapshot_digest == sys.argv[2]
+print(run.measures.count())
+"""
+
+
+class Place:
+    """An installation: a home and a database of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.environment = {**os.environ, "ASSAY_HOME": str(home), "OMP_NUM_THREADS": "1"}
+        self.environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        self.database = ""
+        server = os.environ.get("ASSAY_DATABASE_URL", "")
+        if server.startswith("postgres"):
+            self.database = f"backup_{uuid.uuid4().hex[:12]}"
+            self._server(f"CREATE DATABASE {self.database}")
+            self.environment["ASSAY_DATABASE_URL"] = f"{server.rpartition('/')[0]}/{self.database}"
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            env={**self.environment, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.python("manage.py", *arguments)
+
+    def drop(self) -> None:
+        if self.database:
+            self._server(f"DROP DATABASE {self.database} WITH (FORCE)")
+
+    def _server(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(os.environ["ASSAY_DATABASE_URL"], autocommit=True) as server:
+            server.execute(statement)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Place]]:
+    made = [Place(tmp_path_factory.mktemp(name)) for name in ("first", "second", "third")]
+    yield made
+    for place in made:
+        place.drop()
+
+
+def test_an_installation_comes_back_whole_and_damage_is_refused(places: list[Place], tmp_path: Path) -> None:
+    first, second, third = places
+    assert first.manage("migrate", "-v0").returncode == 0
+    filled = first.python("-W", "ignore", "-c", _FILL)
+    assert filled.returncode == 0, filled.stderr
+    run, snapshot = filled.stdout.split()
+    backup = tmp_path / "assay.tar"
+    made = first.manage("backup", str(backup))
+    assert made.returncode == 0, made.stderr
+    assert backup.stat().st_mode & 0o077 == 0
+    assert "exists already" in first.manage("backup", str(backup)).stderr
+    back = second.manage("restore", str(backup))
+    assert back.returncode == 0, back.stderr
+    assert int(second.python("-c", _CHECK, run, snapshot).stdout) > 10
+    assert "already" in second.manage("restore", str(backup)).stderr
+
+    damaged = tmp_path / "damaged.tar"
+    content = bytearray(backup.read_bytes())
+    with tarfile.open(backup) as tar:
+        stored = next(m for m in tar if "/content/" in m.name and m.size > 100)
+    content[stored.offset_data + 50] ^= 1
+    damaged.write_bytes(bytes(content))
+    refused = third.manage("restore", str(damaged))
+    assert refused.returncode != 0
+    assert "has another digest" in refused.stderr
