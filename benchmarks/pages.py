@@ -15,6 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,11 @@ def _multiply(sample: Any) -> dict[str, int]:
     from audits.models import Run, RunMeasure, RunVerdict
     from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, Subject
 
-    run = Run.unscoped.select_related(
-        "subject__model_version__model", "subject__dataset_version__dataset"
-    ).get(pk=sample.run.pk)
+    below = ("subject__model_version__model", "subject__dataset_version__dataset")
+    run = Run.unscoped.select_related(*below).get(pk=sample.run.pk)
     organisation, subject = run.organisation, run.subject
-    made: dict[type, list[Any]] = {
-        k: [] for k in (AISystem, Model, ModelVersion, Dataset, DatasetVersion, Subject)
-    }
+    kinds = (AISystem, Model, ModelVersion, Dataset, DatasetVersion, Subject)
+    made: dict[type, list[Any]] = {kind: [] for kind in kinds}
 
     def copy(row: Any, **changes: Any) -> Any:
         values = {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields if f.attname != "id"}
@@ -121,12 +120,13 @@ def _multiply(sample: Any) -> dict[str, int]:
         kind.unscoped.bulk_create(rows, batch_size=500)  # type: ignore[attr-defined]
     each = MEASURES // RUNS
     template = RunMeasure.objects.filter(run=run).count()
-    copies = -(-each // template)
+    copies = max(round(each / template), 1)
     fields = "measure, pillar, slice, over, at, value, low, high, n, unit, status"
+    copied = ", ".join(f"m.{field}" for field in fields.split(", "))
     with connection.cursor() as cursor:
         cursor.execute(
             f"""INSERT INTO audits_runmeasure (run_id, key, {fields})
-            SELECT r.id, substr(m.key, 1, 60) || lpad(c.n::text, 4, '0'), {", ".join("m." + f.strip() for f in fields.split(","))}
+            SELECT r.id, substr(m.key, 1, 60) || lpad(c.n::text, 4, '0'), {copied}
             FROM audits_run r CROSS JOIN generate_series(1, %s) AS c(n) CROSS JOIN
               (SELECT * FROM audits_runmeasure WHERE run_id = %s ORDER BY id) AS m
             WHERE r.organisation_id = %s AND r.id <> %s""",
@@ -174,7 +174,7 @@ def _pages(sample: Any) -> Iterator[dict[str, Any]]:
     ids = _ids(sample)
     clients = []
     for person in (sample.people.owner, sample.people.reviewer):
-        client = Client()
+        client = Client(SERVER_NAME="localhost")
         client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
         clients.append(client)
     for route, pattern in _routes(get_resolver()):
@@ -183,11 +183,8 @@ def _pages(sample: Any) -> Iterator[dict[str, Any]]:
         for place in _filled(route, ids, sample.people.organisation.slug):
             client = next((c for c in clients if c.get(place).status_code == 200), None)
             if client is not None:
-                yield {
-                    "page": pattern.name or route,
-                    "route": route,
-                    **_timed(lambda c=client, p=place: c.get(p)),
-                }
+                timed = _timed(partial(client.get, place))
+                yield {"page": pattern.name or route, "route": route, **timed}
                 break
 
 
@@ -200,12 +197,12 @@ def _lists(sample: Any) -> Iterator[dict[str, Any]]:
     from tests.test_outsider import _routes
 
     _token, secret = new_token(sample.people.owner, sample.people.organisation, "bench", ["read"])
-    client, headers = Client(), {"Authorization": f"Bearer {secret}"}
+    client, headers = Client(SERVER_NAME="localhost"), {"Authorization": f"Bearer {secret}"}
     for route, _pattern in _routes(get_resolver()):
         place = "/" + route
-        if route.startswith("api/") and "<" not in route and "openapi" not in route:
-            if client.get(place, headers=headers).status_code == 200:
-                yield {"list": route, **_timed(lambda p=place: client.get(p, headers=headers))}
+        listed = route.startswith("api/") and "<" not in route and "openapi" not in route
+        if listed and client.get(place, headers=headers).status_code == 200:
+            yield {"list": route, **_timed(partial(client.get, place, headers=headers))}
 
 
 def _filled(route: str, ids: dict[str, str], org: str) -> Iterator[str]:
