@@ -61,3 +61,17 @@ def test_the_unit_files_are_sound(tmp_path: Path) -> None:
         )
         complaints = [line for line in done.stderr.splitlines() if name in line]
         assert not complaints, complaints
+
+
+def test_every_service_of_the_compose_example_has_the_same_home_and_database() -> None:
+    import yaml
+
+    block = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    assert block is not None
+    services = yaml.safe_load(block.group(1))["services"]
+    own = [s for s in services.values() if s["image"] == "assay:latest"]
+    assert len(own) == 3
+    assert (
+        len({(s["environment"]["ASSAY_HOME"], s["environment"]["ASSAY_DATABASE_URL_FILE"]) for s in own}) == 1
+    )
+    assert services["gpu-worker"]["environment"]["ASSAY_QUEUES"] == "gpu"
