@@ -13,7 +13,14 @@ from accounts.models import Membership, Organisation, User
 from assay.errors import BadInput
 from models_registry.models import AISystem, Dataset, Model
 from models_registry.names import checked_name, checked_text
-from models_registry.uploads import add_chunk, begin_upload, finish_upload, finished_files, sweep_uploads
+from models_registry.uploads import (
+    add_chunk,
+    begin_upload,
+    finish_upload,
+    finished_files,
+    finished_uploads,
+    sweep_uploads,
+)
 from models_registry.versions import (
     add_dataset_version,
     add_model_version,
@@ -37,6 +44,7 @@ __all__ = [
     "edit_system",
     "finish_upload",
     "finished_files",
+    "finished_uploads",
     "read_again",
     "restore_system",
     "sweep_uploads",

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +32,7 @@ __all__ = [
     "draft_of",
     "finish_upload",
     "finished_files",
+    "finished_uploads",
     "sweep_uploads",
 ]
 
@@ -157,30 +159,33 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
     return stored
 
 
-def finished_files(organisation: Organisation, by: User, ids: list[str]) -> dict[str, StoredFile]:
-    """Relative name -> stored file of uploads that this person finished here, in the order of `ids`.
+def finished_uploads(
+    organisation: Organisation, by: User, ids: Iterable[str]
+) -> dict[str, tuple[str, StoredFile]]:
+    """Id -> (name, stored file) of uploads that this person finished here, in the order of `ids`.
 
     Raises:
-        BadInput: an id that is none of them, whoever else it belongs to; two with the same name.
+        BadInput: an id that is none of them, whoever else it belongs to.
     """
     try:
         keys = [uuid.UUID(each) for each in ids]
     except ValueError:
         raise BadInput("The list of uploaded files is malformed; choose the files again.") from None
-    found = {
-        upload.pk: upload
-        for upload in Upload.objects.of(organisation)
-        .filter(pk__in=keys, by=by, file__isnull=False)
-        .select_related("file")
-    }
-    named: dict[str, StoredFile] = {}
+    rows = Upload.objects.of(organisation).filter(pk__in=keys, by=by, file__isnull=False)
+    found = {upload.pk: upload for upload in rows.select_related("file")}
     for key in keys:
         if key not in found:
             raise BadInput(f"The upload {key} is not there or not finished; send the file again.")
-        upload = found[key]
-        if upload.name in named:
-            raise BadInput(f'Two uploaded files have the path "{upload.name}"; leave one out.')
-        named[upload.name] = upload.file
+    return {str(key): (found[key].name, found[key].file) for key in keys}
+
+
+def finished_files(organisation: Organisation, by: User, ids: Iterable[str]) -> dict[str, StoredFile]:
+    """Name -> stored file of such uploads. Raises BadInput too where two have the same name."""
+    named: dict[str, StoredFile] = {}
+    for name, stored in finished_uploads(organisation, by, ids).values():
+        if name in named:
+            raise BadInput(f'Two uploaded files have the path "{name}"; leave one out.')
+        named[name] = stored
     return named
 
 
