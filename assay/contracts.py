@@ -35,6 +35,7 @@ __all__ = [
     "ColumnSummary",
     "Comparison",
     "Context",
+    "DataReport",
     "DataRequest",
     "DatasetProfile",
     "Direction",
@@ -58,6 +59,7 @@ __all__ = [
     "MethodSpec",
     "ModelFacts",
     "ModelFormat",
+    "ModelReport",
     "ModelRequest",
     "ModelSignature",
     "NewArtifact",
@@ -444,6 +446,25 @@ class Profile(Frozen):
     @property
     def asked_role(self) -> DatasetRole:
         return "asked" if self.dataset("asked") is not None else "test"
+
+
+class ModelReport(Frozen):
+    """A model that was loaded by itself, before any data was there to ask it about."""
+
+    facts: ModelFacts
+    signature: ModelSignature
+    capabilities: tuple[Capability, ...]
+    notes: tuple[Text, ...] = ()
+
+
+class DataReport(Frozen):
+    """Data that was read by itself: what its columns hold, without deciding what is predicted."""
+
+    modality: Modality
+    roles: Roles
+    """As far as they can be told without a model and its predictions."""
+    datasets: tuple[DatasetProfile, ...]
+    notes: tuple[Text, ...] = ()
 
 
 class FileRequest(Frozen):

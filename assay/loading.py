@@ -17,6 +17,7 @@ from assay.contracts import (
     DatasetRole,
     Grade,
     ModelFormat,
+    ModelReport,
     ModelRequest,
     Profile,
 )
@@ -30,7 +31,7 @@ from assay.intake.table import take_in
 from assay.models.base import Model
 from assay.registry import FORMATS
 
-__all__ = ["Loaded", "load_model", "load_subject"]
+__all__ = ["Loaded", "describe_model", "load_model", "load_subject"]
 
 _ROWS = 8_192
 """Rows asked for at once while predicting; the model cuts them further."""
@@ -66,6 +67,17 @@ def load_model(request: ModelRequest) -> Model:
     model = load()
     model.load_seconds, model.reload = time.perf_counter() - start, load
     return model
+
+
+def describe_model(request: ModelRequest) -> ModelReport:
+    """Load a model by itself and say what it is. Raises BadInput as `load_model` does."""
+    model = load_model(request)
+    return ModelReport(
+        facts=model.facts,
+        signature=model.signature,
+        capabilities=tuple(dict.fromkeys(model.capabilities)),
+        notes=tuple(model.notes),
+    )
 
 
 def _format(path: Path) -> ModelFormat:

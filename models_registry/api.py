@@ -1,7 +1,294 @@
-"""The API of models_registry."""
+"""The API of the registry: systems, models, datasets and their versions (files: uploads_api.py)."""
 
 from __future__ import annotations
 
-from ninja import Router
+import uuid
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
 
-router = Router(tags=["models_registry"])
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from ninja import Header, Query, Router, Status
+
+from accounts.api_auth import ApiRequest, require
+from accounts.models import User
+from assay.errors import BadInput
+from models_registry import selectors, services
+from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, StoredFile
+from models_registry.schemas import (
+    DatasetIn,
+    DatasetOut,
+    DatasetVersionIn,
+    DatasetVersionLine,
+    DatasetVersionOut,
+    FileIn,
+    ModelIn,
+    ModelOut,
+    ModelVersionIn,
+    ModelVersionLine,
+    ModelVersionOut,
+    Page,
+    PredictionsIn,
+    SystemEdit,
+    SystemIn,
+    SystemOut,
+)
+from models_registry.uploads_api import router as uploads_router
+
+router = Router(tags=["registry"])
+router.add_router("", uploads_router)
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", max_length=200, description="The same key again makes nothing new."),
+]
+
+
+@router.get("/systems", response=Page[SystemOut], summary="List systems")
+def list_systems(
+    request: Any,
+    search: Annotated[str, Query(max_length=200)] = "",
+    archived: bool = False,
+    limit: Limit = 50,
+    offset: Offset = 0,
+) -> Any:
+    """AI systems, newest first; `search` looks at name, purpose, owner and number."""
+    request = require(request, "read")
+    rows = selectors.list_systems(request.organisation, search, archived=archived)
+    return _page(rows, limit, offset)
+
+
+@router.post("/systems", response={201: SystemOut}, summary="Register a system")
+def create_system(request: Any, body: SystemIn, idempotency_key: IdempotencyKey = None) -> Any:
+    request = require(request, "register")
+    words = body.model_dump(exclude={"name", "owner"})
+    if body.owner:
+        words["owner"] = _member(body.owner)
+    return Status(
+        201,
+        services.create_system(
+            request.organisation,
+            body.name,
+            by=request.user,
+            key=_key(request, "system", idempotency_key),
+            **words,
+        ),
+    )
+
+
+@router.get("/systems/{system_id}", response=SystemOut, summary="Get a system")
+def get_system(request: Any, system_id: UUID) -> Any:
+    request = require(request, "read")
+    return _system(request, system_id)
+
+
+@router.patch("/systems/{system_id}", response=SystemOut, summary="Change a system")
+def edit_system(request: Any, system_id: UUID, body: SystemEdit) -> Any:
+    request = require(request, "register")
+    system = _system(request, system_id)
+    words = body.model_dump(exclude_none=True, exclude={"owner", "archived"})
+    if body.owner:
+        words["owner"] = _member(body.owner)
+    system = services.edit_system(system, by=request.user, **words)
+    if body.archived is not None:
+        change = services.archive_system if body.archived else services.restore_system
+        system = change(system, by=request.user)
+    return system
+
+
+@router.get("/systems/{system_id}/models", response=Page[ModelOut], summary="List a system's models")
+def list_models(request: Any, system_id: UUID, limit: Limit = 50, offset: Offset = 0) -> Any:
+    request = require(request, "read")
+    rows = Model.objects.of(request.organisation).filter(system=_system(request, system_id))
+    return _page(rows.order_by("name"), limit, offset)
+
+
+@router.post("/systems/{system_id}/models", response={201: ModelOut}, summary="Add a model")
+def create_model(request: Any, system_id: UUID, body: ModelIn, idempotency_key: IdempotencyKey = None) -> Any:
+    request = require(request, "register")
+    made = services.create_model(
+        _system(request, system_id),
+        body.name,
+        by=request.user,
+        description=body.description,
+        key=_key(request, "model", idempotency_key),
+    )
+    return Status(201, made)
+
+
+@router.get("/models/{model_id}", response=ModelOut, summary="Get a model")
+def get_model(request: Any, model_id: UUID) -> Any:
+    request = require(request, "read")
+    return _model(request, model_id)
+
+
+@router.get("/models/{model_id}/versions", response=Page[ModelVersionLine], summary="List model versions")
+def list_model_versions(request: Any, model_id: UUID, limit: Limit = 50, offset: Offset = 0) -> Any:
+    request = require(request, "read")
+    return _page(selectors.versions_of(_model(request, model_id)), limit, offset)
+
+
+@router.post("/models/{model_id}/versions", response={201: ModelVersionOut}, summary="Add a model version")
+def create_model_version(
+    request: Any, model_id: UUID, body: ModelVersionIn, idempotency_key: IdempotencyKey = None
+) -> Any:
+    """From finished uploads. It is read by a job: ask again until `state` is ready, refused or failed."""
+    request = require(request, "register")
+    model = _model(request, model_id)
+    parent = None
+    if body.parent is not None:
+        parent = get_object_or_404(ModelVersion.objects.of(request.organisation), pk=body.parent)
+    version = services.add_model_version(
+        model,
+        _files(request, body.files),
+        by=request.user,
+        label=body.label,
+        notes=body.notes,
+        parent=parent,
+        key=_key(request, "model_version", idempotency_key),
+    )
+    return Status(201, version)
+
+
+@router.post("/models/{model_id}/predictions", response={201: ModelVersionOut}, summary="Add predictions")
+def create_predictions_version(
+    request: Any, model_id: UUID, body: PredictionsIn, idempotency_key: IdempotencyKey = None
+) -> Any:
+    """A version that is columns of predictions in the test data."""
+    request = require(request, "register")
+    version = services.add_predictions_version(
+        _model(request, model_id),
+        **body.model_dump(),
+        by=request.user,
+        key=_key(request, "model_version", idempotency_key),
+    )
+    return Status(201, version)
+
+
+@router.get("/model-versions/{version_id}", response=ModelVersionOut, summary="Get a model version")
+def get_model_version(request: Any, version_id: UUID) -> Any:
+    request = require(request, "read")
+    return get_object_or_404(ModelVersion.objects.of(request.organisation), pk=version_id)
+
+
+@router.get("/systems/{system_id}/datasets", response=Page[DatasetOut], summary="List a system's datasets")
+def list_datasets(request: Any, system_id: UUID, limit: Limit = 50, offset: Offset = 0) -> Any:
+    request = require(request, "read")
+    rows = Dataset.objects.of(request.organisation).filter(system=_system(request, system_id))
+    return _page(rows.order_by("name"), limit, offset)
+
+
+@router.post("/systems/{system_id}/datasets", response={201: DatasetOut}, summary="Add a dataset")
+def create_dataset(
+    request: Any, system_id: UUID, body: DatasetIn, idempotency_key: IdempotencyKey = None
+) -> Any:
+    request = require(request, "register")
+    made = services.create_dataset(
+        _system(request, system_id),
+        body.name,
+        by=request.user,
+        description=body.description,
+        key=_key(request, "dataset", idempotency_key),
+    )
+    return Status(201, made)
+
+
+@router.get("/datasets/{dataset_id}", response=DatasetOut, summary="Get a dataset")
+def get_dataset(request: Any, dataset_id: UUID) -> Any:
+    request = require(request, "read")
+    return _dataset(request, dataset_id)
+
+
+@router.get(
+    "/datasets/{dataset_id}/versions", response=Page[DatasetVersionLine], summary="List dataset versions"
+)
+def list_dataset_versions(request: Any, dataset_id: UUID, limit: Limit = 50, offset: Offset = 0) -> Any:
+    request = require(request, "read")
+    return _page(selectors.versions_of(_dataset(request, dataset_id)), limit, offset)
+
+
+@router.post(
+    "/datasets/{dataset_id}/versions", response={201: DatasetVersionOut}, summary="Add a dataset version"
+)
+def create_dataset_version(
+    request: Any, dataset_id: UUID, body: DatasetVersionIn, idempotency_key: IdempotencyKey = None
+) -> Any:
+    """From finished uploads, one file a row role. It is read by a job, as a model version is."""
+    request = require(request, "register")
+    dataset = _dataset(request, dataset_id)
+    files: dict[str, tuple[str, StoredFile]] = {}
+    for role, said in body.files.items():
+        ((name, stored),) = _files(request, [said]).items()
+        files[role] = (name, stored)
+    version = services.add_dataset_version(
+        dataset,
+        files,
+        body.description,
+        by=request.user,
+        key=_key(request, "dataset_version", idempotency_key),
+        **body.model_dump(exclude={"files", "description"}),
+    )
+    return Status(201, version)
+
+
+@router.get("/dataset-versions/{version_id}", response=DatasetVersionOut, summary="Get a dataset version")
+def get_dataset_version(request: Any, version_id: UUID) -> Any:
+    request = require(request, "read")
+    return get_object_or_404(DatasetVersion.objects.of(request.organisation), pk=version_id)
+
+
+def _page(rows: QuerySet[Any], limit: int, offset: int) -> dict[str, Any]:
+    return {
+        "items": list(rows[offset : offset + limit]),
+        "count": rows.count(),
+        "limit": limit,
+        "offset": offset,
+    }
+
+
+def _system(request: ApiRequest, key: UUID) -> AISystem:
+    found: AISystem = get_object_or_404(
+        AISystem.objects.of(request.organisation).select_related("owner"), pk=key
+    )
+    return found
+
+
+def _model(request: ApiRequest, key: UUID) -> Model:
+    found: Model = get_object_or_404(Model.objects.of(request.organisation), pk=key)
+    return found
+
+
+def _dataset(request: ApiRequest, key: UUID) -> Dataset:
+    found: Dataset = get_object_or_404(Dataset.objects.of(request.organisation), pk=key)
+    return found
+
+
+def _files(request: ApiRequest, said: list[FileIn]) -> Mapping[str, StoredFile]:
+    """Path -> stored file of the caller's own finished uploads."""
+    found: dict[str, StoredFile] = {}
+    ids = [str(each.upload) for each in said]
+    by_id = services.finished_uploads(request.organisation, request.user, ids)
+    for each in said:
+        name, stored = by_id[str(each.upload)]
+        path = each.path or name
+        if path in found:
+            raise BadInput("Two of the files have the same path; give each its own.")
+        found[path] = stored
+    return found
+
+
+def _member(address: str) -> User:
+    found = User.objects.filter(email__iexact=address.replace("\x00", "")).first()
+    if found is None:
+        raise BadInput("The owner of a system is a member of the organisation; choose one.")
+    return found
+
+
+def _key(request: ApiRequest, kind: str, header: str | None) -> UUID | None:
+    """A row's id from the caller's idempotency key: the same call makes one row."""
+    if not header:
+        return None
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{request.organisation.pk}:{request.user.pk}:{kind}:{header}")

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from assay.contracts import DataRequest, FileRequest, Frozen, ModelRequest
 from models_registry.files import link_into, path_of
-from models_registry.models import DatasetVersion, ModelVersion
+from models_registry.models import DatasetFile, DatasetVersion, ModelVersion
 
-__all__ = ["DataDescription", "lay_out", "request_of"]
+__all__ = ["DataDescription", "data_request", "lay_out", "lay_out_data", "lay_out_model", "request_of"]
 
 
 class DataDescription(Frozen):
@@ -33,20 +33,36 @@ class DataDescription(Frozen):
     max_groups: Annotated[int, Field(ge=2, le=1000)] = 100
 
 
-def lay_out(folder: Path, model: ModelVersion, data: DatasetVersion) -> None:
-    """Put the stored files of a subject under `folder`: model/..., data/<role>-<name>."""
-    organisation = model.organisation_id
+def lay_out_model(folder: Path, model: ModelVersion) -> Path:
+    """Put a version's stored files under `folder`/model; returns what the engine is to load."""
     link_into(
         folder / "model",
-        {m.path: path_of(organisation, m.file.sha256) for m in model.members.select_related("file")},
+        {m.path: path_of(model.organisation_id, m.file.sha256) for m in model.members.select_related("file")},
     )
+    return _model_path(folder / "model")
+
+
+def lay_out_data(folder: Path, data: DatasetVersion) -> None:
+    """Put a version's stored files under `folder`/data/<role>-<name>."""
     link_into(
         folder / "data",
         {
-            f"{f.role}-{Path(f.name).name}": path_of(organisation, f.file.sha256)
+            f"{f.role}-{Path(f.name).name}": path_of(data.organisation_id, f.file.sha256)
             for f in data.files.select_related("file")
         },
     )
+
+
+def lay_out(folder: Path, model: ModelVersion, data: DatasetVersion) -> None:
+    """Put the stored files of a subject under `folder`."""
+    lay_out_model(folder, model)
+    lay_out_data(folder, data)
+
+
+def data_request(folder: Path, data: DatasetVersion) -> DataRequest:
+    """The engine's request for data by itself that `lay_out_data` put under `folder`."""
+    said = DataDescription.model_validate(data.description)
+    return DataRequest(**_files(folder, data, said), **said.model_dump(exclude={"header"}))
 
 
 def request_of(
@@ -58,26 +74,29 @@ def request_of(
         remedy: leave the sealed test rows out; training rows lead.
     """
     said = DataDescription.model_validate(data.description)
-    files = {f.role: folder / "data" / f"{f.role}-{Path(f.name).name}" for f in data.files.all()}
-
-    def named(role: str) -> FileRequest | None:
-        return FileRequest(path=str(files[role]), header=said.header) if role in files else None
-
-    training = named("training")
-    if remedy and training is None and said.roles_column is not None:
-        training = named("test")
+    files = _files(folder, data, said)
+    if remedy:
+        if files["training"] is None and said.roles_column is not None:
+            files["training"] = files["test"]
+        files["test"] = files["asked"] = None
     predicted = model.source == ModelVersion.Source.PREDICTIONS
     return DataRequest(
-        test=None if remedy else named("test"),
-        training=training,
-        tuning=named("tuning"),
-        asked=None if remedy else named("asked"),
+        **files,
         model=None if predicted else ModelRequest(path=str(_model_path(folder / "model")), device=device),
         predictions=(model.predictions or None) if predicted else None,
         scores=(model.scores or None) if predicted else None,
         threshold=model.threshold if predicted else None,
         **said.model_dump(exclude={"header"}),
     )
+
+
+def _files(folder: Path, data: DatasetVersion, said: DataDescription) -> dict[str, FileRequest | None]:
+    """The file of each role."""
+    found: dict[str, FileRequest | None] = dict.fromkeys(DatasetFile.Role.values)
+    for each in data.files.all():
+        path = folder / "data" / f"{each.role}-{Path(each.name).name}"
+        found[each.role] = FileRequest(path=str(path), header=said.header)
+    return found
 
 
 def _model_path(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,9 @@ from assay.annex import AnnexStore
 from assay.errors import BadInput
 from models_registry.models import StoredFile
 
-__all__ = ["annex", "keep", "link_into", "path_of", "read", "root_of"]
+__all__ = ["adopt", "annex", "keep", "link_into", "path_of", "read", "root_of", "sha256_of"]
+
+_PIECE = 1 << 20
 
 
 def root_of(organisation: Organisation | uuid.UUID) -> Path:
@@ -57,20 +60,43 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        target = path_of(organisation, hashed.hexdigest())
-        target.parent.mkdir(exist_ok=True, mode=0o700)
-        if not target.exists():
-            draft.replace(target)
+        return adopt(organisation, draft, hashed.hexdigest(), size)
     except OSError as error:
         raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)
+
+
+def adopt(organisation: Organisation, draft: Path, sha256: str, size: int) -> StoredFile:
+    """Give a whole, synced file of the same folder tree its place under its digest, without a copy.
+
+    The draft stays until its owner removes it, so a crash between here and the commit loses nothing.
+    """
+    target = path_of(organisation, sha256)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not target.exists():
+        draft.chmod(0o400)
+        try:
+            os.link(draft, target)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            draft.replace(target)
     with transaction.atomic():
         found, _made = StoredFile.unscoped.get_or_create(
-            organisation=organisation, sha256=hashed.hexdigest(), defaults={"size": size}
+            organisation=organisation, sha256=sha256, defaults={"size": size}
         )
     return found
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file, streamed."""
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            hashed.update(piece)
+    return hashed.hexdigest()
 
 
 def read(organisation: Organisation | uuid.UUID, sha256: str) -> bytes:
@@ -94,4 +120,4 @@ def link_into(folder: Path, files: Mapping[str, Path]) -> None:
         try:
             os.link(source, target)
         except OSError:
-            target.write_bytes(source.read_bytes())
+            shutil.copyfile(source, target)

@@ -69,6 +69,7 @@ class AISystem(Named):
             models.UniqueConstraint(fields=("organisation", "name"), name="one_system_a_name"),
             models.UniqueConstraint(fields=("organisation", "number"), name="one_system_a_number"),
         )
+        ordering = ("organisation", "-number")
         verbose_name = "AI system"
 
 
@@ -120,6 +121,9 @@ class Upload(TenantModel):
     touched_at = models.DateTimeField(auto_now=True)
     file = models.ForeignKey(StoredFile, models.PROTECT, null=True, related_name="+")
 
+    class Meta(TenantModel.Meta):
+        indexes = (models.Index(fields=("touched_at",)),)
+
 
 class ModelVersion(TenantModel):
     """A frozen version of a model: files of a format that Assay reads, or columns of predictions."""
@@ -151,6 +155,10 @@ class ModelVersion(TenantModel):
     """ModelSignature, by the child."""
     sandbox = models.JSONField(null=True)
     """Layers that were active when it was read."""
+    remarks = TextJSONField(default=list)
+    """Sentences of the child on what it read."""
+    job = models.ForeignKey("jobs.Job", models.SET_NULL, null=True, related_name="+")
+    """The job that reads it."""
     parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
     lineage = TextJSONField(null=True)
     """Lineage, where a remedy made it."""
@@ -208,7 +216,11 @@ class DatasetVersion(TenantModel):
     state = models.CharField(max_length=8, choices=IntakeState.choices, default=IntakeState.WAITING)
     refusal = models.TextField(blank=True)
     profile = TextJSONField(null=True)
-    """Summaries of its columns, by the child, as far as they can be had without a model."""
+    """The engine's DataReport: summaries of its columns, by the child, as far as they go without a model."""
+    sandbox = models.JSONField(null=True)
+    """Layers that were active when it was read."""
+    job = models.ForeignKey("jobs.Job", models.SET_NULL, null=True, related_name="+")
+    """The job that reads it."""
     sha256 = models.CharField(max_length=64, blank=True)
     """Over roles, digests of files, and description."""
     created_at = models.DateTimeField(auto_now_add=True)

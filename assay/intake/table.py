@@ -12,19 +12,17 @@ from assay.contracts import (
     Capability,
     DataRequest,
     DatasetRole,
-    FileRequest,
     ModelSignature,
     Profile,
     Roles,
 )
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
-from assay.errors import BadInput
-from assay.intake.images import IMAGE, ImageSource
+from assay.intake.images import ImageSource
 from assay.intake.model_target import decide_model_target
-from assay.intake.roles import ColumnRoles, resolve_roles
-from assay.intake.source import Pixels, Source, open_source
-from assay.intake.survey import Survey, survey
+from assay.intake.roles import ColumnRoles
+from assay.intake.survey import Survey
+from assay.intake.surveys import survey_files
 from assay.intake.tables import make_tables
 from assay.intake.target import Target, decide_target
 from assay.intake.text_column import with_text_column
@@ -57,26 +55,10 @@ def take_in(
         BadInput: anything that cannot be audited as asked, in one sentence.
     """
     tick = progress or (lambda _share: None)
-    named: dict[DatasetRole, FileRequest | None] = {
-        "training": None if request.test is None else request.training,
-        "tuning": request.tuning,
-        "asked": request.asked,
-    }
-    others = [(role, file) for role, file in named.items() if file is not None]
-    steps = 2 * (1 + len(others))
-    leading, file = request.leading
-    source = _opened(file, leading, scratch, signature)
-    pictures = isinstance(source, ImageSource)
-    roles = resolve_roles(request, source.columns, source.name, IMAGE if pictures else None)
-    surveys = [survey(source, leading, roles, request, _part(tick, 0, steps))]
-    for step, (role, named_file) in enumerate(others, start=1):
-        other = _opened(named_file, role, scratch, signature)
-        if isinstance(other, ImageSource) != pictures:
-            raise BadInput(
-                f"{source.name} and {other.name} ({role}) must both hold images, or both be tables."
-            )
-        surveys.append(survey(other, role, roles, request, _part(tick, step, steps)))
-    _refuse_two_sources(surveys, request)
+    leading, _file = request.leading
+    found = survey_files(request, scratch, lambda share: tick(share / 2), signature)
+    roles, surveys = found
+    steps = 2 * len(surveys)
     name, scans = surveys[0].source.name, surveys[0].scans[leading]
     if signature is not None:
         roles = with_text_column(name, request, roles, scans, signature)
@@ -99,38 +81,12 @@ def take_in(
             images.update(dict.fromkeys(made, done.source.pixels))
     tick(1.0)
     ordered = {role: tables[role] for role in _ORDER if role in tables}
-    profile = _profile(roles, sensitive, target, ordered, leading, [*_notes(surveys), *notes])
+    profile = _profile(roles, sensitive, target, ordered, leading, [*found.notes, *notes])
     return Subject(profile, ordered, images=images)
-
-
-def _opened(file: FileRequest, role: DatasetRole, scratch: Path, signature: ModelSignature | None) -> Source:
-    """The file, of the kind that the model reads."""
-    wanted = None if signature is None else signature.image
-    source = open_source(file, Pixels(scratch / f"{role}.pixels", wanted))
-    pictures = isinstance(source, ImageSource)
-    if signature is not None and pictures != (wanted is not None):
-        reads = {"image": "images", "text": "texts", "table": "the columns of a table"}[signature.modality]
-        way_out = "Give an .npz, or a folder with a subfolder of PNG or JPEG files for each class."
-        raise BadInput(
-            f"The model reads {reads}, but {source.name} {'holds images' if pictures else 'is a table'}."
-            + (f" {way_out}" if wanted is not None else "")
-        )
-    return source
 
 
 def _part(tick: Callable[[float], None], step: int, steps: int) -> Callable[[float], None]:
     return lambda share: tick((step + share) / steps)
-
-
-def _refuse_two_sources(surveys: list[Survey], request: DataRequest) -> None:
-    """The roles column and a file of its own may not both bring the same dataset."""
-    for done in surveys[1:]:
-        for role in done.scans:
-            if role in surveys[0].scans:
-                raise BadInput(
-                    f'Rows for {role} come from {done.source.name} and from column "{request.roles_column}" '
-                    f"of {surveys[0].source.name}; use one of them."
-                )
 
 
 def _other_labels(surveys: list[Survey], roles: ColumnRoles, leading: DatasetRole) -> list[str]:
@@ -141,10 +97,6 @@ def _other_labels(surveys: list[Survey], roles: ColumnRoles, leading: DatasetRol
             if role != leading and scan is not None and not scan.missing and scan.values is not None:
                 found.update(dict.fromkeys(scan.values))
     return list(found)
-
-
-def _notes(surveys: list[Survey]) -> list[str]:
-    return [note for done in surveys for note in (*done.source.notes, *done.notes)]
 
 
 def _profile(

@@ -1,7 +1,8 @@
 """The child: a fresh interpreter that opens the user's files and runs shards, nothing else.
 
 Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. It serves one subject: an `intake`
-message first, then any number of `run` messages and `rows` for the annex, or one `remedy` message.
+message first, then any number of `run` messages and `rows` for the annex, or one `remedy` message; or it
+looks at one half of a subject by itself: `model` or `data`.
 Standard output goes to standard error, which the supervisor keeps for the last words of a crash.
 """
 
@@ -44,6 +45,8 @@ class _Server:
         self._subject: Any = None
         self._answers = {
             "intake": self._intake,
+            "model": self._model,
+            "data": self._data,
             "run": self._run,
             "rows": self._rows,
             "remedy": self._remedy,
@@ -79,6 +82,20 @@ class _Server:
         self._subject = loaded.subject
         profile = self._subject.profile.model_dump(mode="json")
         return {"kind": "profile", "profile": profile, "rows_per_second": loaded.rows_per_second}, b""
+
+    def _model(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.contracts import ModelRequest
+        from assay.loading import describe_model
+
+        found = describe_model(ModelRequest.model_validate(message["request"]))
+        return {"kind": "model", "report": found.model_dump(mode="json")}, b""
+
+    def _data(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        from assay.contracts import DataRequest
+        from assay.intake.describe import describe_data
+
+        found = describe_data(DataRequest.model_validate(message["request"]), Path.cwd(), self._progress)
+        return {"kind": "data", "report": found.model_dump(mode="json")}, b""
 
     def _rows(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.datasets.row_arrays import row_arrays

@@ -21,9 +21,19 @@ from pydantic import ValidationError
 
 from assay import errors
 from assay.annex import RunRows
-from assay.contracts import DataRequest, Lineage, Partial, Profile, SandboxReport, ShardSpec
+from assay.contracts import (
+    DataReport,
+    DataRequest,
+    Lineage,
+    ModelReport,
+    ModelRequest,
+    Partial,
+    Profile,
+    SandboxReport,
+    ShardSpec,
+)
 from assay.datasets.row_arrays import MOST_ROWS
-from assay.errors import AssayError, BadInput, Cancelled, ChildFailed
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
 from assay.runner import protocol
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
@@ -51,7 +61,7 @@ class Supervisor:
     """One sandboxed child for one subject, as a context manager.
 
     Args:
-        request: the data to take in.
+        request: the data to take in; None for a look at a model by itself (`describe_model`).
         time_limit: seconds that one answer of the child may take.
         memory_limit: bytes of resident memory after which the child is ended.
         scratch_parent: folder for the scratch folder; the system's temporary folder by default.
@@ -59,7 +69,7 @@ class Supervisor:
 
     def __init__(
         self,
-        request: DataRequest,
+        request: DataRequest | None,
         *,
         time_limit: float = 3_600.0,
         memory_limit: int | None = None,
@@ -103,14 +113,44 @@ class Supervisor:
             BadInput: what is wrong with the data, where, and what would be right.
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
+        message = {"do": "intake", "request": self._asked_for()}
         self._start()
-        message = {"do": "intake", "request": self._request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
+
+    def describe_model(self, request: ModelRequest) -> ModelReport:
+        """Start the child and let it load a model by itself.
+
+        Raises:
+            BadInput: why it is no model that Assay reads, and what would be right.
+            ChildFailed: the child crashed, took too long, or used too much memory.
+        """
+        self._start()
+        message = {"do": "model", "request": request.model_dump(mode="json")}
+        header, _ = self._ask(message, "reading the model", None)
+        try:
+            return ModelReport.model_validate(header["report"])
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise ChildFailed("The child's report on the model breaks its contract.") from error
+
+    def describe_data(self, on_progress: Callable[[float], None] | None = None) -> DataReport:
+        """Start the child and let it read the data by itself: no model, no predictions, no label needed.
+
+        Raises:
+            BadInput: what is wrong with the data, where, and what would be right.
+            ChildFailed: the child crashed, took too long, or used too much memory.
+        """
+        message = {"do": "data", "request": self._asked_for()}
+        self._start()
+        header, _ = self._ask(message, "reading the data", _without_note(on_progress))
+        try:
+            return DataReport.model_validate(header["report"])
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise ChildFailed("The child's report on the data breaks its contract.") from error
 
     def run(
         self,
@@ -188,6 +228,11 @@ class Supervisor:
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
+
+    def _asked_for(self) -> dict[str, Any]:
+        if self._request is None:
+            raise Internal("This child was started without a request for data.")
+        return self._request.model_dump(mode="json")
 
     def _start(self) -> None:
         if self._stopped:

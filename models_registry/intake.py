@@ -1,0 +1,161 @@
+"""Reading a version by itself: a model without data, data without a model, in the sandboxed child."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.conf import settings
+
+from assay.contracts import DataReport, ModelReport, ModelRequest
+from assay.errors import AssayError, Cancelled, ChildFailed, Internal
+from assay.runner.supervisor import Supervisor
+from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, ShardContext, ShardResult
+from jobs.models import Job
+from models_registry.description import data_request, lay_out_data, lay_out_model
+from models_registry.models import DatasetVersion, IntakeState, ModelVersion
+from models_registry.signals import version_changed
+from models_registry.versions import DATASET_INTAKE, MODEL_INTAKE
+
+__all__ = ["DatasetIntake", "ModelIntake"]
+
+Version = type[ModelVersion] | type[DatasetVersion]
+
+
+class _Session:
+    """One child that reads one version. Wrong content is the job's result, not its failure."""
+
+    version: ClassVar[Version]
+
+    def __init__(self, version_id: uuid.UUID) -> None:
+        self._id = version_id
+        self._folder: Path | None = None
+        self._supervisor: Supervisor | None = None
+        self._stopped = ""
+
+    def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
+        self.version.unscoped.filter(pk=self._id, state=IntakeState.WAITING).update(state=IntakeState.READING)
+        self._folder = Path(tempfile.mkdtemp(prefix="assay-intake-"))
+        try:
+            report = self._read(self._folder, context)
+        except (ChildFailed, Internal, Cancelled):
+            raise
+        except AssayError as error:
+            return ShardResult({"refusal": error.message, "sandbox": self._layers()})
+        return ShardResult({"report": report.model_dump(mode="json"), "sandbox": self._layers()})
+
+    def stop(self, why: str) -> None:
+        self._stopped = why
+        if self._supervisor is not None:
+            self._supervisor.stop(why)
+
+    def close(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._supervisor = self._folder = None
+
+    def _read(self, folder: Path, context: ShardContext) -> ModelReport | DataReport:
+        raise NotImplementedError
+
+    def _started(self, supervisor: Supervisor) -> Supervisor:
+        self._supervisor = supervisor
+        if self._stopped:
+            supervisor.stop(self._stopped)
+        return supervisor
+
+    def _layers(self) -> dict[str, Any] | None:
+        return self._supervisor.sandbox.model_dump(mode="json") if self._supervisor is not None else None
+
+
+class _ModelSession(_Session):
+    version = ModelVersion
+
+    def _read(self, folder: Path, context: ShardContext) -> ModelReport:
+        found = ModelVersion.unscoped.get(pk=self._id)
+        request = ModelRequest(path=str(lay_out_model(folder, found)), device="cpu")
+        return self._started(Supervisor(None, time_limit=settings.ENV.shard_seconds)).describe_model(request)
+
+
+class _DatasetSession(_Session):
+    version = DatasetVersion
+
+    def _read(self, folder: Path, context: ShardContext) -> DataReport:
+        found = DatasetVersion.unscoped.get(pk=self._id)
+        lay_out_data(folder, found)
+        supervisor = Supervisor(data_request(folder, found), time_limit=settings.ENV.shard_seconds)
+        return self._started(supervisor).describe_data(lambda done: context.progress(done, "reading"))
+
+
+class _Intake:
+    """WAITING -> READING -> READY, or REFUSED with the reason; FAILED where no answer could be had."""
+
+    name: ClassVar[str]
+    version: ClassVar[Version]
+    session: ClassVar[type[_Session]]
+
+    def begin(self, job: Job) -> Sequence[NewShard]:
+        return [NewShard({"do": "read"}, weight=5.0)]
+
+    def open(self, job: Job) -> _Session:
+        return self.session(job.target_id)
+
+    def advance(
+        self, job: Job, stage: int, done: Sequence[DoneShard], failed: Sequence[FailedShard]
+    ) -> Advance:
+        return GiveUp(failed[0].why) if failed else Finished(done[0].data)
+
+    def on_done(self, job: Job, outcome: Any, incomplete: Sequence[str]) -> None:
+        version = self.version.unscoped.get(pk=job.target_id)
+        version.sandbox = outcome["sandbox"]
+        if "refusal" in outcome:
+            version.state, version.refusal = IntakeState.REFUSED, str(outcome["refusal"])
+        else:
+            self.store(version, outcome["report"])
+            version.state, version.refusal = IntakeState.READY, ""
+        version.save()
+        if version.state == IntakeState.READY:
+            version_changed.send(self.version, version=version)
+
+    def on_failed(self, job: Job, why: str) -> None:
+        self._ended(job, why)
+
+    def on_cancelled(self, job: Job) -> None:
+        self._ended(job, "The reading was cancelled.")
+
+    def store(self, version: Any, report: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _ended(self, job: Job, why: str) -> None:
+        self.version.unscoped.filter(pk=job.target_id).update(state=IntakeState.FAILED, refusal=why)
+
+
+class ModelIntake(_Intake):
+    """What a model version is: format, facts, signature."""
+
+    name = MODEL_INTAKE
+    version = ModelVersion
+    session = _ModelSession
+
+    def store(self, version: Any, report: Mapping[str, Any]) -> None:
+        found = ModelReport.model_validate(report)
+        version.format, version.sha256 = found.facts.format, found.facts.sha256
+        version.facts = found.facts.model_dump(mode="json")
+        version.signature = found.signature.model_dump(mode="json")
+        version.remarks = list(found.notes)
+
+
+class DatasetIntake(_Intake):
+    """What a dataset version's columns hold."""
+
+    name = DATASET_INTAKE
+    version = DatasetVersion
+    session = _DatasetSession
+
+    def store(self, version: Any, report: Mapping[str, Any]) -> None:
+        version.profile = DataReport.model_validate(report).model_dump(mode="json")

@@ -1,0 +1,310 @@
+"""What the registry's API takes and answers, with an example of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import ConfigDict, Field
+
+from models_registry.description import DataDescription
+
+__all__ = [
+    "DatasetIn",
+    "DatasetOut",
+    "DatasetVersionIn",
+    "DatasetVersionLine",
+    "DatasetVersionOut",
+    "FileIn",
+    "FinishIn",
+    "ModelIn",
+    "ModelOut",
+    "ModelVersionIn",
+    "ModelVersionLine",
+    "ModelVersionOut",
+    "Page",
+    "PredictionsIn",
+    "StoredOut",
+    "SystemEdit",
+    "SystemIn",
+    "SystemOut",
+    "UploadIn",
+    "UploadOut",
+]
+
+T = TypeVar("T")
+Id = Annotated[UUID, Field(examples=["6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11"])]
+Name = Annotated[str, Field(min_length=1, max_length=120)]
+Words = Annotated[str, Field(max_length=20_000)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+ActRole = Literal["provider", "deployer", "importer", "distributor", "none"]
+RiskClass = Literal["unassessed", "minimal", "limited", "high", "prohibited"]
+State = Literal["waiting", "reading", "ready", "refused", "failed"]
+
+
+def _example(**values: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
+
+
+class Page(Schema, Generic[T]):
+    """Some of a list: `count` is how many there are in all."""
+
+    items: list[T]
+    count: int
+    limit: int
+    offset: int
+
+
+class SystemIn(Schema):
+    model_config = _example(
+        name="Loan pre-screen",
+        purpose="Shortlists loan applications for a clerk.",
+        affected_people="Applicants for consumer loans.",
+        hazards="Qualified applicants are not seen by anybody.",
+        act_role="deployer",
+        risk_class="high",
+    )
+    name: Name
+    purpose: Words = ""
+    owner: str | None = Field(None, max_length=254, description="E-mail address of a member; you by default.")
+    affected_people: Words = ""
+    hazards: Words = ""
+    act_role: ActRole = "provider"
+    risk_class: RiskClass = "unassessed"
+
+
+class SystemEdit(Schema):
+    """What is left out stays as it is."""
+
+    model_config = _example(risk_class="high")
+    name: Name | None = None
+    purpose: Words | None = None
+    owner: str | None = Field(None, max_length=254)
+    affected_people: Words | None = None
+    hazards: Words | None = None
+    act_role: ActRole | None = None
+    risk_class: RiskClass | None = None
+    archived: bool | None = None
+
+
+class SystemOut(Schema):
+    id: Id
+    number: int = Field(examples=[12])
+    name: str = Field(examples=["Loan pre-screen"])
+    purpose: str
+    owner: str = Field(examples=["Ada Owner"])
+    affected_people: str
+    hazards: str
+    act_role: ActRole
+    risk_class: RiskClass
+    archived: bool
+    created_at: datetime
+
+    @staticmethod
+    def resolve_owner(row: Any) -> str:
+        return str(row.owner)
+
+    @staticmethod
+    def resolve_archived(row: Any) -> bool:
+        return row.archived_at is not None
+
+
+class ModelIn(Schema):
+    model_config = _example(name="scorer", description="Gradient-boosted trees on 14 columns.")
+    name: Name
+    description: Words = ""
+
+
+class DatasetIn(Schema):
+    model_config = _example(name="loans", description="Applications of 2024, drawn at random.")
+    name: Name
+    description: Words = ""
+
+
+class ModelOut(Schema):
+    id: Id
+    system: Id = Field(alias="system_id")
+    name: str = Field(examples=["scorer"])
+    description: str
+    created_at: datetime
+
+
+class DatasetOut(Schema):
+    id: Id
+    system: Id = Field(alias="system_id")
+    name: str = Field(examples=["loans"])
+    description: str
+    created_at: datetime
+
+
+class UploadIn(Schema):
+    model_config = _example(name="model.safetensors", size=48_213)
+    name: str = Field(min_length=1, max_length=255, description="Relative path within what is uploaded.")
+    size: int = Field(ge=0, le=2**53, description="Bytes.")
+
+
+class UploadOut(Schema):
+    id: Id
+    name: str = Field(examples=["model.safetensors"])
+    size: int = Field(examples=[48_213])
+    received: int = Field(examples=[8_192], description="Bytes that are there; the next chunk begins here.")
+    finished: bool
+    sha256: str | None = Field(None, description="Of the stored file, once finished.")
+
+    @staticmethod
+    def resolve_finished(row: Any) -> bool:
+        return row.file_id is not None
+
+    @staticmethod
+    def resolve_sha256(row: Any) -> str | None:
+        return row.file.sha256 if row.file_id is not None else None
+
+
+class StoredOut(Schema):
+    upload: Id
+    sha256: str = Field(examples=["9f" * 32])
+    size: int = Field(examples=[48_213])
+
+
+class FinishIn(Schema):
+    model_config = _example(sha256="9f" * 32)
+    sha256: Sha256 | None = None
+
+
+class FileIn(Schema):
+    model_config = _example(upload="6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11", path="model.safetensors")
+    upload: UUID = Field(description="A finished upload of yours.")
+    path: str | None = Field(None, max_length=255, description="The upload's own name by default.")
+
+
+class ModelVersionIn(Schema):
+    model_config = _example(
+        label="3.1",
+        notes="Retrained on the data of March.",
+        files=[
+            {"upload": "6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11", "path": "model.safetensors"},
+            {"upload": "0d2f2c1e-93a1-4a63-8a39-5d4f5d0b1c22", "path": "signature.json"},
+            {"upload": "b7b4f7ad-1c53-4f0f-a9de-3a6d7f8e9a33", "path": "architecture.json"},
+        ],
+    )
+    files: list[FileIn] = Field(min_length=1, max_length=1_000)
+    label: str = Field("", max_length=60)
+    notes: Words = ""
+    parent: UUID | None = Field(None, description="The version that it was made from.")
+
+
+class PredictionsIn(Schema):
+    model_config = _example(label="2025-03", predictions="approved", scores="score")
+    predictions: str = Field("", max_length=200, description="Column of predicted classes in the test data.")
+    scores: str = Field("", max_length=200, description="Column of scores.")
+    threshold: float | None = Field(None, allow_inf_nan=False, ge=-1e9, le=1e9)
+    label: str = Field("", max_length=60)
+    notes: Words = ""
+
+
+class MemberOut(Schema):
+    path: str = Field(examples=["model.safetensors"])
+    sha256: str
+    size: int
+
+    @staticmethod
+    def resolve_sha256(row: Any) -> str:
+        return str(row.file.sha256)
+
+    @staticmethod
+    def resolve_size(row: Any) -> int:
+        return int(row.file.size)
+
+
+class ModelVersionLine(Schema):
+    id: Id
+    model: Id = Field(alias="model_id")
+    number: int
+    label: str = Field(examples=["3.1"])
+    source: Literal["artefact", "predictions"]
+    state: State
+    refusal: str = Field(description="Why it was refused or could not be read.")
+    stage: Literal["candidate", "approved", "deployed", "retired"]
+    format: str = Field(examples=["torch_folder"])
+    sha256: str
+    parent: UUID | None = Field(None, alias="parent_id")
+    created_at: datetime
+
+
+class ModelVersionOut(ModelVersionLine):
+    predictions: str
+    scores: str
+    threshold: float | None
+    facts: dict[str, Any] | None
+    signature: dict[str, Any] | None
+    sandbox: dict[str, Any] | None
+    remarks: list[str]
+    lineage: dict[str, Any] | None
+    notes: str
+    files: list[MemberOut]
+
+    @staticmethod
+    def resolve_files(row: Any) -> list[Any]:
+        return list(row.members.select_related("file").order_by("path"))
+
+
+class DatasetVersionIn(Schema):
+    model_config = _example(
+        label="2024",
+        files={"test": {"upload": "6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11"}},
+        description={"label": "repaid", "sensitive": ["sex"], "favourable": "yes"},
+        origin="Core banking, applications of 2024",
+        disjoint=True,
+    )
+    files: dict[Literal["test", "training", "tuning", "asked"], FileIn] = Field(min_length=1)
+    description: DataDescription = DataDescription()
+    label: str = Field("", max_length=60)
+    origin: Words = ""
+    licence: str = Field("", max_length=200)
+    consent_basis: Words = ""
+    period: str = Field("", max_length=200)
+    disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
+
+
+class DatasetFileOut(Schema):
+    role: str = Field(examples=["test"])
+    name: str = Field(examples=["loans.csv"])
+    sha256: str
+    size: int
+
+    @staticmethod
+    def resolve_sha256(row: Any) -> str:
+        return str(row.file.sha256)
+
+    @staticmethod
+    def resolve_size(row: Any) -> int:
+        return int(row.file.size)
+
+
+class DatasetVersionLine(Schema):
+    id: Id
+    dataset: Id = Field(alias="dataset_id")
+    number: int
+    label: str = Field(examples=["2024"])
+    state: State
+    refusal: str
+    sha256: str
+    disjoint: bool
+    created_at: datetime
+
+
+class DatasetVersionOut(DatasetVersionLine):
+    description: dict[str, Any]
+    origin: str
+    licence: str
+    consent_basis: str
+    period: str
+    profile: dict[str, Any] | None
+    sandbox: dict[str, Any] | None
+    files: list[DatasetFileOut]
+
+    @staticmethod
+    def resolve_files(row: Any) -> list[Any]:
+        return list(row.files.select_related("file").order_by("role"))

@@ -1,0 +1,271 @@
+"""Files on their way in, chunk by chunk: whatever breaks, the next chunk goes on where the last one ended.
+
+The row says how many bytes count; the draft on disk may hold more (a process died between writing and
+committing), and what is beyond is written again. The draft lies below the organisation's own file root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import Organisation, User
+from assay.errors import AssayError, BadInput
+from models_registry.files import adopt, root_of, sha256_of
+from models_registry.models import StoredFile, Upload
+from models_registry.names import checked_paths
+
+__all__ = [
+    "MOST_CHUNK",
+    "WrongOffset",
+    "add_chunk",
+    "begin_upload",
+    "draft_of",
+    "finish_upload",
+    "finished_files",
+    "finished_uploads",
+    "sweep_uploads",
+]
+
+MOST_CHUNK = 8 * 2**20
+"""Bytes of one chunk: what is held in memory."""
+KEPT = timedelta(days=2)
+"""How long an upload that nobody touches stays."""
+
+
+class WrongOffset(AssayError):
+    """A chunk that does not begin where the upload ended; `received` says where that is."""
+
+    code = "conflict"
+
+    def __init__(self, message: str, received: int) -> None:
+        super().__init__(message)
+        self.received = received
+
+
+def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> Upload:
+    """Announce a file; `name` is its relative path within what is uploaded.
+
+    Raises:
+        BadInput: a name that cannot be kept, more bytes than are taken in, no room on the disk.
+    """
+    checked_paths([name])
+    if size < 0:
+        raise BadInput("A file has 0 bytes or more; say how many it has.")
+    if size > settings.ENV.upload_bytes:
+        raise BadInput(
+            f"{name} has {size:,} bytes; files of at most {settings.ENV.upload_bytes:,} are taken in here. "
+            "Ask the operator to raise ASSAY_UPLOAD_BYTES."
+        )
+    try:
+        folder = _drafts(organisation.pk)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise BadInput(f"Files cannot be stored: {error.strerror or error}.") from error
+    if size > free:
+        raise BadInput(f"{name} has {size:,} bytes; there is room for {free:,} only. Tell the operator.")
+    upload: Upload = Upload.objects.create(organisation=organisation, name=name, size=size, by=by)
+    return upload
+
+
+def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = None) -> Upload:
+    """Add bytes that begin at `offset`; the answer's `received` says how many are there.
+
+    The same chunk again changes nothing.
+
+    Raises:
+        BadInput: more bytes than were announced, a chunk whose digest differs, a full disk.
+        WrongOffset: it begins elsewhere, or other bytes are there already.
+    """
+    if len(chunk) > MOST_CHUNK:
+        raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
+    if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
+        raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
+    with transaction.atomic():
+        locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
+        if offset < 0 or offset > locked.received:
+            raise _conflict(locked, f"begins at byte {offset:,}")
+        if offset + len(chunk) > locked.size:
+            raise BadInput(
+                f"{locked.name} was announced with {locked.size:,} bytes; this chunk would make it "
+                f"{offset + len(chunk):,}."
+            )
+        if offset + len(chunk) <= locked.received:
+            _refuse_other_bytes(locked, offset, chunk)
+            return locked
+        if offset < locked.received or locked.file_id is not None:
+            raise _conflict(locked, f"begins at byte {offset:,}")
+        _write(locked, chunk)
+        locked.received += len(chunk)
+        locked.save(update_fields=["received", "touched_at"])
+    return locked
+
+
+def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
+    """Store the file under its digest; doing it again gives the same file.
+
+    Args:
+        sha256: of the whole, to be checked; a wrong one begins the upload anew.
+
+    Raises:
+        BadInput: another digest than the given one; the draft is gone.
+        WrongOffset: bytes are lacking.
+    """
+    found = Upload.unscoped.select_related("organisation", "file").get(pk=upload.pk)
+    draft = draft_of(found)
+    if found.file is not None:
+        if sha256 and found.file.sha256 != sha256.lower():
+            raise BadInput(f"{found.name} was stored with SHA-256 {found.file.sha256}, not {sha256}.")
+        draft.unlink(missing_ok=True)
+        return found.file
+    if found.received != found.size:
+        raise _conflict(found, f"has {found.received:,} of {found.size:,} bytes")
+    try:
+        if not found.size:
+            draft.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft.touch(0o600)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        digest = sha256_of(draft)
+        if draft.stat().st_size != found.size or (sha256 and digest != sha256.lower()):
+            _begin_anew(found)
+            raise BadInput(
+                f"{found.name} arrived with SHA-256 {digest}, not {sha256}. Send it again from byte 0."
+                if sha256
+                else f"{found.name} is damaged on the disk. Send it again from byte 0."
+            )
+        with transaction.atomic():
+            stored = adopt(found.organisation, draft, digest, found.size)
+            Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
+        draft.unlink(missing_ok=True)
+    except FileNotFoundError:
+        now = Upload.unscoped.select_related("file").get(pk=upload.pk)
+        if now.file is not None:  # somebody finished it at the same time
+            return now.file
+        _begin_anew(found)
+        raise BadInput(f"What arrived of {found.name} is gone. Send it again from byte 0.") from None
+    except OSError as error:
+        raise BadInput(f"{found.name} could not be stored: {error.strerror or error}.") from error
+    return stored
+
+
+def finished_uploads(
+    organisation: Organisation, by: User, ids: Iterable[str]
+) -> dict[str, tuple[str, StoredFile]]:
+    """Id -> (name, stored file) of uploads that this person finished here, in the order of `ids`.
+
+    Raises:
+        BadInput: an id that is none of them, whoever else it belongs to.
+    """
+    try:
+        keys = [uuid.UUID(each) for each in ids]
+    except ValueError:
+        raise BadInput("The list of uploaded files is malformed; choose the files again.") from None
+    rows = Upload.objects.of(organisation).filter(pk__in=keys, by=by, file__isnull=False)
+    found = {upload.pk: upload for upload in rows.select_related("file")}
+    for key in keys:
+        if key not in found:
+            raise BadInput(f"The upload {key} is not there or not finished; send the file again.")
+    return {str(key): (found[key].name, found[key].file) for key in keys}
+
+
+def finished_files(organisation: Organisation, by: User, ids: Iterable[str]) -> dict[str, StoredFile]:
+    """Name -> stored file of such uploads. Raises BadInput too where two have the same name."""
+    named: dict[str, StoredFile] = {}
+    for name, stored in finished_uploads(organisation, by, ids).values():
+        if name in named:
+            raise BadInput(f'Two uploaded files have the path "{name}"; leave one out.')
+        named[name] = stored
+    return named
+
+
+def sweep_uploads(older_than: timedelta = KEPT) -> int:
+    """Remove uploads that nobody touched, and drafts without a row; returns how many went.
+
+    Stored files stay: only the way in is forgotten.
+    """
+    before, count = timezone.now() - older_than, 0
+    for key in list(Upload.unscoped.filter(touched_at__lt=before).values_list("pk", flat=True)):
+        with transaction.atomic():
+            upload = Upload.unscoped.select_for_update().filter(pk=key, touched_at__lt=before).first()
+            if upload is None:
+                continue
+            draft = draft_of(upload)
+            upload.delete()
+        draft.unlink(missing_ok=True)
+        count += 1
+    files = Path(settings.ENV.files)
+    for draft in (*files.glob("*/drafts/*"), *files.glob("*/content/.put-*")):
+        try:
+            old = draft.stat().st_mtime < before.timestamp()
+            if old and not _has_row(draft.name):
+                draft.unlink(missing_ok=True)
+                count += 1
+        except OSError:
+            continue
+    return count
+
+
+def draft_of(upload: Upload) -> Path:
+    return _drafts(upload.organisation_id) / str(upload.pk)
+
+
+def _has_row(name: str) -> bool:
+    try:
+        return Upload.unscoped.filter(pk=uuid.UUID(name)).exists()
+    except ValueError:
+        return False
+
+
+def _drafts(organisation_id: uuid.UUID) -> Path:
+    return root_of(organisation_id) / "drafts"
+
+
+def _write(upload: Upload, chunk: bytes) -> None:
+    try:
+        descriptor = os.open(draft_of(upload), os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "r+b") as file:
+            if file.seek(0, os.SEEK_END) < upload.received:
+                raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
+            file.seek(upload.received)
+            file.write(chunk)
+            file.truncate()
+    except OSError as error:
+        raise BadInput(
+            f"The chunk could not be stored: {error.strerror or error}. What is there stays; go on later."
+        ) from error
+
+
+def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
+    """A doubled chunk is harmless; other bytes in its place are not."""
+    if upload.file_id is not None:
+        return
+    try:
+        with draft_of(upload).open("rb") as file:
+            file.seek(offset)
+            same = file.read(len(chunk)) == chunk
+    except OSError:
+        same = False
+    if not same:
+        raise _conflict(upload, f"has other bytes at {offset:,} already")
+
+
+def _begin_anew(upload: Upload) -> None:
+    Upload.unscoped.filter(pk=upload.pk, file=None).update(received=0)
+    draft_of(upload).unlink(missing_ok=True)
+
+
+def _conflict(upload: Upload, what: str) -> WrongOffset:
+    return WrongOffset(
+        f"{upload.name}: this {what}, the upload goes on at byte {upload.received:,}.", upload.received
+    )

@@ -1,0 +1,349 @@
+"""Adding frozen versions of models and datasets, and having them read."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from accounts.models import Organisation, User
+from assay.canonical import canonical_json
+from assay.contracts import Lineage
+from assay.errors import AssayError, BadInput
+from jobs.services import submit
+from models_registry.description import DataDescription
+from models_registry.models import (
+    Dataset,
+    DatasetFile,
+    DatasetVersion,
+    IntakeState,
+    Model,
+    ModelVersion,
+    StoredFile,
+    VersionFile,
+)
+from models_registry.names import checked_name, checked_paths, checked_text, file_name, refuse_odd_characters
+from models_registry.signals import version_changed
+from trail.services import record
+
+__all__ = [
+    "DATASET_INTAKE",
+    "MODEL_INTAKE",
+    "add_dataset_version",
+    "add_model_version",
+    "add_predictions_version",
+    "made_before",
+    "read_again",
+]
+
+MODEL_INTAKE, DATASET_INTAKE = "model_intake", "dataset_intake"
+_Row = TypeVar("_Row", bound=Any)
+
+
+def add_model_version(
+    model: Model,
+    files: Mapping[str, StoredFile],
+    *,
+    by: User,
+    label: str = "",
+    notes: str = "",
+    parent: ModelVersion | None = None,
+    lineage: Lineage | Mapping[str, Any] | None = None,
+    key: uuid.UUID | None = None,
+) -> ModelVersion:
+    """Freeze files as the model's next version and submit the job that reads them.
+
+    Args:
+        files: relative path in the model's folder -> stored file; one .json is an XGBoost model.
+        parent: the version that it was made from, of any model of the same system.
+        lineage: how, where a remedy made it.
+        key: made by the form; the same form sent twice makes one version.
+
+    Raises:
+        BadInput: odd paths, files or a parent of others, an archived system.
+    """
+    organisation = model.organisation
+    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
+        return before
+    checked_paths(files)
+    _refuse_strangers(organisation, files.values())
+    if parent is not None and parent.model.system_id != model.system_id:
+        raise BadInput(f"{parent} belongs to another system and cannot be the parent of this version.")
+    said = _lineage(lineage)
+    values = {"notes": checked_text(notes, "the version"), "parent": parent, "lineage": said}
+    listed = [{"path": path, "sha256": files[path].sha256} for path in sorted(files)]
+    with transaction.atomic():
+        version = _next_model_version(model, by, label, key, **values)
+        if version is None:
+            return _other(ModelVersion, organisation, by, key)
+        VersionFile.objects.bulk_create(
+            VersionFile(version=version, file=stored, path=path) for path, stored in files.items()
+        )
+        record(
+            organisation.pk,
+            "model_version.registered",
+            "model_version",
+            version.pk,
+            actor_id=by.pk,
+            facts={
+                "model": str(model.pk),
+                "number": version.number,
+                "files": len(files),
+                "files_sha256": _sha256(listed),
+                "parent": str(parent.pk) if parent else None,
+                "remedy": said["remedy"] if said else None,
+            },
+            payload={"model": model.name, "label": version.label},
+        )
+        _submit(version, by)
+    return version
+
+
+def add_predictions_version(
+    model: Model,
+    *,
+    predictions: str = "",
+    scores: str = "",
+    threshold: float | None = None,
+    by: User,
+    label: str = "",
+    notes: str = "",
+    key: uuid.UUID | None = None,
+) -> ModelVersion:
+    """A version that is columns of predictions in the test data; ready at once, there is nothing to read.
+
+    Raises:
+        BadInput: neither column is named; a threshold without scores; an archived system.
+    """
+    organisation = model.organisation
+    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
+        return before
+    columns = {
+        what: checked_name(column, f"column of {what}", 200) if column.strip() else ""
+        for what, column in (("predictions", predictions), ("scores", scores))
+    }
+    if not any(columns.values()):
+        raise BadInput("Name the column of predicted classes, of scores, or both.")
+    if threshold is not None and (not columns["scores"] or not abs(threshold) < 1e12):
+        raise BadInput("A threshold is a plain number and goes with a column of scores.")
+    described = {"schema": "assay.predictions/1", **columns, "threshold": threshold}
+    with transaction.atomic():
+        version = _next_model_version(
+            model,
+            by,
+            label,
+            key,
+            notes=checked_text(notes, "the version"),
+            source=ModelVersion.Source.PREDICTIONS,
+            threshold=threshold,
+            format="predictions",
+            sha256=_sha256(described),
+            state=IntakeState.READY,
+            **columns,
+        )
+        if version is None:
+            return _other(ModelVersion, organisation, by, key)
+        record(
+            organisation.pk,
+            "model_version.registered",
+            "model_version",
+            version.pk,
+            actor_id=by.pk,
+            facts={"model": str(model.pk), "number": version.number, "sha256": version.sha256},
+            payload={"model": model.name, "label": version.label},
+        )
+        version_changed.send(ModelVersion, version=version)
+    return version
+
+
+def add_dataset_version(
+    dataset: Dataset,
+    files: Mapping[str, tuple[str, StoredFile]],
+    description: DataDescription,
+    *,
+    by: User,
+    origin: str = "",
+    licence: str = "",
+    consent_basis: str = "",
+    period: str = "",
+    disjoint: bool = False,
+    label: str = "",
+    key: uuid.UUID | None = None,
+) -> DatasetVersion:
+    """Freeze files by row role as the dataset's next version and submit the job that reads them.
+
+    Args:
+        files: role (test, training, tuning, asked) -> (name, stored file).
+        disjoint: `by` attests that no test row was used to train or choose a model.
+
+    Raises:
+        BadInput: no test and no training file, an unknown role, files of others, an archived system.
+    """
+    organisation = dataset.organisation
+    if (before := made_before(DatasetVersion, organisation, by, key)) is not None:
+        return before
+    named = _by_role(files)
+    _refuse_strangers(organisation, [stored for _name, stored in named.values()])
+    said = description.model_dump(mode="json")
+    refuse_odd_characters(said, "the columns")
+    datasheet = {
+        "origin": checked_text(origin, "the origin"),
+        "licence": checked_text(licence, "the licence", 200),
+        "consent_basis": checked_text(consent_basis, "the consent basis"),
+        "period": checked_text(period, "the period", 200),
+    }
+    digest = _sha256(
+        {
+            "schema": "assay.dataset/1",
+            "files": {role: stored.sha256 for role, (_name, stored) in sorted(named.items())},
+            "description": said,
+        }
+    )
+    with transaction.atomic():
+        locked = Dataset.unscoped.select_for_update().select_related("system").get(pk=dataset.pk)
+        _refuse_archived(locked.system.archived_at is not None, locked.system.name)
+        version = _made(
+            DatasetVersion,
+            key,
+            organisation=organisation,
+            dataset=locked,
+            number=(locked.versions.aggregate(top=Max("number"))["top"] or 0) + 1,
+            label=_label(label),
+            description=said,
+            disjoint=disjoint,
+            disjoint_by=by if disjoint else None,
+            sha256=digest,
+            created_by=by,
+            **datasheet,
+        )
+        if version is None:
+            return _other(DatasetVersion, organisation, by, key)
+        DatasetFile.objects.bulk_create(
+            DatasetFile(version=version, role=role, name=name, file=stored)
+            for role, (name, stored) in named.items()
+        )
+        record(
+            organisation.pk,
+            "dataset_version.registered",
+            "dataset_version",
+            version.pk,
+            actor_id=by.pk,
+            facts={
+                "dataset": str(dataset.pk),
+                "number": version.number,
+                "sha256": digest,
+                "roles": sorted(named),
+                "attested_disjoint": disjoint,
+            },
+            payload={"dataset": dataset.name, "label": version.label, **datasheet},
+        )
+        _submit(version, by)
+    return version
+
+
+def read_again(version: ModelVersion | DatasetVersion, *, by: User) -> None:
+    """Submit the reading of a version anew after it failed (never after a refusal: the content stays).
+
+    Raises:
+        AssayError: it has not failed, or somebody was faster.
+    """
+    with transaction.atomic():
+        locked = type(version).unscoped.select_for_update().get(pk=version.pk)
+        if locked.state != IntakeState.FAILED:
+            raise AssayError(f"{locked} has not failed, so it is not read again.", code="conflict")
+        locked.state, locked.refusal = IntakeState.WAITING, ""
+        locked.save(update_fields=["state", "refusal"])
+        kind = "model_version" if isinstance(locked, ModelVersion) else "dataset_version"
+        record(locked.organisation_id, f"{kind}.read_again", kind, locked.pk, actor_id=by.pk)
+        _submit(locked, by)
+
+
+def made_before(kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None) -> _Row | None:
+    """What the same form made when it was sent before."""
+    if key is None:
+        return None
+    found: _Row | None = kind.objects.of(organisation).filter(pk=key, created_by=by).first()
+    return found
+
+
+def _other(kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None) -> _Row:
+    """The row that a form sent at the same moment has made; its key may also be somebody else's."""
+    found = made_before(kind, organisation, by, key)
+    if found is None:
+        raise BadInput("This form was used before; load the page again.")
+    return found
+
+
+def _next_model_version(
+    model: Model, by: User, label: str, key: uuid.UUID | None, **values: Any
+) -> ModelVersion | None:
+    locked = Model.unscoped.select_for_update().select_related("system", "organisation").get(pk=model.pk)
+    _refuse_archived(locked.system.archived_at is not None, locked.system.name)
+    return _made(
+        ModelVersion,
+        key,
+        organisation=locked.organisation,
+        model=locked,
+        number=(locked.versions.aggregate(top=Max("number"))["top"] or 0) + 1,
+        label=_label(label),
+        created_by=by,
+        **values,
+    )
+
+
+def _made(kind: type[_Row], key: uuid.UUID | None, **values: Any) -> _Row | None:
+    """A new row; None where its key is taken."""
+    try:
+        with transaction.atomic():
+            made: _Row = kind.objects.create(id=key or uuid.uuid4(), **values)
+            return made
+    except IntegrityError:
+        return None
+
+
+def _submit(version: ModelVersion | DatasetVersion, by: User) -> None:
+    kind = MODEL_INTAKE if isinstance(version, ModelVersion) else DATASET_INTAKE
+    version.job = submit(kind, version.organisation, version.pk, priority=10, by=by)
+    version.save(update_fields=["job"])
+
+
+def _by_role(files: Mapping[str, tuple[str, StoredFile]]) -> dict[str, tuple[str, StoredFile]]:
+    known = DatasetFile.Role.values
+    for role in files:
+        if role not in known:
+            raise BadInput(f'"{role}" is no row role; there are {", ".join(known)}.')
+    if "test" not in files and "training" not in files:
+        raise BadInput("Give a file of test rows (for audits) or of training rows (for remedies).")
+    if "asked" in files and "test" not in files:
+        raise BadInput("Rows for the model stand beside test rows with supplied predictions; give those too.")
+    return {role: (PurePosixPath(file_name(name)).name, stored) for role, (name, stored) in files.items()}
+
+
+def _refuse_strangers(organisation: Organisation, files: Any) -> None:
+    if any(stored.organisation_id != organisation.pk for stored in files):
+        raise BadInput("One of the files is not there; upload it again.")
+
+
+def _refuse_archived(archived: bool, name: str) -> None:
+    if archived:
+        raise BadInput(f'"{name}" is archived; restore it before you add a version.')
+
+
+def _label(label: str) -> str:
+    return checked_name(label, "label", 60) if label.strip() else ""
+
+
+def _lineage(lineage: Lineage | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if lineage is None:
+        return None
+    found = lineage if isinstance(lineage, Lineage) else Lineage.model_validate(dict(lineage))
+    return found.model_dump(mode="json")
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()

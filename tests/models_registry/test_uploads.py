@@ -1,0 +1,186 @@
+"""Chunks that come doubled, late, damaged, or not at all; and whose file it is in the end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.utils import timezone
+
+from assay.errors import BadInput
+from models_registry import files, uploads
+from models_registry.models import StoredFile, Upload
+from models_registry.services import add_chunk, begin_upload, finish_upload, finished_files
+from models_registry.uploads import WrongOffset, draft_of, sweep_uploads
+from tests.conftest import People
+
+CONTENT = b"first half, second half"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+def begun(people: People, size: int = len(CONTENT), name: str = "data.csv") -> Upload:
+    return begin_upload(people.organisation, name, size, people.engineer)
+
+
+def sent(upload: Upload, content: bytes = CONTENT, step: int = 5) -> Upload:
+    for start in range(upload.received, len(content), step):
+        upload = add_chunk(upload, start, content[start : start + step])
+    return upload
+
+
+def test_chunks_become_one_stored_file_under_its_digest(people: People) -> None:
+    upload = sent(begun(people))
+    stored = finish_upload(upload, DIGEST)
+    assert (stored.sha256, stored.size, stored.organisation) == (DIGEST, len(CONTENT), people.organisation)
+    path = files.path_of(people.organisation, DIGEST)
+    assert path.read_bytes() == CONTENT
+    assert path.stat().st_mode & 0o777 == 0o400
+    assert not draft_of(upload).exists()
+
+
+def test_finishing_twice_gives_the_same_file(people: People) -> None:
+    upload = sent(begun(people))
+    assert finish_upload(upload) == finish_upload(upload, DIGEST)
+    with pytest.raises(BadInput, match="was stored with"):
+        finish_upload(upload, "0" * 64)
+
+
+def test_a_broken_connection_is_gone_on_from_where_it_ended(people: People) -> None:
+    upload = add_chunk(begun(people), 0, CONTENT[:7])
+    with pytest.raises(WrongOffset, match="goes on at byte 7") as told:
+        add_chunk(upload, 12, CONTENT[12:])
+    assert told.value.received == 7
+    with pytest.raises(WrongOffset, match=r"has 7 of 23 bytes"):
+        finish_upload(upload)
+    assert finish_upload(sent(upload)).sha256 == DIGEST
+
+
+def test_a_doubled_chunk_is_harmless(people: People) -> None:
+    upload = add_chunk(begun(people), 0, CONTENT[:7])
+    assert add_chunk(upload, 0, CONTENT[:7]).received == 7
+    assert add_chunk(upload, 2, CONTENT[2:5]).received == 7
+    upload = sent(upload)
+    finish_upload(upload)
+    assert add_chunk(upload, 16, CONTENT[16:]).received == len(CONTENT)
+
+
+def test_other_bytes_in_the_place_of_a_chunk_are_a_conflict(people: People) -> None:
+    upload = add_chunk(begun(people), 0, CONTENT[:7])
+    with pytest.raises(WrongOffset, match="other bytes"):
+        add_chunk(upload, 0, b"FIRST")
+    with pytest.raises(WrongOffset, match="goes on at byte 7"):
+        add_chunk(upload, 5, CONTENT[5:12])
+
+
+def test_a_writer_that_died_before_its_commit_leaves_bytes_that_do_not_count(people: People) -> None:
+    upload = add_chunk(begun(people), 0, CONTENT[:7])
+    with draft_of(upload).open("ab") as file:
+        file.write(b"torn bytes that no row knows of, more than fit")
+    assert finish_upload(sent(upload)).sha256 == DIGEST
+
+
+def test_a_chunk_with_another_digest_is_refused_and_nothing_is_kept(people: People) -> None:
+    upload = begun(people)
+    with pytest.raises(BadInput, match="arrived damaged"):
+        add_chunk(upload, 0, CONTENT[:7], sha256="0" * 64)
+    good = hashlib.sha256(CONTENT[:7]).hexdigest().upper()
+    assert add_chunk(upload, 0, CONTENT[:7], sha256=good).received == 7
+
+
+def test_a_whole_with_another_digest_begins_anew(people: People) -> None:
+    upload = sent(begun(people))
+    with pytest.raises(BadInput, match="Send it again from byte 0"):
+        finish_upload(upload, "0" * 64)
+    upload.refresh_from_db()
+    assert upload.received == 0
+    assert finish_upload(sent(upload), DIGEST).sha256 == DIGEST
+
+
+def test_more_than_announced_or_allowed_is_refused(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = begun(people, 4)
+    with pytest.raises(BadInput, match="announced with 4 bytes"):
+        add_chunk(upload, 0, b"12345")
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"upload_bytes": 2048}))
+    with pytest.raises(BadInput, match="ASSAY_UPLOAD_BYTES"):
+        begun(people, 2049)
+    with pytest.raises(BadInput, match="0 bytes or more"):
+        begun(people, -1)
+    with pytest.raises(BadInput, match="at most"):
+        add_chunk(upload, 0, b"x" * (uploads.MOST_CHUNK + 1))
+
+
+def test_what_fits_no_disk_is_refused_at_once(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"upload_bytes": 2**60}))
+    with pytest.raises(BadInput, match="there is room for"):
+        begun(people, 2**59)
+
+
+@pytest.mark.parametrize("name", ["../up", "/etc/passwd", "a\\b", "a\x00b", "a//b", "", "x" * 300, "C:/x"])
+def test_names_that_lead_elsewhere_are_refused(people: People, name: str) -> None:
+    with pytest.raises(BadInput):
+        begun(people, name=name)
+
+
+def test_an_empty_file_can_be_finished(people: People) -> None:
+    assert finish_upload(begun(people, 0)).size == 0
+
+
+def test_a_draft_that_vanished_is_said_and_sent_again(people: People) -> None:
+    upload = sent(begun(people))
+    draft_of(upload).unlink()
+    with pytest.raises(BadInput, match="is gone"):
+        finish_upload(upload)
+    upload.refresh_from_db()
+    assert finish_upload(sent(upload)).sha256 == DIGEST
+
+
+def test_a_crash_after_the_file_got_its_place_is_finished_by_the_next_call(people: People) -> None:
+    upload = sent(begun(people))
+    files.adopt(people.organisation, draft_of(upload), DIGEST, len(CONTENT))
+    assert finish_upload(upload, DIGEST).sha256 == DIGEST
+
+
+def test_the_same_content_in_two_organisations_is_two_files(people: People) -> None:
+    ours = finish_upload(sent(begun(people)))
+    again = finish_upload(sent(begun(people, name="again.csv")))
+    theirs = finish_upload(sent(begin_upload(people.elsewhere, "data.csv", len(CONTENT), people.outsider)))
+    assert ours == again != theirs
+    assert StoredFile.unscoped.filter(sha256=DIGEST).count() == 2
+    one, two = (files.path_of(each, DIGEST) for each in (people.organisation, people.elsewhere))
+    assert not Path(one).samefile(two)
+
+
+def test_only_whoever_sent_a_file_uses_its_upload(people: People) -> None:
+    upload = sent(begun(people))
+    stored = finish_upload(upload)
+    assert finished_files(people.organisation, people.engineer, [str(upload.pk)]) == {"data.csv": stored}
+    for organisation, person in ((people.elsewhere, people.outsider), (people.organisation, people.owner)):
+        with pytest.raises(BadInput, match="not there or not finished"):
+            finished_files(organisation, person, [str(upload.pk)])
+    with pytest.raises(BadInput, match="malformed"):
+        finished_files(people.organisation, people.engineer, ["no id"])
+    with pytest.raises(BadInput, match="not there or not finished"):
+        finished_files(people.organisation, people.engineer, [str(begun(people).pk)])
+
+
+def test_abandoned_uploads_are_swept_and_stored_files_stay(people: People) -> None:
+    left, done, fresh = begun(people), sent(begun(people)), begun(people)
+    add_chunk(left, 0, CONTENT[:7])
+    finish_upload(done)
+    Upload.unscoped.filter(pk__in=[left.pk, done.pk]).update(touched_at=timezone.now() - timedelta(days=3))
+    orphan = draft_of(fresh).with_name("00000000-0000-4000-8000-000000000000")
+    orphan.write_bytes(b"x")
+    os.utime(orphan, (0, 0))
+    out = StringIO()
+    call_command("sweep_uploads", stdout=out)
+    assert out.getvalue() == "3 uploads removed.\n"
+    assert [u.pk for u in Upload.objects.of(people.organisation)] == [fresh.pk]
+    assert not draft_of(left).exists()
+    assert files.read(people.organisation, DIGEST) == CONTENT
+    assert sweep_uploads() == 0
