@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from assay.errors import Internal
 
 if TYPE_CHECKING:
     from jobs.models import Job
@@ -26,6 +28,7 @@ __all__ = [
     "JobKind",
     "NewShard",
     "Next",
+    "Retryable",
     "Session",
     "ShardContext",
     "ShardResult",
@@ -115,8 +118,19 @@ class ShardContext(Protocol):
         """The job's folder: outlives child and worker, removed when the job has ended."""
         ...
 
+    @property
+    def memory_limit(self) -> int:
+        """Bytes of memory that a child of this worker's slot may use."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables for a child beside the usual ones: which device is this slot's (CUDA_VISIBLE_DEVICES)."""
+        ...
+
     def progress(self, done: float, doing: str = "") -> None:
-        """Done share of this shard, 0..1. Raises Cancelled when the job is being cancelled."""
+        """Done share of this shard, 0..1. Raises Cancelled when the job is being cancelled or the worker is
+        asked to stop, Fenced when the lease was lost."""
         ...
 
     def checkpoint(self, state: Mapping[str, Any]) -> None:
@@ -168,7 +182,9 @@ class JobKind(Protocol):
         ...
 
     def on_done(self, job: Job, outcome: Any, incomplete: Sequence[str]) -> None:
-        """Store the outcome; inside the transaction that ends the job, once."""
+        """Store the outcome; inside the transaction that ends the job, once.
+
+        Whatever it raises rolls that transaction back and counts as a failed attempt."""
         ...
 
     def on_failed(self, job: Job, why: str) -> None:
@@ -177,6 +193,19 @@ class JobKind(Protocol):
 
     def on_cancelled(self, job: Job) -> None:
         """The job was cancelled; inside the transaction that ends it."""
+        ...
+
+
+@runtime_checkable
+class Retryable(Protocol):
+    """A JobKind whose ended jobs may be tried again; others refuse."""
+
+    def on_retried(self, job: Job) -> None:
+        """The job runs again: take back what `on_failed` or `on_done` wrote; inside the transaction.
+
+        Raises:
+            BadInput: this job cannot be tried again, and why.
+        """
         ...
 
 
@@ -191,7 +220,15 @@ def register(kind: JobKind) -> None:
 
 
 def get_kind(name: str) -> JobKind:
-    return _KINDS[name]
+    """The registered kind.
+
+    Raises:
+        Internal: there is none: the job was submitted by another version of the service.
+    """
+    try:
+        return _KINDS[name]
+    except KeyError:
+        raise Internal(f'This version of the service knows no jobs of the kind "{name}".') from None
 
 
 def no_arrays() -> Arrays:

@@ -3,10 +3,14 @@
 Every write is conditional on the fencing token of the claim: 0 rows changed means that somebody else holds
 the shard by now, and what the caller has is discarded. Promise: at-least-once execution, exactly-once
 accounting.
+
+Locks are always taken in one order, the job's row and then its shards', so that no two of these functions
+wait for each other. `claim` alone starts from a shard; it takes no lock of a job while it holds one.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +20,31 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from assay.errors import Cancelled
 from jobs.clock import DatabaseSeconds, seconds_sql
+from jobs.ending import end_job, fail_job, tell_cancelled
+from jobs.history import note
 from jobs.kinds import Advance, Finished, NewShard, Next, ShardResult, get_kind
 from jobs.models import Event, Job, JobState, Shard, ShardState
 
-__all__ = ["Claim", "Fenced", "checkpoint", "claim", "commit", "commit_advance", "fail", "release", "renew"]
+__all__ = [
+    "Claim",
+    "Fenced",
+    "add_shards",
+    "cancelled",
+    "checkpoint",
+    "claim",
+    "claimable",
+    "commit",
+    "commit_advance",
+    "end_if_cancelled",
+    "fail",
+    "lock",
+    "release",
+    "renew",
+]
+
+_LONGEST_PAUSE = 60.0
 
 
 class Fenced(Exception):
@@ -41,42 +65,86 @@ def claim(queues: Sequence[str], worker: str, prefer: str = "") -> Claim | None:
     """Take the next shard of `queues`: highest priority first, then those of the subject `prefer`.
 
     One statement finds and takes it, on either database; a shard whose lease ended is taken like a ready one.
+    Shards of jobs that are being cancelled, and shards that were begun too often, are ended on the way.
     """
-    now, places = seconds_sql(), ", ".join(["%s"] * len(queues))
+    while True:
+        found = _take(queues, worker, prefer)
+        if found is None:
+            return None
+        if found.job.state == JobState.CANCELLING or found.job.ended:
+            cancelled(found)
+        elif found.shard.attempts > settings.ENV.attempts:
+            with contextlib.suppress(Fenced):
+                _give_up(found, found.shard.error or "Whoever ran it ended without a word.")
+        else:
+            if found.job.state == JobState.WAITING:
+                Job.unscoped.filter(pk=found.job.pk, state=JobState.WAITING).update(
+                    state=JobState.RUNNING, started_at=timezone.now()
+                )
+                found.job.state = JobState.RUNNING
+            return found
+
+
+def claimable(queues: Sequence[str]) -> bool:
+    """Whether `claim` would find something; reads only."""
+    condition, params = _condition(queues)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM jobs_shard WHERE {condition} LIMIT 1", params)
+        return cursor.fetchone() is not None
+
+
+def _condition(queues: Sequence[str]) -> tuple[str, list[Any]]:
+    """SQL of what may be claimed now.
+
+    A time that lies further ahead than any lease or pause can reach means that the clock was set back; waiting
+    for it could take years, and taking the shard is safe at any time.
+    """
+    now = seconds_sql()
+    ahead = 4 * settings.ENV.lease_seconds + 2 * _LONGEST_PAUSE
+    places = ", ".join(["%s"] * len(queues))
+    return (
+        f"state IN ('ready', 'leased') AND queue IN ({places})"
+        f" AND (claimable_at <= {now} OR claimable_at > {now} + %s)",
+        [*queues, ahead],
+    )
+
+
+def _take(queues: Sequence[str], worker: str, prefer: str) -> Claim | None:
     skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    condition, params = _condition(queues)
+    usual = f"(SELECT id FROM jobs_shard WHERE {condition} ORDER BY priority DESC, id LIMIT 1 {skip})"
+    given: list[Any] = []
+    if prefer:
+        top = f"(SELECT priority FROM jobs_shard WHERE {condition} ORDER BY priority DESC LIMIT 1)"
+        usual = (
+            f"COALESCE((SELECT id FROM jobs_shard WHERE subject_key = %s AND {condition}"
+            f" AND priority >= {top} ORDER BY priority DESC, id LIMIT 1 {skip}), {usual})"
+        )
+        given = [prefer, *params, *params]
     statement = f"""
         UPDATE jobs_shard SET state = 'leased', token = token + 1, attempts = attempts + 1,
-            claimable_at = {now} + %s, worker = %s
-        WHERE id = (
-            SELECT id FROM jobs_shard
-            WHERE state IN ('ready', 'leased') AND queue IN ({places}) AND claimable_at <= {now}
-            ORDER BY priority DESC, CASE WHEN subject_key = %s THEN 0 ELSE 1 END, id LIMIT 1 {skip})
-        RETURNING id, token
+            claimable_at = {seconds_sql()} + %s, worker = %s
+        WHERE id = {usual} RETURNING *
     """
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(statement, [settings.ENV.lease_seconds, worker, *queues, prefer])
-            row = cursor.fetchone()
-        if row is None:
+        rows = list(Shard.objects.raw(statement, [settings.ENV.lease_seconds, worker, *given, *params]))
+        if not rows:
             return None
-        shard = Shard.objects.select_related("job").get(pk=row[0])
-        job = shard.job
-        found = Claim(shard, job, int(row[1]), worker)
-        if job.state == JobState.CANCELLING or job.ended:
-            _end_shard(found, ShardState.CANCELLED, "")
-            _after(found)
-            return claim(queues, worker, prefer)
-        if shard.attempts > settings.ENV.attempts:
-            _end_shard(found, ShardState.FAILED, shard.error or "Whoever ran it ended without a word.")
-            _after(found)
-            return claim(queues, worker, prefer)
+        shard = rows[0]
+        job = Job.unscoped.get(pk=shard.job_id)
+        shard.job = job
+        found = Claim(shard, job, shard.token, worker)
+        if shard.token > 1:
+            _note_expiry(found)
         note(job, shard, "claimed", found)
-        if job.state == JobState.WAITING:
-            Job.unscoped.filter(pk=job.pk, state=JobState.WAITING).update(
-                state=JobState.RUNNING, started_at=timezone.now()
-            )
-            job.state = JobState.RUNNING
         return found
+
+
+def _note_expiry(held: Claim) -> None:
+    """Say so where the shard was taken from a holder that had fallen silent."""
+    last = Event.objects.filter(shard=held.shard).exclude(what="fenced").order_by("-id").first()
+    if last is not None and last.what in ("claimed", "checkpointed"):
+        note(held.job, held.shard, "expired", held, f"{last.worker} held it")
 
 
 def renew(held: Claim, progress: float, doing: str) -> bool:
@@ -111,50 +179,54 @@ def checkpoint(held: Claim, state: Mapping[str, Any]) -> None:
 
 
 def commit(held: Claim, result: ShardResult, arrays: str = "") -> None:
-    """Count the shard as done, and add the advance shard when it was the last of its stage. Raises Fenced."""
+    """Count the shard as done, and add the advance shard when it was the last of its stage.
+
+    Doing it again after a commit whose confirmation was lost changes nothing. Raises Fenced.
+    """
     with transaction.atomic():
-        _lock(held.job)
+        job = lock(held.job)
         changed = _mine(held).update(
             state=ShardState.DONE, result=dict(result.data), arrays=arrays, progress=1.0, doing="", error=""
         )
         if not changed:
-            raise Fenced
-        note(held.job, held.shard, "committed", held)
-        _after(held)
+            return _unless_done(held)
+        note(job, held.shard, "committed", held)
+        _after(job, held)
 
 
 def commit_advance(held: Claim, step: Advance) -> None:
-    """Add the next stage or end the job, with what its kind stores, in one transaction. Raises Fenced."""
+    """Add the next stage or end the job, with what its kind stores, in one transaction.
+
+    Raises:
+        Fenced: the lease was lost.
+        Cancelled: the job is being cancelled; nothing was stored.
+    """
     with transaction.atomic():
-        job = _lock(held.job)
+        job = lock(held.job)
         if job.state == JobState.CANCELLING:
-            raise Fenced
+            raise Cancelled("The job was cancelled.")
         if not _mine(held).update(state=ShardState.DONE, progress=1.0, doing="", error=""):
-            raise Fenced
+            return _unless_done(held)
         note(job, held.shard, "committed", held)
-        kind = get_kind(job.kind)
         if isinstance(step, Next):
+            if not step.shards:
+                raise ValueError(f"{job.kind} planned a stage without shards.")
             job.stage = held.shard.stage + 1
             job.save(update_fields=["stage"])
             add_shards(job, job.stage, step.shards)
         elif isinstance(step, Finished):
-            kind.on_done(job, step.outcome, step.incomplete)
-            _end(job, JobState.INCOMPLETE if step.incomplete else JobState.DONE, " ".join(step.incomplete))
+            get_kind(job.kind).on_done(job, step.outcome, step.incomplete)
+            end_job(job, JobState.INCOMPLETE if step.incomplete else JobState.DONE, " ".join(step.incomplete))
         else:
-            _failed(job, step.why)
+            fail_job(job, step.why)
 
 
 def fail(held: Claim, why: str, *, final: bool) -> None:
     """Give a shard back after an error: to be tried again with back-off, or given up. Raises Fenced."""
+    if final or held.shard.attempts >= settings.ENV.attempts:
+        return _give_up(held, why)
+    pause = min(2.0**held.shard.attempts, _LONGEST_PAUSE) * min(1.0, settings.ENV.lease_seconds / 60)
     with transaction.atomic():
-        _lock(held.job)
-        last = final or held.shard.attempts >= settings.ENV.attempts
-        if last:
-            if not _end_shard(held, ShardState.FAILED, why):
-                raise Fenced
-            _after(held)
-            return
-        pause = min(2.0**held.shard.attempts, 60.0) * min(1.0, settings.ENV.lease_seconds / 60)
         changed = _mine(held).update(
             state=ShardState.READY, claimable_at=DatabaseSeconds() + pause, error=_text(why), doing=""
         )
@@ -163,22 +235,25 @@ def fail(held: Claim, why: str, *, final: bool) -> None:
         note(held.job, held.shard, "retried", held, why)
 
 
-def release(held: Claim) -> None:
-    """Give a shard back unharmed (the worker is asked to stop): it counts as never begun."""
+def release(held: Claim, why: str = "", pause: float = 0.0) -> None:
+    """Give a shard back unharmed (the worker is asked to stop, its disk is full): as if never begun."""
     with transaction.atomic():
         changed = _mine(held).update(
-            state=ShardState.READY, claimable_at=DatabaseSeconds(), attempts=F("attempts") - 1, doing=""
+            state=ShardState.READY,
+            claimable_at=DatabaseSeconds() + pause,
+            attempts=F("attempts") - 1,
+            doing=why[:200],
         )
         if changed:
-            note(held.job, held.shard, "released", held)
+            note(held.job, held.shard, "released", held, why)
 
 
 def cancelled(held: Claim) -> None:
-    """The shard was stopped because its job is being cancelled."""
+    """The shard is not to be run: its job is being cancelled, or has ended."""
     with transaction.atomic():
-        _lock(held.job)
+        job = lock(held.job)
         if _end_shard(held, ShardState.CANCELLED, ""):
-            _after(held)
+            _after(job, held)
 
 
 def add_shards(job: Job, stage: int, shards: Sequence[NewShard], purpose: str = "work") -> None:
@@ -186,6 +261,7 @@ def add_shards(job: Job, stage: int, shards: Sequence[NewShard], purpose: str = 
     Shard.objects.bulk_create(
         Shard(
             job=job,
+            round=job.round,
             stage=stage,
             purpose=purpose,
             index=index,
@@ -199,24 +275,15 @@ def add_shards(job: Job, stage: int, shards: Sequence[NewShard], purpose: str = 
     )
 
 
-def note(job: Job, shard: Shard | None, what: str, held: Claim | None = None, detail: str = "") -> None:
-    """Add to the history."""
-    Event.objects.create(
-        job=job,
-        shard=shard,
-        at=DatabaseSeconds(),
-        what=what,
-        token=held.token if held else 0,
-        worker=held.worker if held else "",
-        detail=_text(detail),
-    )
-
-
 def end_if_cancelled(job: Job) -> None:
     """End a job that is being cancelled and has no shard in work; part of the caller's transaction."""
     if job.state == JobState.CANCELLING and not _unfinished(job).exists():
-        get_kind(job.kind).on_cancelled(job)
-        _end(job, JobState.CANCELLED, "")
+        tell_cancelled(job)
+
+
+def lock(job: Job) -> Job:
+    """The job's row, locked until the transaction ends. Rows that refer to it can still be added."""
+    return Job.unscoped.select_for_update(no_key=True).get(pk=job.pk)
 
 
 def _text(words: str) -> str:
@@ -228,12 +295,22 @@ def _mine(held: Claim) -> Any:
     return Shard.objects.filter(pk=held.shard.pk, token=held.token, state=ShardState.LEASED)
 
 
-def _lock(job: Job) -> Job:
-    return Job.unscoped.select_for_update().get(pk=job.pk)
+def _unless_done(held: Claim) -> None:
+    """Raise Fenced, unless this very claim was committed before and only the confirmation got lost."""
+    if not Shard.objects.filter(pk=held.shard.pk, token=held.token, state=ShardState.DONE).exists():
+        raise Fenced
 
 
 def _unfinished(job: Job) -> Any:
     return Shard.objects.filter(job=job, state__in=(ShardState.READY, ShardState.LEASED))
+
+
+def _give_up(held: Claim, why: str) -> None:
+    with transaction.atomic():
+        job = lock(held.job)
+        if not _end_shard(held, ShardState.FAILED, why):
+            raise Fenced
+        _after(job, held)
 
 
 def _end_shard(held: Claim, state: ShardState, why: str) -> int:
@@ -243,26 +320,13 @@ def _end_shard(held: Claim, state: ShardState, why: str) -> int:
     return changed
 
 
-def _after(held: Claim) -> None:
-    """What follows from a shard that ended; the job row is locked."""
-    job = _lock(held.job)
-    if job.ended:
+def _after(job: Job, held: Claim) -> None:
+    """What follows from a shard that ended; `job` is locked."""
+    if job.ended or _unfinished(job).exists():
         return
     if job.state == JobState.CANCELLING:
-        end_if_cancelled(job)
+        tell_cancelled(job)
     elif held.shard.purpose == "advance":
-        if not _unfinished(job).exists():
-            _failed(job, Shard.objects.get(pk=held.shard.pk).error)
-    elif not _unfinished(job).exists():
+        fail_job(job, Shard.objects.values_list("error", flat=True).get(pk=held.shard.pk))
+    else:
         add_shards(job, held.shard.stage, [NewShard({})], "advance")
-
-
-def _failed(job: Job, why: str) -> None:
-    get_kind(job.kind).on_failed(job, why)
-    _end(job, JobState.FAILED, why)
-
-
-def _end(job: Job, state: JobState, why: str) -> None:
-    job.state, job.reason, job.ended_at = state, why, timezone.now()
-    job.save(update_fields=["state", "reason", "ended_at"])
-    note(job, None, "ended", detail=str(state))

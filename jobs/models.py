@@ -49,6 +49,8 @@ class Job(TenantModel):
     """Higher goes first: 10 somebody waits at a page, 0 usual, -10 scheduled."""
     state = models.CharField(max_length=12, choices=JobState.choices, default=JobState.WAITING)
     stage = models.PositiveIntegerField(default=0)
+    round = models.PositiveSmallIntegerField(default=0)
+    """Rises when somebody has the ended job tried again; shards that this replaced keep their number."""
     reason = models.TextField(blank=True)
     """Why it failed or is incomplete, for readers."""
     submitted_by = models.ForeignKey("accounts.User", models.PROTECT, null=True, related_name="+")
@@ -87,6 +89,7 @@ class Shard(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     job = models.ForeignKey(Job, models.CASCADE, related_name="shards")
+    round = models.PositiveSmallIntegerField(default=0)
     stage = models.PositiveIntegerField()
     purpose = models.CharField(
         max_length=8, default="work", choices=(("work", "Work"), ("advance", "Advance"))
@@ -115,12 +118,20 @@ class Shard(models.Model):
 
     class Meta:
         constraints = (
-            models.UniqueConstraint(fields=("job", "stage", "purpose", "index"), name="one_shard_a_place"),
+            models.UniqueConstraint(
+                fields=("job", "round", "stage", "purpose", "index"), name="one_shard_a_place"
+            ),
         )
         indexes = (
             models.Index(
                 fields=("queue", "-priority", "id"),
                 name="claimable",
+                condition=models.Q(state__in=("ready", "leased")),
+            ),
+            # the next shard of the subject that a worker has open
+            models.Index(
+                fields=("subject_key", "queue", "-priority", "id"),
+                name="claimable_subject",
                 condition=models.Q(state__in=("ready", "leased")),
             ),
         )
@@ -135,13 +146,20 @@ class Event(models.Model):
     at = models.FloatField()
     """Seconds since 1970, database clock."""
     what = models.CharField(max_length=20)
-    """submitted, claimed, checkpointed, committed, fenced, retried, failed, cancelled, released, ended."""
+    """submitted, claimed, expired, checkpointed, committed, fenced, retried, released, failed, cancelled,
+    cancelling, reopened, ended."""
     token = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=120, blank=True)
     detail = models.TextField(blank=True)
 
     class Meta:
-        indexes = (models.Index(fields=("job", "id")),)
+        indexes = (
+            models.Index(fields=("job", "id")),
+            # what an operator watches; rare, so the index stays small
+            models.Index(
+                fields=("what", "at"), name="troubles", condition=models.Q(what__in=("expired", "fenced"))
+            ),
+        )
 
 
 class Worker(models.Model):

@@ -7,121 +7,52 @@ the thread that started them.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
-import shutil
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 
 from assay.errors import AssayError, Cancelled, ChildFailed, Internal
 from assay.runner.protocol import pack_arrays
 from assay.store import write_whole
 from jobs import leases
+from jobs.folders import remove_if_over, work_folder
+from jobs.history import note
 from jobs.kinds import DoneShard, FailedShard, Session, ShardResult, get_kind, load_npz, no_arrays
+from jobs.lease_keeper import LeaseKeeper, Share
 from jobs.leases import Claim, Fenced
-from jobs.models import Job, Shard, ShardState
+from jobs.models import Job, JobState, Shard, ShardState
+from jobs.patience import patiently
 
-__all__ = ["Slot", "work_folder", "worker_name"]
+__all__ = ["Slot", "worker_name"]
 
 _log = logging.getLogger(__name__)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_PAUSE = 30.0
 
 
 def worker_name(slot: int = 0) -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{slot}"
 
 
-def work_folder(job: Job) -> Path:
-    """The job's own folder; shared by all workers where there are several machines."""
-    return Path(settings.ENV.home) / "work" / str(job.pk)
-
-
-class _Lease:
-    """Keeps a claim alive from a thread of its own, and stops the session when it is lost."""
-
-    def __init__(self, held: Claim, session: Session | None) -> None:
-        self.held = held
-        self.done, self.doing = 0.0, ""
-        self.fenced = self.cancelled = False
-        self._session = session
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name=f"lease-{held.shard.pk}", daemon=True)
-
-    def __enter__(self) -> _Lease:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    # --- ShardContext
-
-    @property
-    def job(self) -> Job:
-        return self.held.job
-
-    @property
-    def work(self) -> Path:
-        folder = work_folder(self.held.job)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
-
-    def progress(self, done: float, doing: str = "") -> None:
-        self.done, self.doing = min(max(done, 0.0), 1.0), doing or self.doing
-        self._check()
-
-    def checkpoint(self, state: Mapping[str, Any]) -> None:
-        self._check()
-        leases.checkpoint(self.held, state)
-
-    def resume(self) -> Mapping[str, Any] | None:
-        found: Mapping[str, Any] | None = self.held.shard.checkpoint
-        return found
-
-    def _check(self) -> None:
-        if self.fenced:
-            raise Fenced
-        if self.cancelled:
-            raise Cancelled("The job was cancelled.")
-
-    def _keep(self) -> None:
-        try:
-            while not self._over.wait(settings.ENV.lease_seconds / 4):
-                try:
-                    if not leases.renew(self.held, self.done, self.doing):
-                        self.cancelled = True
-                        return self._stop("The job was cancelled.")
-                except Fenced:
-                    self.fenced = True
-                    return self._stop("The lease was lost.")
-                except Exception as error:
-                    # The database is away: go on, the lease may outlast it; the commit will tell.
-                    _log.warning("The lease of shard %s was not renewed: %s", self.held.shard.pk, error)
-                    connection.close()
-        finally:
-            connection.close()
-
-    def _stop(self, why: str) -> None:
-        if self._session is not None:
-            self._session.stop(why)
-
-
 class Slot:
     """Serves one shard after the other; keeps the session of the last subject open."""
 
-    def __init__(self, queues: Sequence[str], number: int = 0) -> None:
+    def __init__(self, queues: Sequence[str], number: int = 0, share: Share | None = None) -> None:
         self._queues = tuple(queues)
-        self._name = worker_name(number)
+        self._share = share or Share()
         self._session: Session | None = None
         self._key = ""
+        self.name = worker_name(number)
         self.stopping = threading.Event()
+        self.held: Claim | None = None
+        """What it is at."""
 
     def work(self, limit: int | None = None) -> int:
         """Run shards until none is claimable (or `limit` are done); returns how many ran."""
@@ -129,14 +60,24 @@ class Slot:
         try:
             while not self.stopping.is_set() and (limit is None or count < limit):
                 close_old_connections()
-                held = leases.claim(self._queues, self._name, self._key)
+                held = leases.claim(self._queues, self.name, self._key)
                 if held is None:
                     break
+                self.held = held
                 self._run(held)
+                self.held = None
                 count += 1
         finally:
+            self.held = None
             close_old_connections()
         return count
+
+    def stop(self) -> None:
+        """Take no more shards and give the present one back; called from another thread."""
+        self.stopping.set()
+        session = self._session
+        if session is not None:
+            session.stop("The worker is being stopped.")
 
     def close(self) -> None:
         """End the open session."""
@@ -146,44 +87,71 @@ class Slot:
         self._session, self._key = None, ""
 
     def _run(self, held: Claim) -> None:
+        lease = LeaseKeeper(held, self._share, self.stopping)
+        may_be_over = held.shard.purpose == "advance"
         try:
-            if held.shard.purpose == "advance":
-                with _Lease(held, None) as lease:
-                    step = get_kind(held.job.kind).advance(held.job, held.shard.stage, *_so_far(held.job))
-                    lease.progress(1.0)
-                leases.commit_advance(held, step)
-                _clean(held.job)
-                return
-            session = self._open(held.job)
-            with _Lease(held, session) as lease:
-                result = session.run(held.shard.spec, lease)
-                lease.progress(1.0)
-                arrays = _keep_arrays(held, result)
-            leases.commit(held, result, arrays)
-        except Fenced:
-            leases.note(held.job, held.shard, "fenced", held)
-            self.close()
-        except Cancelled as error:
-            self.close()
-            if self.stopping.is_set():
-                leases.release(held)
-            elif Job.unscoped.get(pk=held.job.pk).state == "cancelling":
-                leases.cancelled(held)
-            else:
-                with contextlib.suppress(Fenced):
-                    leases.fail(held, error.message, final=False)
-            _clean(held.job)
+            self._patiently(self._advance(held, lease) if may_be_over else self._work(held, lease))
         except Exception as error:
+            may_be_over = True
             self.close()
-            final = isinstance(error, AssayError) and not isinstance(error, ChildFailed | Internal)
-            if not isinstance(error, AssayError):
-                _log.exception("Shard %s of job %s failed", held.shard.pk, held.job.pk)
-            why = error.message if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"[:500]
-            try:
-                leases.fail(held, why, final=final)
-            except Fenced:
-                leases.note(held.job, held.shard, "fenced", held)
-            _clean(held.job)
+            self._settle(held, lease, error)
+        if lease.tripped:
+            self.close()
+        if may_be_over:
+            self._patiently(partial(remove_if_over, held.job))
+
+    def _work(self, held: Claim, lease: LeaseKeeper) -> Callable[[], None]:
+        """Run a shard; what is returned commits it."""
+        session = self._open(held.job)
+        lease.session = session
+        with lease:
+            lease.check()
+            result = session.run(held.shard.spec, lease)
+            lease.progress(1.0)
+            arrays = _keep_arrays(held, result)
+        return partial(leases.commit, held, result, arrays)
+
+    def _advance(self, held: Claim, lease: LeaseKeeper) -> Callable[[], None]:
+        """Plan what comes next, or merge; what is returned commits it."""
+        with lease:
+            step = get_kind(held.job.kind).advance(held.job, held.shard.stage, *_so_far(held.job))
+            lease.progress(1.0)
+        return partial(leases.commit_advance, held, step)
+
+    def _settle(self, held: Claim, lease: LeaseKeeper, error: Exception) -> None:
+        """Write down why a shard was not committed, and who may have it next."""
+        try:
+            if lease.fenced or isinstance(error, Fenced):
+                raise Fenced
+            self._patiently(self._verdict(held, error))
+        except Fenced:
+            self._patiently(partial(note, held.job, held.shard, "fenced", held))
+
+    def _verdict(self, held: Claim, error: Exception) -> Callable[[], None]:
+        if isinstance(error, Cancelled):
+            return partial(self._cancelled, held, error.message)
+        if _disk_is_full(error):
+            why = f"The disk of {self.name} is full."
+            _log.error("%s Shard %s waits.", why, held.shard.pk)
+            pause = min(_DISK_PAUSE, settings.ENV.lease_seconds)
+            return partial(leases.release, held, why, pause)
+        if not isinstance(error, AssayError):
+            _log.error("Shard %s of job %s failed", held.shard.pk, held.job.pk, exc_info=error)
+            return partial(leases.fail, held, f"{type(error).__name__}: {error}"[:500], final=False)
+        final = not isinstance(error, ChildFailed | Internal)
+        return partial(leases.fail, held, error.message, final=final)
+
+    def _cancelled(self, held: Claim, why: str) -> None:
+        job = Job.unscoped.get(pk=held.job.pk)
+        if job.ended or job.state == JobState.CANCELLING:
+            leases.cancelled(held)
+        elif self.stopping.is_set():
+            leases.release(held, "The worker was stopped.")
+        else:
+            leases.fail(held, why, final=False)
+
+    def _patiently(self, call: Callable[[], None]) -> None:
+        patiently(call, self.stopping)
 
     def _open(self, job: Job) -> Session:
         key = job.subject_key or str(job.pk)
@@ -191,6 +159,13 @@ class Slot:
             self.close()
             self._session, self._key = get_kind(job.kind).open(job), key
         return self._session
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Whether it is this machine's disk, and nothing of the shard's."""
+    if error is None:
+        return False
+    return (isinstance(error, OSError) and error.errno in _DISK) or _disk_is_full(error.__cause__)
 
 
 def _so_far(job: Job) -> tuple[list[DoneShard], list[FailedShard]]:
@@ -212,8 +187,3 @@ def _keep_arrays(held: Claim, result: ShardResult) -> str:
     name = f"results/{held.shard.pk}-{held.token}.npz"
     write_whole(work_folder(held.job) / name, pack_arrays(dict(result.arrays)))
     return name
-
-
-def _clean(job: Job) -> None:
-    if Job.unscoped.get(pk=job.pk).ended:
-        shutil.rmtree(work_folder(job), ignore_errors=True)

@@ -107,7 +107,12 @@ class SubjectSession:
             self._folder = Path(tempfile.mkdtemp(prefix="assay-subject-"))
             lay_out(self._folder, subject.model_version, subject.dataset_version)
             request = request_of(self._folder, subject.model_version, subject.dataset_version)
-            self._supervisor = Supervisor(request, time_limit=settings.ENV.shard_seconds)
+            self._supervisor = Supervisor(
+                request,
+                time_limit=settings.ENV.shard_seconds,
+                memory_limit=context.memory_limit,
+                environment=context.environment,
+            )
             if self._stopped:
                 self._supervisor.stop(self._stopped)
             self._profile = self._supervisor.intake(lambda done: context.progress(done * 0.5, "reading"))

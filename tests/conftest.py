@@ -41,8 +41,12 @@ class People(NamedTuple):
 _count = 0
 
 
-def make_people() -> People:
-    """Fresh organisations; names are unique in the process, so nothing has to be flushed."""
+def make_people(prefix: str = "") -> People:
+    """Fresh organisations; names are unique in the process, so nothing has to be flushed.
+
+    Args:
+        prefix: of every name, for processes that share one database.
+    """
     from accounts.models import User
     from accounts.services import add_member, create_organisation
 
@@ -50,13 +54,13 @@ def make_people() -> People:
     _count += 1
 
     def person(role: str) -> User:
-        made = User(email=f"{role}{_count}@example.org", name=f"{role.title()} {_count}")
+        made = User(email=f"{prefix}{role}{_count}@example.org", name=f"{role.title()} {_count}")
         made.set_unusable_password()
         made.save()
         return made
 
     owner = person("owner")
-    organisation = create_organisation(f"Bank {_count}", owner)
+    organisation = create_organisation(f"{prefix}Bank {_count}", owner)
     found = {}
     for role in ("engineer", "reviewer", "auditor", "operator"):
         found[role] = person(role)
@@ -66,7 +70,7 @@ def make_people() -> People:
         organisation,
         owner,
         **found,
-        elsewhere=create_organisation(f"Other {_count}", outsider),
+        elsewhere=create_organisation(f"{prefix}Other {_count}", outsider),
         outsider=outsider,
     )
 

@@ -65,6 +65,8 @@ class Supervisor:
         time_limit: seconds that one answer of the child may take.
         memory_limit: bytes of resident memory after which the child is ended.
         scratch_parent: folder for the scratch folder; the system's temporary folder by default.
+        environment: variables to set besides this process's own, such as CUDA_VISIBLE_DEVICES; the child
+            sees those that assay/runner/sandbox.py lists.
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class Supervisor:
         time_limit: float = 3_600.0,
         memory_limit: int | None = None,
         scratch_parent: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._request = request
         self._time_limit = time_limit
         self._memory_limit = memory_limit or default_memory_limit()
         self._scratch_parent = scratch_parent
+        self._environment = dict(environment or {})
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -254,7 +258,7 @@ class Supervisor:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=self._scratch,
-                env=child_environment(os.environ, str(self._scratch)),
+                env=child_environment({**os.environ, **self._environment}, str(self._scratch)),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
