@@ -8,5 +8,6 @@ app_name = "accounts"
 urlpatterns = [
     path("members/", soon, name="members"),
     path("you/", soon, name="you"),
+    path("settings/", soon, name="settings"),
     path("trail/", soon, name="trail"),
 ]

@@ -12,9 +12,18 @@ __all__ = ["shell"]
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """`organisation`, `role`, and `can` (permission -> bool) for pages of an organisation."""
+    """`organisation`, `role`, and `can` (permission -> bool) for pages of an organisation; `theme`: light,
+    dark, or empty for the system's choice."""
     organisation = getattr(request, "organisation", None)
+    theme = request.COOKIES.get("theme", "")
+    if theme not in ("light", "dark"):
+        theme = ""
     if organisation is None:
-        return {"organisation": None, "role": None, "can": {}}
+        return {"organisation": None, "role": None, "can": {}, "theme": theme}
     can = {name: may(request.user, name, organisation) for name in PERMISSIONS}  # type: ignore[arg-type]
-    return {"organisation": organisation, "role": getattr(request, "role", None), "can": can}
+    return {
+        "organisation": organisation,
+        "role": getattr(request, "role", None),
+        "can": can,
+        "theme": theme,
+    }

@@ -28,6 +28,17 @@ def home(request: Any) -> HttpResponse:
     return render(request, "portal/choose.html", {"organisations": found})
 
 
+@login_required
+def organisations(request: Any) -> HttpResponse:
+    """Switch between organisations."""
+    found = Membership.unscoped.filter(user=request.user).select_related("organisation")
+    return render(
+        request,
+        "portal/choose.html",
+        {"organisations": [m.organisation for m in found.order_by("created_at")]},
+    )
+
+
 @member()
 def organisation(request: Any) -> HttpResponse:
     return render(request, "portal/home.html")
