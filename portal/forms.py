@@ -8,7 +8,7 @@ __all__ = ["Renderer"]
 
 
 class Renderer(TemplatesSetting):
-    """`{{ form }}` and `{{ form.name.as_field_group }}` give label, control, help and errors tied together."""
+    """`{{ form }}` and `{{ form.name.as_field_group }}` tie label, control, help and errors."""
 
     form_template_name = "portal/form.html"
     field_template_name = "portal/field.html"

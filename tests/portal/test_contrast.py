@@ -24,7 +24,7 @@ def contrast(one: str, other: str) -> float:
 
 
 GROUNDS = {
-    **{ink: ("paper", "card", "wash") for ink in ("ink", "soft", "accent", "pass", "warn", "fail", "none")},
+    **dict.fromkeys(("ink", "soft", "accent", "pass", "warn", "fail", "none"), ("paper", "card", "wash")),
     "on-accent": ("accent",),
 }
 

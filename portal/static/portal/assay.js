@@ -29,14 +29,6 @@ reach();
 window.addEventListener("resize", reach);
 document.addEventListener("htmx:afterSettle", reach);
 
-// Sessions that ended while a page was polling: the page says so instead of standing still.
-document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.responseURL?.includes("/accounts/login/")) {
-    event.detail.shouldSwap = false;
-    window.location.reload();
-  }
-});
-
 // A copy button beside a secret that is shown once.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
