@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
 
 from accounts.models import Organisation, User
 from accounts.permissions import Permission, may, role_of
@@ -47,7 +48,9 @@ def member(permission: Permission = "read") -> Callable[[View], View]:
             request.organisation, request.role = organisation, role
             if not may(request.user, permission, organisation):
                 raise PermissionDenied(f"Your role here, {role}, does not allow this.")
-            return view(request, *args, **kwargs)
+            # Every time on the page is the organisation's.
+            with timezone.override(organisation.timezone):
+                return view(request, *args, **kwargs)
 
         checked.permission = permission  # type: ignore[attr-defined]
         return checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from zoneinfo import available_timezones
 
 from django.db import transaction
 from django.utils.text import slugify
@@ -11,7 +12,7 @@ from accounts.models import Membership, Organisation, Role, User
 from assay.errors import BadInput
 from trail.services import record
 
-__all__ = ["add_member", "create_organisation", "first_administrator"]
+__all__ = ["add_member", "change_organisation", "create_organisation", "first_administrator"]
 
 
 def create_organisation(name: str, owner: User, timezone: str = "UTC") -> Organisation:
@@ -30,6 +31,32 @@ def create_organisation(name: str, owner: User, timezone: str = "UTC") -> Organi
         record(organisation.pk, "organisation.created", "organisation", organisation.pk, actor_id=owner.pk)
         add_member(organisation, owner, Role.OWNER, by=owner)
     return organisation
+
+
+def change_organisation(organisation: Organisation, name: str, timezone: str, *, by: User) -> None:
+    """Rename it, or move it to another time zone; its address stays.
+
+    Raises:
+        BadInput: the time zone is none of the IANA names.
+    """
+    if timezone not in available_timezones():
+        raise BadInput(f'"{timezone}" is no time zone; write an IANA name such as Europe/Berlin.')
+    with transaction.atomic():
+        held = Organisation.objects.select_for_update().get(pk=organisation.pk)
+        before = {"name": held.name, "timezone": held.timezone}
+        after = {"name": name, "timezone": timezone}
+        if before == after:
+            return
+        held.name, held.timezone = name, timezone
+        held.save(update_fields=["name", "timezone"])
+        record(
+            held.pk,
+            "organisation.changed",
+            "organisation",
+            held.pk,
+            actor_id=by.pk,
+            payload={"before": before, "after": after},
+        )
 
 
 def add_member(organisation: Organisation, user: User, role: str, *, by: User) -> Membership:

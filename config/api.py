@@ -11,6 +11,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from accounts.api import router as accounts_router
 from accounts.api_auth import ApiForbidden, TokenAuth
+from accounts.trail_api import router as trail_router
 from assay import __version__
 from assay.errors import AssayError
 from audits.api import router as audits_router
@@ -38,6 +39,7 @@ for _router in (
     compliance_router,
     reports_router,
     jobs_router,
+    trail_router,
 ):
     api.add_router("", _router)
 

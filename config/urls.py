@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.entrance import invited
+from config import health
 from config.api import api
 
 urlpatterns = [
@@ -14,7 +16,11 @@ urlpatterns = [
     path("o/<slug:org>/", include("compliance.urls")),
     path("o/<slug:org>/", include("reports.urls")),
     path("o/<slug:org>/", include("jobs.urls")),
-    path("accounts/", include("allauth.urls")),
+    path("invited/<str:secret>/", invited, name="invited"),
+    path("accounts/", include("accounts.sign_in_urls")),
+    path("health/live", health.live, name="live"),
+    path("health/ready", health.ready, name="ready"),
+    path("metrics", health.metrics, name="metrics"),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

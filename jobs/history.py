@@ -26,5 +26,5 @@ def note(job: Job, shard: Shard | None, what: str, held: _Holder | None = None, 
         what=what,
         token=held.token if held else 0,
         worker=held.worker if held else "",
-        detail=detail[:2_000],
+        detail=detail.replace("\0", "\ufffd")[:2_000],
     )

@@ -1,21 +1,31 @@
-"""Errors for readers: what is wrong with the input comes as a page with one sentence, not as a traceback."""
+"""Between browser and views: errors for readers, forms whose sign-in had ended, NUL characters."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.html import escape
 
 from assay.errors import AssayError
+from portal import kept as typed
+from portal.refill import refill
 
-__all__ = ["ErrorsForReaders"]
+__all__ = ["ErrorsForReaders", "KeepTyped", "NoNulls"]
+
+Handler = Callable[[HttpRequest], HttpResponse]
 
 
 class ErrorsForReaders:
-    """Turns an AssayError that a view did not handle into a 400 page."""
+    """Turns an AssayError that a view did not handle into a 400 page, or a 409 one for conflicts."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Handler) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -24,4 +34,87 @@ class ErrorsForReaders:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, AssayError):
             return None
-        return render(request, "400.html", {"message": error.message}, status=400)
+        status = 409 if error.code == "conflict" else 400
+        return render(request, "400.html", {"message": error.message}, status=status)
+
+
+class NoNulls:
+    """Refuses NUL characters, which PostgreSQL's text cannot hold, before any view meets them."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not _has_null(request):
+            return self._get_response(request)
+        message = "A NUL character is in what was sent; no text holds one."
+        if request.path.startswith("/api/"):
+            body = {"type": "about:blank", "title": "Cannot be done", "status": 400, "detail": message}
+            return HttpResponse(json.dumps(body), status=400, content_type="application/problem+json")
+        return HttpResponse(message, status=400, content_type="text/plain")
+
+
+def _has_null(request: HttpRequest) -> bool:
+    if "\x00" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
+        return True
+    if request.content_type == "application/json":
+        return b"\\u0000" in request.body or b"\x00" in request.body
+    return request.content_type == "application/x-www-form-urlencoded" and b"%00" in request.body
+
+
+class KeepTyped:
+    """An ended sign-in loses nothing that was typed (portal/kept.py); a page of htmx goes to the sign-in."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self._get_response(request)
+        if answer.status_code == 302 and _to_sign_in(answer):
+            return self._ended(request, answer)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and (kept := typed.kept_for(request)):
+            if request.method == "POST" and request.path == kept.action and answer.status_code < 400:
+                typed.drop(request)
+            elif request.method == "GET" and request.get_full_path() == kept.page:
+                return self._filled(request, answer, kept)
+        return answer
+
+    def _ended(self, request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+        """On the way to the sign-in."""
+        page = ""
+        if request.method == "POST" and (kept := typed.keep(request)):
+            page = kept.page
+        if request.headers.get("HX-Request") == "true":
+            page = page or request.headers.get("HX-Current-URL", "")
+            return HttpResponse(status=204, headers={"HX-Redirect": _sign_in(page)})
+        return redirect(_sign_in(page)) if page else answer
+
+    def _filled(self, request: HttpRequest, answer: HttpResponse, kept: typed.Kept) -> HttpResponse:
+        """The page that was left, filled in; the list of what was typed where its form is gone."""
+        html = answer.status_code == 200 and answer.get("Content-Type", "").startswith("text/html")
+        if answer.status_code == 302 or (html and answer.streaming):
+            return answer
+        filled = refill(answer.content.decode(), kept.page, kept.action, kept.fields) if html else None
+        if filled is None:
+            request.session["typed"] = asdict(replace(kept, page=""))
+            return redirect("portal:kept")
+        words = "You were signed out in between. What you typed is filled in again: look at it, then send it."
+        if kept.files:
+            words += " Files have to be chosen again."
+        banner = f'<p class="banner warning" role="status">{escape(words)}</p>'
+        mark = '<main id="content" tabindex="-1">'
+        answer.content = filled.replace(mark, mark + banner, 1).encode()
+        answer.headers.pop("Content-Length", None)
+        answer.headers.pop("ETag", None)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+
+def _to_sign_in(answer: HttpResponse) -> bool:
+    return answer.get("Location", "").split("?")[0] == reverse(settings.LOGIN_URL)
+
+
+def _sign_in(page: str) -> str:
+    return (
+        f"{reverse(settings.LOGIN_URL)}?{urlencode({'next': page})}" if page else reverse(settings.LOGIN_URL)
+    )

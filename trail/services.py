@@ -14,7 +14,7 @@ from django.utils import timezone
 from assay.canonical import canonical_json
 from trail.models import TrailEntry, TrailHead, TrailPayload
 
-__all__ = ["Broken", "erase_payload", "record", "verify"]
+__all__ = ["Broken", "entry_hash", "erase_payload", "record", "verify"]
 
 SCHEMA = "assay.trail/1"
 
@@ -36,8 +36,7 @@ def record(
         payload: words and names; kept apart under a salted digest, erasable.
     """
     with transaction.atomic():
-        TrailHead.objects.get_or_create(organisation_id=organisation_id)
-        head = TrailHead.objects.select_for_update().get(organisation_id=organisation_id)
+        head = _locked_head(organisation_id)
         salt = secrets.token_hex(16) if payload else ""
         entry = TrailEntry(
             organisation_id=organisation_id,
@@ -58,6 +57,15 @@ def record(
         head.sequence, head.hash = entry.sequence, entry.hash
         head.save()
     return entry
+
+
+def _locked_head(organisation_id: uuid.UUID) -> TrailHead:
+    """The chain's end; whoever else writes to this chain waits until the transaction is over."""
+    rows = TrailHead.objects.select_for_update().filter(organisation_id=organisation_id)
+    if (head := rows.first()) is None:
+        TrailHead.objects.get_or_create(organisation_id=organisation_id)
+        head = rows.get()
+    return head
 
 
 def entry_hash(entry: TrailEntry) -> str:
@@ -82,11 +90,21 @@ def _payload_digest(salt: str, payload: Mapping[str, Any]) -> str:
     return hashlib.sha256(bytes.fromhex(salt) + canonical_json(dict(payload))).hexdigest()
 
 
-def erase_payload(entry: TrailEntry) -> None:
+def erase_payload(entry: TrailEntry, *, actor_id: uuid.UUID | None = None) -> None:
     """Forget the words of an entry; the chain stays whole. Recorded as an entry of its own."""
     with transaction.atomic():
-        TrailPayload.objects.filter(entry=entry).update(content={}, salt="", erased_at=timezone.now())
-        record(entry.organisation_id, "trail.erased", "trail", entry.id, facts={"sequence": entry.sequence})
+        changed = TrailPayload.objects.filter(entry=entry, erased_at=None).update(
+            content={}, salt="", erased_at=timezone.now()
+        )
+        if changed:
+            record(
+                entry.organisation_id,
+                "trail.erased",
+                "trail",
+                entry.id,
+                actor_id=actor_id,
+                facts={"sequence": entry.sequence},
+            )
 
 
 class Broken(NamedTuple):
@@ -98,30 +116,59 @@ class Broken(NamedTuple):
 
 
 def verify(organisation_id: uuid.UUID) -> Broken | None:
-    """Recompute the whole chain of an organisation; None where it holds."""
-    previous, expected = "0" * 64, 1
+    """Recompute the whole chain of an organisation; None where it holds.
+
+    It finds what was changed, reordered, removed or put in between, a payload that was changed or removed,
+    and one that was emptied without the erasing being recorded. Somebody who rewrites every later entry and
+    the head as well is found by an earlier head that is kept elsewhere: each report carries one.
+    """
+    before = _head(organisation_id)
+    previous, expected, at_before = "0" * 64, 1, "0" * 64
+    erased: dict[uuid.UUID, int] = {}
     for entry in _entries(organisation_id):
-        if entry.sequence != expected:
-            return Broken(organisation_id, expected, f"entry {expected} is missing")
-        if entry.previous != previous:
-            return Broken(organisation_id, entry.sequence, "it does not follow from the entry before it")
-        if entry_hash(entry) != entry.hash:
-            return Broken(organisation_id, entry.sequence, "its content was altered")
+        if why := _wrong(entry, previous, expected):
+            return Broken(organisation_id, min(entry.sequence, expected), why)
         payload = getattr(entry, "payload", None)
-        if entry.payload_digest and payload is None:
-            return Broken(organisation_id, entry.sequence, "its payload was removed instead of erased")
-        if payload is not None and _altered(entry, payload):
-            return Broken(organisation_id, entry.sequence, "its payload was altered")
+        if payload is not None and payload.erased_at is not None:
+            erased[entry.id] = entry.sequence
+        if entry.action == "trail.erased":
+            erased.pop(entry.target_id, None)
+        if entry.sequence == before.sequence:
+            at_before = entry.hash
         previous, expected = entry.hash, expected + 1
-    head = TrailHead.objects.filter(organisation_id=organisation_id).first()
-    if head is not None and (head.sequence, head.hash) != (expected - 1, previous):
-        return Broken(organisation_id, head.sequence, "entries at the end are missing")
+    if erased:
+        return Broken(organisation_id, min(erased.values()), "its payload was erased without a record of it")
+    # Entries may have been added while these were read: the end lies between the two heads.
+    last, after = expected - 1, _head(organisation_id)
+    ends = before.sequence <= last <= after.sequence and at_before == before.hash
+    if not ends or (after.sequence == last and after.hash != previous):
+        return Broken(organisation_id, last + 1, "the chain ends elsewhere than its head says")
     return None
 
 
-def _altered(entry: TrailEntry, payload: TrailPayload) -> bool:
-    erased = payload.erased_at is not None
-    return not erased and _payload_digest(payload.salt, payload.content) != entry.payload_digest
+def _head(organisation_id: uuid.UUID) -> TrailHead:
+    found = TrailHead.objects.filter(organisation_id=organisation_id).first()
+    return found or TrailHead(organisation_id=organisation_id)
+
+
+def _wrong(entry: TrailEntry, previous: str, expected: int) -> str:
+    """What is wrong with an entry that should be number `expected` and follow `previous`; else nothing."""
+    if entry.sequence != expected:
+        return "it is missing" if entry.sequence > expected else "its number occurs twice"
+    if entry.previous != previous:
+        return "it does not follow from the entry before it"
+    if entry_hash(entry) != entry.hash:
+        return "its content was altered"
+    payload = getattr(entry, "payload", None)
+    if entry.payload_digest and payload is None:
+        return "its payload was removed instead of erased"
+    if payload is None or payload.erased_at is not None:
+        return ""
+    return (
+        ""
+        if _payload_digest(payload.salt, payload.content) == entry.payload_digest
+        else ("its payload was altered")
+    )
 
 
 def _entries(organisation_id: uuid.UUID) -> Iterator[TrailEntry]:

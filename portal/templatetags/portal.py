@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
+from django.forms import BoundField
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -17,6 +21,8 @@ _MARKS = {
     "fail": "M3 3l10 10M13 3L3 13",
     "none": "M2.5 8h11",
     "open": "M8 2.5a5.5 5.5 0 1 0 .01 0z",
+    "wait": "M8 2.5a5.5 5.5 0 1 0 .01 0zM8 5v3.2l2.2 1.6",
+    "run": "M4.5 3l8 5-8 5z",
 }
 _OUTCOMES = {
     "pass": ("pass", "pass", "Passed"),
@@ -26,12 +32,41 @@ _OUTCOMES = {
     "not_tested": ("none", "none", "Not tested"),
     "measured": ("none", "none", "Measured only"),
 }
+# States of runs, jobs, intakes, reviews and stages; one look for one word everywhere.
+_STATES = {
+    "draft": ("none", "open", "Draft"),
+    "waiting": ("none", "wait", "Waiting"),
+    "reading": ("none", "run", "Being read"),
+    "running": ("none", "run", "Running"),
+    "cancelling": ("none", "wait", "Being cancelled"),
+    "done": ("pass", "pass", "Done"),
+    "ready": ("pass", "pass", "Ready"),
+    "incomplete": ("warn", "warn", "Incomplete"),
+    "failed": ("fail", "fail", "Failed"),
+    "refused": ("fail", "fail", "Refused"),
+    "cancelled": ("none", "none", "Cancelled"),
+    "submitted": ("none", "wait", "Submitted"),
+    "in_review": ("none", "run", "In review"),
+    "changes": ("warn", "warn", "Changes requested"),
+    "approved": ("pass", "pass", "Approved"),
+    "rejected": ("fail", "fail", "Rejected"),
+    "withdrawn": ("none", "none", "Withdrawn"),
+    "stale": ("warn", "warn", "Stale"),
+    "revoked": ("fail", "fail", "Revoked"),
+}
 
 
 @register.simple_tag
 def verdict(outcome: str, word: str = "") -> SafeString:
     """An outcome as colour, icon and word: never by colour alone."""
     look, mark, usual = _OUTCOMES.get(outcome, ("none", "none", outcome or "No result"))
+    return status(look, mark, word or usual)
+
+
+@register.simple_tag
+def state(value: str, word: str = "") -> SafeString:
+    """The state of a run, a job, an intake or a review, as colour, icon and word."""
+    look, mark, usual = _STATES.get(str(value), ("none", "none", str(value)))
     return status(look, mark, word or usual)
 
 
@@ -59,7 +94,98 @@ def rail_link(context: dict[str, Any], title: str, name: str, count: int | None 
     return format_html('<li><a href="{}"{}>{}{}</a></li>', target, current, title, shown)
 
 
+@register.simple_tag(takes_context=True)
+def when(context: Any, moment: datetime | date | float | None, empty: str = "–") -> SafeString | str:
+    """A moment in the organisation's time zone: 28 Nov 2026, 14:02. Seconds since 1970 and dates do too."""
+    if moment is None or moment == "":
+        return empty
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        return format_html('<time datetime="{}">{}</time>', moment.isoformat(), _day(moment))
+    if isinstance(moment, int | float):
+        moment = datetime.fromtimestamp(moment, UTC)
+    organisation = context.get("organisation") if context else None
+    zone = ZoneInfo(organisation.timezone) if organisation else timezone.get_current_timezone()
+    local = moment.astimezone(zone)
+    return format_html(
+        '<time datetime="{}" title="{}">{}, {}</time>',
+        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        local.strftime("%H:%M:%S %Z"),
+        _day(local),
+        local.strftime("%H:%M"),
+    )
+
+
+def _day(moment: date) -> str:
+    return f"{moment.day} {moment.strftime('%b %Y')}"
+
+
 @register.filter
 def digest(value: str) -> str:
     """A digest, shortened for reading."""
     return f"{value[:8]}…{value[-4:]}" if value and len(value) > 16 else value
+
+
+@register.filter
+def number(value: Any, digits: int = 3) -> str:
+    """A number for reading: 16,281 whole; 0.364 with `digits` significant; a dash where there is none."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    found = float(value)
+    if found != found:
+        return "–"
+    if found and (abs(found) >= 1e6 or abs(found) < 1e-3):
+        return f"{found:,.{digits - 1}e}" if abs(found) < 1e-3 else f"{found:,.0f}"
+    return f"{found:,.0f}" if abs(found) >= 1000 else f"{found:.{digits}g}"
+
+
+@register.filter
+def duration(value: Any) -> str:
+    """Seconds for reading: 0.8 ms, 48 s, 3 min 20 s, 2 h 5 min, 3 days."""
+    if value is None or value == "":
+        return "–"
+    seconds = value.total_seconds() if hasattr(value, "total_seconds") else float(value)
+    if seconds < 0:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    if whole < 86_400:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
+    days = whole // 86_400
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+@register.filter
+def bytes_(value: Any) -> str:
+    """A size for reading: 512 B, 3.4 kB, 8.0 GB (powers of 1,000)."""
+    if value is None or value == "":
+        return "–"
+    size = float(value)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1000
+    return ""
+
+
+register.filter("bytes", bytes_)
+
+
+@register.filter
+def percent(value: Any, digits: int = 1) -> str:
+    """A share for reading: 0.364 as 36.4 %."""
+    return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f} %"
+
+
+@register.filter
+def input_type(field: BoundField) -> str:
+    """What kind of control a form field is: text, checkbox, select, ..."""
+    return str(getattr(field.field.widget, "input_type", ""))

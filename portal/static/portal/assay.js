@@ -8,8 +8,32 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
-  if (!event.defaultPrevented) form.dataset.sent = "1";
+  if (event.defaultPrevented || form.method !== "post") return;
+  form.dataset.sent = "1";
+  setTimeout(() => delete form.dataset.sent, 5000); // an answer may be a download
 });
 window.addEventListener("pageshow", () => {
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+});
+
+// What was wrong with a form is read out first.
+document.getElementById("problems")?.focus();
+
+// Tables that scroll sideways can be reached by keyboard.
+const reach = () =>
+  document.querySelectorAll(".wide").forEach((box) => {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
+reach();
+window.addEventListener("resize", reach);
+document.addEventListener("htmx:afterSettle", reach);
+
+// A copy button beside a secret that is shown once.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  navigator.clipboard?.writeText(document.getElementById(button.dataset.copy).textContent.trim()).then(() => {
+    button.textContent = "Copied";
+  });
 });
