@@ -162,7 +162,7 @@ def _untested(plan: AuditPlan | None) -> dict[str, str]:
     if plan is None:
         return {}
     planned = {m.id for m in plan.methods}
-    reasons = {n.method: n.reason for n in plan.not_tested if n.method}
+    reasons = {n.method: _FLAG.sub("", n.reason) for n in plan.not_tested if n.method}
     found: dict[str, Any] = {}
     for method in METHODS.all():
         if method.spec.id not in planned:

@@ -140,6 +140,10 @@ class Tile(NamedTuple):
     outcome: str
     count: int
 
+    @property
+    def word(self) -> str:
+        return OUTCOMES[self.outcome]
+
 
 _WORST_FIRST = ("fail", "insufficient", "warn", "pass", "not_tested")
 

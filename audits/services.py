@@ -331,4 +331,6 @@ def _check_request(
 
 
 def _title(title: str, model: ModelVersion, data: DatasetVersion) -> str:
+    if not title.isprintable():
+        raise BadInput("The title holds a line break or a control character; write it as one line of text.")
     return (title.strip() or f"{model} on {data}")[:200]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from audits.models import PolicyVersion, Run
+from jobs.worker import Slot
 from tests import factory
 from tests.conftest import People, make_people
 
@@ -21,6 +22,8 @@ class Sample(NamedTuple):
     refused: Run
     """A draft whose data cannot be audited."""
     cancelled: Run
+    running: Run
+    """Some of its shards are done; no worker goes on with it."""
     policy: PolicyVersion
 
 
@@ -51,4 +54,8 @@ def build() -> Sample:
     cancelled = draft_run(second, data, by=people.engineer, policy=policy, start_when_ready=True)
     cancel_run(cancelled, by=people.engineer)
     factory.run_jobs()
-    return Sample(people, run, draft, refused, cancelled, policy)
+    running = draft_run(second, data, by=people.engineer, policy=policy, start_when_ready=True)
+    slot = Slot(["cpu"])
+    slot.work(limit=4)
+    slot.close()
+    return Sample(people, run, draft, refused, cancelled, running, policy)
