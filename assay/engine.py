@@ -59,6 +59,7 @@ __all__ = [
     "audit",
     "conclude",
     "plan",
+    "refuse_another_question",
     "run_method",
     "stage_shards",
     "with_opening",
@@ -106,7 +107,7 @@ def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> t
     """Take in and plan: what would be measured, and how long it would take. Nothing is measured."""
     profile = supervisor.intake(lambda done: listener.progress("reading the data", done * _INTAKE_SHARE))
     if request.baseline is not None:
-        _refuse_another_question(request.baseline.subject, profile)
+        refuse_another_question(request.baseline.subject, profile)
     made = make_plan(
         profile,
         METHODS.all(),
@@ -122,7 +123,7 @@ def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> t
     return made, profile
 
 
-def _refuse_another_question(before: Profile, after: Profile) -> None:
+def refuse_another_question(before: Profile, after: Profile) -> None:
     """A baseline that answers something else (another kind of data, task or classes) can prove nothing."""
     for what, a, b in (
         ("data of the kind", before.modality, after.modality),

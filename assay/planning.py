@@ -131,6 +131,7 @@ def make_plan(
     seed: int,
     rows_per_second: float = 0.0,
     required: bool = True,
+    left_out: str = "Was left out by --methods.",
 ) -> AuditPlan:
     """Choose what applies, say what does not, and freeze both under one digest.
 
@@ -139,6 +140,7 @@ def make_plan(
         chosen: ids to run; None for all that apply.
         rows_per_second: how fast the model answers; turns evaluations into seconds.
         required: whether a chosen method that cannot run here is refused (else it is not tested).
+        left_out: what is said of methods that were not chosen.
 
     Raises:
         BadInput: a method that was asked for by name cannot run here.
@@ -151,7 +153,7 @@ def make_plan(
         if required and chosen is not None and spec.id in chosen and reason is not None:
             raise BadInput(f"{spec.id} was asked for but cannot run. {reason}")
         if chosen is not None and spec.id not in chosen:
-            reason = "Was left out by --methods." if required else "Is no part of the baseline's plan."
+            reason = left_out if required else "Is no part of the baseline's plan."
         if reason is not None:
             skipped.append(NotTested(pillar=spec.pillar, method=spec.id, title=spec.title, reason=reason))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,12 @@ from assay.contracts import (
     ShardSpec,
 )
 from assay.engine import Outcome, Ran, conclude, stage_shards
+from assay.errors import Internal
 from assay.evidence import snapshot
 from audits.models import Run
-from audits.planning import request_of
+from audits.planning import fixed_plan, request_of
 from audits.recording import record_failure, record_result
-from jobs.kinds import Advance, DoneShard, FailedShard, Finished, NewShard, Next
+from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, Next
 from jobs.models import Job
 from models_registry import files
 from models_registry.session import SubjectSession
@@ -52,7 +54,7 @@ class AuditKind:
         run = _run(job)
         plan, profile = _plan(run), Profile.model_validate(run.subject.profile)
         first = stage_shards(plan, profile, 0, {m.id: () for m in plan.methods})
-        return [NewShard({"do": "rows"}, weight=1.0), *(_new(plan, shard) for shard in first)]
+        return [NewShard({"do": "rows"}, weight=1.0), *_new(plan, first)]
 
     def open(self, job: Job) -> SubjectSession:
         return SubjectSession(_run(job).subject_id)
@@ -61,7 +63,11 @@ class AuditKind:
         self, job: Job, stage: int, done: Sequence[DoneShard], failed: Sequence[FailedShard]
     ) -> Advance:
         run = _run(job)
-        plan, profile = _plan(run), Profile.model_validate(run.subject.profile)
+        try:
+            plan = fixed_plan(run)
+        except Internal as error:
+            return GiveUp(error.message)
+        profile = Profile.model_validate(run.subject.profile)
         why = {f.spec["shard"]["method"]: f.why for f in failed if f.spec["do"] == "shard"}
         partials: dict[str, list[Partial]] = {m.id: [] for m in plan.methods if m.id not in why}
         for shard in done:
@@ -69,7 +75,7 @@ class AuditKind:
                 partials[shard.spec["shard"]["method"]].append(_partial(shard))
         following = stage_shards(plan, profile, stage + 1, partials)
         if following:
-            return Next([_new(plan, shard) for shard in following])
+            return Next(_new(plan, following))
         outcome = Outcome()
         for method in plan.methods:
             if method.id in why:
@@ -82,7 +88,7 @@ class AuditKind:
         interim = AnnexReference.model_validate(reference) if reference else None
         assert run.started_at is not None
         evidence = conclude(
-            request_of(run),
+            request_of(run, plan),
             plan,
             profile,
             outcome,
@@ -94,7 +100,9 @@ class AuditKind:
             _Records(job.organisation_id),
         )
         stored = files.keep(job.organisation, [snapshot(evidence)])
-        return Finished((evidence, stored.sha256), [n.reason for n in outcome.failed])
+        lacking = [f"{n.title}: {n.reason}" for n in outcome.failed]
+        lacking += [f"The rows could not be kept: {f.why}" for f in failed if f.spec["do"] == "rows"]
+        return Finished((evidence, stored.sha256), lacking)
 
     def on_done(self, job: Job, outcome: Any, incomplete: Sequence[str]) -> None:
         evidence: Evidence = outcome[0]
@@ -122,15 +130,20 @@ def _partial(shard: DoneShard) -> Partial:
     return Partial(spec.method, spec.stage, spec.index, dict(shard.data["data"]), dict(shard.arrays()))
 
 
-def _new(plan: AuditPlan, shard: ShardSpec) -> NewShard:
-    planned = next(m for m in plan.methods if m.id == shard.method)
-    return NewShard(
-        {
-            "do": "shard",
-            "shard": shard.model_dump(mode="json"),
-            "params": dict(planned.params),
-            "seed": plan.seed,
-            "profile_sha256": plan.profile_sha256,
-        },
-        weight=max(planned.estimate.seconds, 0.05),
-    )
+def _new(plan: AuditPlan, shards: Sequence[ShardSpec]) -> list[NewShard]:
+    """A method's estimate, shared among its shards, is what the progress bar weighs them by."""
+    planned = {m.id: m for m in plan.methods}
+    count = Counter(shard.method for shard in shards)
+    return [
+        NewShard(
+            {
+                "do": "shard",
+                "shard": shard.model_dump(mode="json"),
+                "params": dict(planned[shard.method].params),
+                "seed": plan.seed,
+                "profile_sha256": plan.profile_sha256,
+            },
+            weight=max(planned[shard.method].estimate.seconds, 0.05) / count[shard.method],
+        )
+        for shard in shards
+    ]

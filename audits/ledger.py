@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Organisation
@@ -13,7 +16,7 @@ from assay.openings import opening_sentence, standing_of
 from audits.models import Opening, Run
 from models_registry.models import Subject
 
-__all__ = ["measured", "name_candidate", "open_rows"]
+__all__ = ["Foreseen", "foresee", "measured", "name_candidate", "open_rows"]
 
 
 def name_candidate(baseline: Run, candidate_sha256: str) -> bool:
@@ -53,8 +56,6 @@ def open_rows(run: Run) -> contracts.Opening | None:
         opened = list(ledger.filter(what="opened").order_by("number"))
         found = next((o for o in opened if o.model_sha256 == model), None)
         if found is None:
-            named = ledger.filter(what="named", model_sha256=opened[0].model_sha256) if opened else None
-            first = named.order_by("at").first() if named is not None else None
             found = Opening.objects.create(
                 organisation_id=run.organisation_id,
                 rows_sha256=rows,
@@ -63,7 +64,7 @@ def open_rows(run: Run) -> contracts.Opening | None:
                 model_sha256=model,
                 run=run,
                 number=len(opened) + 1,
-                standing=standing_of(len(opened), first.candidate_sha256 if first else None, model),
+                standing=standing_of(len(opened), _first_named(ledger, opened), model),
             )
     return contracts.Opening.model_validate(
         {
@@ -73,6 +74,34 @@ def open_rows(run: Run) -> contracts.Opening | None:
             "sentence": opening_sentence(found.number, found.standing, f"{found.at:%Y-%m-%d}"),
         }
     )
+
+
+class Foreseen(NamedTuple):
+    """What starting a run would do to its sealed test rows."""
+
+    before: int
+    """Models that were shown these rows so far."""
+    standing: str
+    """`baseline`, `confirmatory`, `exploratory`; "" where no model is known (supplied predictions)."""
+    again: bool
+    """This very model was shown them already: nothing is opened."""
+
+
+def foresee(run: Run) -> Foreseen:
+    """What `open_rows` would register if the run started now; writes nothing."""
+    model, rows = _model_sha256(run.subject), run.subject.rows_sha256
+    if not model or not rows:
+        return Foreseen(0, "", False)
+    ledger = Opening.objects.of(run.organisation_id).filter(rows_sha256=rows)
+    opened = list(ledger.filter(what="opened").order_by("number"))
+    found = next((o for o in opened if o.model_sha256 == model), None)
+    if found is not None:
+        return Foreseen(len(opened), found.standing, True)
+    named = _first_named(ledger, opened)
+    if named is None and opened and run.baseline is not None and run.baseline.subject.rows_sha256 == rows:
+        first = _model_sha256(run.baseline.subject)
+        named = model if first == opened[0].model_sha256 else None  # starting names it
+    return Foreseen(len(opened), standing_of(len(opened), named, model), False)
 
 
 def measured(run: Run) -> None:
@@ -89,10 +118,18 @@ def measured(run: Run) -> None:
         )
 
 
+def _first_named(ledger: QuerySet[Any], opened: Sequence[Opening]) -> str | None:
+    """The candidate that was named first for the first model on these rows; only that one counts."""
+    if not opened:
+        return None
+    named = ledger.filter(what="named", model_sha256=opened[0].model_sha256).order_by("at").first()
+    return str(named.candidate_sha256) if named is not None else None
+
+
 def _model_sha256(subject: Subject) -> str:
     facts = (subject.profile or {}).get("model") or {}
     return str(facts.get("sha256", ""))
 
 
 def _lock(organisation_id: uuid.UUID) -> None:
-    Organisation.objects.select_for_update().get(pk=organisation_id)
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation_id)

@@ -116,6 +116,8 @@ class Run(TenantModel):
             models.Index(fields=("organisation", "-created_at")),
             models.Index(fields=("system", "-created_at")),
             models.Index(fields=("organisation", "snapshot_digest")),
+            models.Index(fields=("organisation", "state", "-number")),
+            models.Index(fields=("organisation", "outcome", "-number")),
         )
 
     def __str__(self) -> str:

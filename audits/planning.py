@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from assay.contracts import AuditPlan, Evidence, Policy, Profile
-from assay.engine import AuditRequest
-from assay.evidence import from_snapshot
+from assay.engine import AuditRequest, refuse_another_question
+from assay.errors import Internal
+from assay.evidence import digest, from_snapshot
 from assay.planning import make_plan
 from assay.registry import METHODS
 from audits.models import Run
 from models_registry import files
 
-__all__ = ["evidence_of", "make_run_plan", "request_of"]
+__all__ = ["evidence_of", "fixed_plan", "make_run_plan", "request_of"]
 
 
 def make_run_plan(run: Run) -> AuditPlan:
@@ -21,26 +22,45 @@ def make_run_plan(run: Run) -> AuditPlan:
     Raises:
         BadInput, BadParams: a chosen method cannot run on this subject; a parameter is out of its range.
     """
-    request = request_of(run, compare=False)
     profile = Profile.model_validate(run.subject.profile)
+    if run.baseline is not None:
+        refuse_another_question(Profile.model_validate(run.baseline.subject.profile), profile)
     return make_plan(
         profile,
         METHODS.all(),
-        chosen=request.chosen,
-        params=request.params,
-        policy=request.policy,
-        policy_sha256=request.policy_sha256,
-        tier=request.tier,
-        seed=request.seed,
+        chosen=tuple(run.methods) if run.methods is not None else None,
+        params=run.params,
+        policy=Policy.model_validate(run.policy.content) if run.policy else None,
+        policy_sha256=run.policy.sha256 if run.policy else None,
+        tier=run.tier,  # type: ignore[arg-type]
+        seed=run.seed,
         rows_per_second=run.subject.rows_per_second,
         required=run.baseline_id is None,
+        left_out="Was left out of the plan.",
     )
 
 
-def request_of(run: Run, *, compare: bool = True) -> AuditRequest:
-    """The engine's request for a run; with `compare`, the baseline's evidence and rows are loaded."""
+def fixed_plan(run: Run) -> AuditPlan:
+    """The plan as it was fixed when the run started.
+
+    Raises:
+        Internal: what is stored does not have the digests that were registered then.
+    """
+    plan = AuditPlan.model_validate(run.plan)
+    body = plan.model_dump(mode="json", exclude={"fixed_at", "plan_sha256", "opening"})
+    for method in body["methods"]:
+        del method["estimate"]
+    if not digest(body) == plan.plan_sha256 == run.plan_sha256:
+        raise Internal(f"The plan of {run} was changed after it was fixed; its result is not kept.")
+    if plan.profile_sha256 != digest(Profile.model_validate(run.subject.profile)):
+        raise Internal(f"Model or data of {run} are not those that its plan was fixed for.")
+    return plan
+
+
+def request_of(run: Run, plan: AuditPlan) -> AuditRequest:
+    """The engine's request for a started run: what its fixed plan says, and its baseline."""
     more: dict[str, Any] = {}
-    if compare and run.baseline is not None:
+    if run.baseline is not None:
         before = evidence_of(run.baseline)
         more = {
             "baseline": before,
@@ -49,12 +69,12 @@ def request_of(run: Run, *, compare: bool = True) -> AuditRequest:
     return AuditRequest(
         title=run.title,
         command=("assay", "service", f"audit-{run.number}"),
-        policy=Policy.model_validate(run.policy.content) if run.policy else None,
-        policy_sha256=run.policy.sha256 if run.policy else None,
-        chosen=tuple(run.methods) if run.methods is not None else None,
-        params=run.params,
-        tier=run.tier,  # type: ignore[arg-type]
-        seed=run.seed,
+        policy=plan.policy,
+        policy_sha256=plan.policy_sha256,
+        chosen=tuple(m.id for m in plan.methods),
+        params={m.id: m.params for m in plan.methods},
+        tier=plan.tier,
+        seed=plan.seed,
         **more,
     )
 

@@ -21,8 +21,8 @@ _ORDER = ("fail", "insufficient", "not_tested", "warn", "pass")
 
 
 def worst(verdicts: Sequence[Verdict]) -> str:
-    """The outcome that decides: fail, then undecided or missing where required, then warn, then pass."""
-    found = {v.outcome for v in verdicts if v.required or v.outcome in ("fail", "warn", "pass")}
+    """The outcome that decides: fail, then undecided, then missing where required, then warn, then pass."""
+    found = {v.outcome for v in verdicts if v.required or v.outcome != "not_tested"}
     return next((o for o in _ORDER if o in found), "measured")
 
 
@@ -69,9 +69,22 @@ def record_result(run: Run, evidence: Evidence, stored: str, incomplete: Sequenc
     run.evidence_file = stored
     run.result_digest, run.snapshot_digest = evidence.result_digest, evidence.snapshot_digest
     run.outcome = worst(evidence.verdicts)
+    if incomplete and run.outcome != "fail":
+        run.outcome = "insufficient"  # never "passed" while a shard is lacking
     run.counts = {pillar: dict(counts[pillar]) for pillar in PILLARS if pillar in counts}
     run.ended_at = timezone.now()
-    run.save()
+    run.save(
+        update_fields=[
+            "state",
+            "reason",
+            "evidence_file",
+            "result_digest",
+            "snapshot_digest",
+            "outcome",
+            "counts",
+            "ended_at",
+        ]
+    )
     ledger.measured(run)
     _record_findings(run, evidence)
     record(
@@ -92,7 +105,7 @@ def record_result(run: Run, evidence: Evidence, stored: str, incomplete: Sequenc
 def record_failure(run: Run, state: str, why: str) -> None:
     """A run that failed or was cancelled stays in the list of runs, with its reason."""
     run.state, run.reason, run.ended_at = RunState(state), why, timezone.now()
-    run.save()
+    run.save(update_fields=["state", "reason", "ended_at"])
     record(run.organisation_id, f"run.{state}", "run", run.pk, facts={"plan_sha256": run.plan_sha256})
     run_ended.send(Run, run=run)
 

@@ -1,0 +1,88 @@
+"""The API of policies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router
+
+from accounts.api_auth import ApiRequest, require
+from audits import policies
+from audits.api_schemas import (
+    NewPolicyText,
+    PackChoice,
+    PolicyOut,
+    PolicyPage,
+    PolicySummary,
+    PolicyVersionOut,
+)
+from audits.models import Policy, PolicyVersion
+from audits.selectors import policies_of
+
+router = Router(tags=["policies"])
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+
+
+@router.get("/policies", response=PolicyPage)
+def list_policies(
+    request: HttpRequest, archived: bool = False, limit: Limit = 100, offset: Offset = 0
+) -> PolicyPage:
+    """The organisation's policies with their newest version."""
+    request = require(request, "read")
+    found = policies_of(request.organisation, archived=archived)
+    rows = list(found[offset : offset + limit])
+    versions = PolicyVersion.objects.of(request.organisation).filter(pk__in=[p.newest for p in rows])
+    newest = {v.pk: PolicyVersionOut.of(v) for v in versions.defer("toml")}
+    items = [
+        PolicySummary(id=p.pk, name=p.name, archived=p.archived_at is not None, newest=newest.get(p.newest))
+        for p in rows
+    ]
+    return PolicyPage(items=items, count=found.count())
+
+
+@router.post("/policies", response={201: PolicyVersionOut})
+def create_policy(request: HttpRequest, said: NewPolicyText) -> Any:
+    """A policy of your own; its title is its name."""
+    request = require(request, "write_policy")
+    made = policies.create_policy(request.organisation, said.toml, request.user)
+    return 201, PolicyVersionOut.of(made)
+
+
+@router.post("/policies/adopt", response={201: PolicyVersionOut})
+def adopt_pack(request: HttpRequest, said: PackChoice) -> Any:
+    """Copy a built-in pack in; doing it again gives the same version."""
+    request = require(request, "write_policy")
+    return 201, PolicyVersionOut.of(policies.adopt_pack(request.organisation, said.pack, request.user))
+
+
+@router.get("/policies/{uuid:policy_id}", response=PolicyOut)
+def get_policy(request: HttpRequest, policy_id: UUID) -> PolicyOut:
+    """A policy, its versions, and the newest version's rules."""
+    request = require(request, "read")
+    policy = _policy(request, policy_id)
+    versions = list(policy.versions.defer("toml").order_by("-number"))
+    return PolicyOut(
+        id=policy.pk,
+        name=policy.name,
+        archived=policy.archived_at is not None,
+        versions=[PolicyVersionOut.of(v) for v in versions],
+        rules=versions[0].content["rules"] if versions else [],
+    )
+
+
+@router.post("/policies/{uuid:policy_id}/versions", response={201: PolicyVersionOut})
+def create_policy_version(request: HttpRequest, policy_id: UUID, said: NewPolicyText) -> Any:
+    """Another text; the newest one again adds nothing."""
+    request = require(request, "write_policy")
+    made = policies.new_policy_version(_policy(request, policy_id), said.toml, request.user)
+    return 201, PolicyVersionOut.of(made)
+
+
+def _policy(request: ApiRequest, pk: UUID) -> Policy:
+    found: Policy = get_object_or_404(Policy.objects.of(request.organisation), pk=pk)
+    return found
