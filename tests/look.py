@@ -33,6 +33,8 @@ def _sample() -> dict[str, str]:
         made = build()
         names = {name: str(user.pk) for name, user in made.people._asdict().items() if hasattr(user, "email")}
         names |= {"org": made.people.organisation.slug, "run": str(made.run.pk)}
+        names |= {"biased": str(made.biased.pk), "mended": str(made.mended.pk)}
+        names["finding"] = str(made.biased.findings.order_by("number")[0].pk)
         kept.write_text(json.dumps(names))
     found: dict[str, str] = json.loads(kept.read_text())
     return found

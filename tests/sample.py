@@ -8,7 +8,7 @@ from audits.models import Policy, PolicyVersion, Run
 from tests import factory
 from tests.conftest import People, make_people
 
-__all__ = ["Sample", "build"]
+__all__ = ["Sample", "biased_pair", "build", "policy_version"]
 
 
 class Sample(NamedTuple):
@@ -16,6 +16,10 @@ class Sample(NamedTuple):
 
     people: People
     run: Run
+    biased: Run
+    """Predictions that favour men: rules fail, so there are findings."""
+    mended: Run
+    """The same people, predicted without the gap, compared with `biased`."""
 
 
 def policy_version(people: People, pack: str = "general") -> PolicyVersion:
@@ -38,10 +42,28 @@ def policy_version(people: People, pack: str = "general") -> PolicyVersion:
     return made
 
 
+def biased_pair(people: People, policy: PolicyVersion, rows: int = 3_000) -> tuple[Run, Run]:
+    """Two audits of predictions for the same people: biased, then not, the second against the first."""
+    system = factory.system(people, "Card limit")
+    made = []
+    for gap in (3.0, 0.0):
+        made.append(
+            factory.measured_run(
+                people,
+                policy=policy,
+                model=factory.predictions_version(system, people.engineer),
+                data=factory.data_version(system, people.engineer, rows, gap),
+                baseline=made[0] if made else None,
+            )
+        )
+    return made[0], made[1]
+
+
 def build() -> Sample:
     """An organisation with an audited model."""
     people = make_people()
     system = factory.system(people)
     model = factory.model_version(system, people.engineer)
-    run = factory.measured_run(people, model=model, policy=policy_version(people))
-    return Sample(people, run)
+    policy = policy_version(people)
+    run = factory.measured_run(people, model=model, policy=policy)
+    return Sample(people, run, *biased_pair(people, policy))
