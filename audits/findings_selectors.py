@@ -6,12 +6,14 @@ import datetime
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Max, Q, QuerySet, Value, When
 
 from accounts.models import Membership, Organisation, User
 from assay.contracts import PILLAR_TITLES, PILLARS
+from assay.registry import METHODS
 from assay.report import formatting as fmt
 from assay.report.glyphs import clean, visible
 from audits.findings_services import today_in
@@ -41,7 +43,7 @@ def list_findings(organisation: Organisation, wanted: Mapping[str, str]) -> Quer
     """Worst first, then newest. What `wanted` names and nobody knows is ignored.
 
     Args:
-        wanted: `state` (open, accepted, mended, all), `system` and `owner` (ids; or nobody), `pillar`, `severity`.
+        wanted: `state` (open, accepted, mended, all), `system`, `owner` (id or nobody), `pillar`, `severity`.
     """
     today = today_in(organisation)
     rows: QuerySet[Finding] = Finding.objects.of(organisation).select_related(
@@ -156,13 +158,19 @@ def detail_of(finding: Finding) -> Detail:
     )
 
 
+@lru_cache(maxsize=1)
+def _titles() -> dict[str, str]:
+    """Measure -> its title, of the methods that are installed."""
+    return {spec.id: spec.title for method in METHODS.all() for spec in method.spec.measures}
+
+
 def _measure(row: RunMeasure) -> dict[str, str]:
     group = ", ".join(row.slice.values()) or "all rows"
     if "against" in row.at:
         group += f" {'/' if row.unit == 'ratio' else '−'} {row.at['against']}"
     rest = ", ".join(f"{name} {value}" for name, value in row.at.items() if name != "against")
     return {
-        "name": row.measure,
+        "name": _titles().get(row.measure, row.measure),
         "subject": f"{group} ({rest})" if rest else group,
         "value": fmt.value(row.value, row.unit),
         "interval": fmt.interval(row.low, row.high, row.unit),

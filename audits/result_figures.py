@@ -23,6 +23,7 @@ from assay.report.html import drawing
 from assay.report.untested import untested
 from audits.models import Run
 from audits.planning import evidence_of
+from audits.result_strips import strip
 
 __all__ = ["CHAPTERS", "Result", "Shelf", "headline", "make_result", "ready", "result_of"]
 
@@ -53,11 +54,13 @@ class Result:
     Attributes:
         verdicts: outcome -> rows of the table of rules.
         charts: values against limits, one figure a unit, the unit of the worst verdict first.
+        leading: the first figure of the pillars in which a rule failed.
         chapters: address -> sections, each a title and blocks.
     """
 
     title: str
     headline: str
+    answer: str
     opinion: str
     scope: str
     facts: list[dict[str, str]]
@@ -65,6 +68,7 @@ class Result:
     verdicts: dict[str, list[dict[str, Any]]]
     interval_title: str
     charts: list[dict[str, Any]]
+    leading: list[dict[str, Any]]
     undecided: list[str]
     not_tested: list[dict[str, str]]
     change: dict[str, Any] | None
@@ -132,8 +136,12 @@ def make_result(evidence: Evidence) -> Result:
     charts = [b for b in sections["verdicts"]["blocks"] if b["kind"] == "figure"]
     worst = next((v.unit for v in worst_first(evidence.verdicts) if v.value is not None), "")
     charts.sort(key=lambda figure: figure["chart"]["title"] != worst)
+    failed = list(dict.fromkeys(v.pillar for v in worst_first(evidence.verdicts) if v.outcome == "fail"))
+    leading = [figure for pillar in failed if (figure := _first_figure(chapters, pillar)) is not None]
+    strips = {place: strip(verdict) for place, verdict in enumerate(evidence.verdicts)}
     own: Any = clean(
         {
+            "answer": _answer(evidence.verdicts),
             "headline": headline(evidence.verdicts, evidence.plan.policy is not None),
             "facts": _facts(evidence),
             "verdicts": _rules(evidence),
@@ -146,6 +154,8 @@ def make_result(evidence: Evidence) -> Result:
         },
         visible,
     )
+    for row in (row for rows in own["verdicts"].values() for row in rows):
+        row["strip"] = strips[row["place"]]
     return Result(
         title=document["title"],
         opinion=summary["opinion"],
@@ -153,6 +163,7 @@ def make_result(evidence: Evidence) -> Result:
         tiles=_tiles(document, evidence),
         interval_title=_interval_title(evidence.verdicts),
         charts=charts,
+        leading=leading[:2],
         chapters=chapters,
         holds_rows=evidence.annex is not None,
         **own,
@@ -168,10 +179,9 @@ def ready(blocks: Sequence[Any]) -> list[Any]:
         table = block["table"] if block["kind"] == "figure" else block if block["kind"] == "table" else None
         if table is not None:
             kinds = [column["kind"] for column in table["columns"]]
-            table["rows"] = [
-                [{**cell, "kind": kind} for cell, kind in zip(row, kinds, strict=True)]
-                for row in table["rows"]
-            ]
+            for row in table["rows"]:
+                for cell, kind in zip(row, kinds, strict=True):
+                    cell["kind"] = kind
     return list(blocks)
 
 
@@ -195,8 +205,21 @@ def headline(verdicts: Sequence[Verdict], judged: bool) -> str:
     return f"all {every} passed" if total > 1 else "the one verdict passed"
 
 
+def _answer(verdicts: Sequence[Verdict]) -> str:
+    """What the most severe of the verdicts that decided says, in its own words; empty where all passed."""
+    worst = next(iter(worst_first(verdicts)), None)
+    if worst is None or worst.outcome not in ("fail", "insufficient", "warn"):
+        return ""
+    return f"{worst.title.rstrip('.')}. {worst.sentence}"
+
+
 def _shown(section: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": section["id"], "title": section["title"], "blocks": section["blocks"]}
+
+
+def _first_figure(chapters: Mapping[str, list[dict[str, Any]]], pillar: str) -> dict[str, Any] | None:
+    blocks = [block for section in chapters[pillar.replace("_", "-")] for block in section["blocks"]]
+    return next((block for block in blocks if block["kind"] == "figure" and not block["half"]), None)
 
 
 def _facts(evidence: Evidence) -> list[dict[str, str]]:
@@ -226,16 +249,17 @@ def _tiles(document: Document, evidence: Evidence) -> list[dict[str, Any]]:
         shown: dict[str, Any] = {**tile, "chapter": pillar.replace("_", "-")}
         if pillar not in ran:
             reasons = [entry.reason for entry in evidence.not_tested if entry.pillar == pillar]
-            shown["detail"] = visible(reasons[0]) if reasons else "no method of it was planned"
+            shown["detail"] = visible(reasons[0].partition(";")[0]) if reasons else "not part of the plan"
             shown["chapter"] = "limits"
         tiles.append(shown)
     count = len(evidence.not_tested)
+    titles = [title for titles in untested(evidence).values() for title in titles]
     tiles.append(
         {
             "title": "Not tested",
             "outcome": "not_tested",
             "word": fmt.plural(count, "method") if count else "Nothing",
-            "detail": visible(evidence.not_tested[0].reason) if count else "every planned method ran",
+            "detail": visible(", ".join(titles)) if count else "every planned method ran",
             "chapter": "limits",
         }
     )

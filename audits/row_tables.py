@@ -178,7 +178,7 @@ def _counted(
     counted = _rate(evidence, rows, measure)
     if counted is None and measure.id == "performance.accuracy" and _classified(rows):
         counted = (rows.label == rows.prediction).astype(np.int8)
-    return counted, f"{about}, {subject_of(measure)}", masks, False
+    return counted, f"{about}, {subject_of(measure)}" if counted is not None else "", masks, False
 
 
 def _classified(rows: RunRows) -> bool:
