@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from accounts.soon import soon
 from audits import policy_views, views
+from audits.result_urls import paths
 
 app_name = "audits"
 urlpatterns = [
@@ -17,7 +17,6 @@ urlpatterns = [
     path("audits/<uuid:pk>/delete/", views.delete, name="delete_run"),
     path("audits/<uuid:pk>/again/", views.again, name="try_again"),
     path("audits/<uuid:pk>/read-again/", views.read_again, name="read_again"),
-    path("audits/<uuid:pk>/evidence.json", views.evidence, name="evidence"),
     path("policies/", policy_views.policies, name="policies"),
     path("policies/new/", policy_views.new_policy, name="new_policy"),
     path("policies/adopt/", policy_views.adopt, name="adopt_pack"),
@@ -26,6 +25,5 @@ urlpatterns = [
     path("policies/<uuid:pk>/edit/", policy_views.new_version, name="new_policy_version"),
     path("policies/<uuid:pk>/archive/", policy_views.archive, name="archive_policy"),
     path("policies/<uuid:pk>/versions/<int:number>.toml", policy_views.policy_text, name="policy_text"),
-    # MERGE: replace the next line by `path("", include("audits.result_urls")),`
-    path("findings/", soon, name="findings"),
+    *paths,
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import uuid
 from typing import Any
 
@@ -16,14 +15,11 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.access import MemberRequest, member
 from accounts.permissions import may
-from assay.contracts import Evidence
 from assay.errors import AssayError
-from assay.evidence import dump
-from audits import services
+from audits import result_pages, services
 from audits.forms import NewAuditForm, PlanForm
 from audits.models import PolicyVersion, Run, RunState
 from audits.plan_page import plan_page
-from audits.planning import evidence_of
 from audits.policies import adopt_pack
 from audits.progress import Progress, is_being_read, progress_of, reading_of
 from audits.selectors import OUTCOMES, RunFilter, runs_page, systems_with_runs, tiles_of
@@ -124,14 +120,7 @@ def run(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
         return render(request, "audits/run_live.html", context)
     if not found.snapshot_digest:
         return render(request, "audits/run_ended.html", {"run": found, "look": STATE_LOOKS[found.state]})
-    # --- results: the other app half shows them; the fallback goes when it is there
-    try:
-        pages: Any = importlib.import_module("audits.result_pages")
-    except ModuleNotFoundError:
-        verdicts = found.verdicts.order_by("place")
-        return render(request, "audits/run_verdicts.html", {"run": found, "verdicts": verdicts})
-    shown: HttpResponse = pages.show(request, found)
-    return shown
+    return result_pages.show(request, found)
 
 
 @member("audit")
@@ -255,19 +244,6 @@ def progress(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     answer = HttpResponseNotModified() if request.headers.get("If-None-Match") == etag else HttpResponse(text)
     answer["ETag"], answer["Cache-Control"] = etag, "private, no-cache"
-    return answer
-
-
-@member()
-@require_GET
-def evidence(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
-    """The frozen snapshot as a file, the very bytes that its digests are of."""
-    found = get_run(request, pk)
-    if not found.snapshot_digest:
-        return _to(request, found)
-    document: Evidence = evidence_of(found)
-    answer = HttpResponse(dump(document), content_type="application/json")
-    answer["Content-Disposition"] = f'attachment; filename="audit-{found.number}-evidence.json"'
     return answer
 
 

@@ -49,9 +49,12 @@ def system(people: People, name: str = "Loan pre-screen") -> AISystem:
     )
 
 
-def data_version(system_: AISystem, by: User, rows: int = 400, **description: Any) -> DatasetVersion:
-    """A test file of loans with label `repaid`, sensitive `sex`, and columns of predictions."""
-    columns = loans(rows)
+def data_version(
+    system_: AISystem, by: User, rows: int = 400, gap: float = 0.0, **description: Any
+) -> DatasetVersion:
+    """A test file of loans with label `repaid`, sensitive `sex`, and columns of predictions that
+    favour men by `gap`."""
+    columns = loans(rows, gap)
     dataset = Dataset.unscoped.filter(system=system_).first() or Dataset.objects.create(
         organisation=system_.organisation, system=system_, name="loans", created_by=by
     )

@@ -25,6 +25,19 @@ class Sample(NamedTuple):
     running: Run
     """Some of its shards are done; no worker goes on with it."""
     policy: PolicyVersion
+    biased: Run
+    """Predictions that favour men: rules fail, so there are findings."""
+    mended: Run
+    """The same people, predicted with less of a gap, compared with `biased`: some rules fail still."""
+
+    def names(self) -> dict[str, str]:
+        """Ids by name, for addresses: org, each person, each row, and a finding."""
+        people = {name: str(person.pk) for name, person in self.people._asdict().items()}
+        rows = {name: str(row.pk) for name, row in self._asdict().items() if name != "people"}
+        found = {**people, **rows, "org": self.people.organisation.slug}
+        found["policy"] = str(self.policy.policy_id)
+        found["finding"] = str(self.biased.findings.order_by("number")[0].pk)
+        return found
 
 
 def policy_version(people: People, pack: str = "general") -> PolicyVersion:
@@ -32,6 +45,23 @@ def policy_version(people: People, pack: str = "general") -> PolicyVersion:
     from audits.policies import adopt_pack
 
     return adopt_pack(people.organisation, pack, people.engineer)
+
+
+def biased_pair(people: People, policy: PolicyVersion, rows: int = 3_000) -> tuple[Run, Run]:
+    """Two audits of predictions for the same people: biased, then less, the second against the first."""
+    system = factory.system(people, "Card limit")
+    made = []
+    for gap in (3.0, 1.0):
+        made.append(
+            factory.measured_run(
+                people,
+                policy=policy,
+                model=factory.predictions_version(system, people.engineer),
+                data=factory.data_version(system, people.engineer, rows, gap),
+                baseline=made[0] if made else None,
+            )
+        )
+    return made[0], made[1]
 
 
 def build() -> Sample:
@@ -54,8 +84,9 @@ def build() -> Sample:
     cancelled = draft_run(second, data, by=people.engineer, policy=policy, start_when_ready=True)
     cancel_run(cancelled, by=people.engineer)
     factory.run_jobs()
+    biased, mended = biased_pair(people, policy)
     running = draft_run(second, data, by=people.engineer, policy=policy, start_when_ready=True)
     slot = Slot(["cpu"])
     slot.work(limit=4)
     slot.close()
-    return Sample(people, run, draft, refused, cancelled, running, policy)
+    return Sample(people, run, draft, refused, cancelled, running, policy, biased, mended)

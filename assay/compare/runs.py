@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
 
 from assay.compare.change import change
 from assay.compare.matching import Sameness, by_identity
@@ -111,8 +110,13 @@ def compare(before: Evidence, after: Evidence, pairing: Pairing | str | None = N
 
 
 def verdict_changes(before: Evidence, after: Evidence) -> tuple[VerdictChange, ...]:
-    """Rules whose outcome differs, in the order of the later run; those of one run only included."""
+    """Rules whose outcome differs, in the order of the later run; those of one run only included.
+
+    A rule of which a run measured nothing has one verdict there, of no attribute or setting: it stands for
+    each verdict of that rule in the other run.
+    """
     first, second = _by_rule(before), _by_rule(after)
+    first, second = _spread(first, second), _spread(second, first)
     changes = []
     for name, verdict in {**second, **first}.items():
         a, b = first.get(name), second.get(name)
@@ -123,7 +127,7 @@ def verdict_changes(before: Evidence, after: Evidence) -> tuple[VerdictChange, .
                     rule=verdict.rule,
                     title=verdict.title,
                     pillar=verdict.pillar,
-                    over=verdict.over,
+                    over=(a.over if a else None) or (b.over if b else None),
                     before=outcomes[0],
                     after=outcomes[1],
                 )
@@ -131,13 +135,26 @@ def verdict_changes(before: Evidence, after: Evidence) -> tuple[VerdictChange, .
     return tuple(changes)
 
 
-def _by_rule(run: Evidence) -> dict[Hashable, Verdict]:
+_Name = tuple[str, str | None, tuple[tuple[str, str], ...]]
+
+
+def _by_rule(run: Evidence) -> dict[_Name, Verdict]:
     """Verdicts by rule, attribute and setting; the setting is known through the measure quoted."""
     measures = {measure_key(m): m for m in run.measures}
-    found: dict[Hashable, Verdict] = {}
+    found: dict[_Name, Verdict] = {}
     for verdict in run.verdicts:
         measure = measures.get(verdict.decisive or "")
         found[verdict.rule, verdict.over, at_without_pair(measure) if measure else ()] = verdict
+    return found
+
+
+def _spread(verdicts: dict[_Name, Verdict], other: dict[_Name, Verdict]) -> dict[_Name, Verdict]:
+    """A rule's lone verdict about nothing measured, under each name that the other run has for the rule."""
+    found: dict[_Name, Verdict] = {}
+    for name, verdict in verdicts.items():
+        lone = verdict.outcome == "not_tested" and verdict.decisive is None and name[1:] == (None, ())
+        names = [known for known in other if known[0] == name[0]] if lone else []
+        found.update(dict.fromkeys(names or [name], verdict))
     return found
 
 

@@ -1,0 +1,198 @@
+"""The page of a run that has ended, its chapters, and what can be downloaded."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from accounts.access import MemberRequest, member
+from assay.contracts import Evidence
+from assay.errors import BadInput
+from assay.evidence import dump, measure_key
+from audits.models import FindingRun, Run
+from audits.planning import evidence_of
+from audits.result_figures import CHAPTERS, Result, result_of
+
+__all__ = ["chapter", "evidence", "measured_or_404", "measures_csv", "neutral", "show"]
+
+_MOST_SIBLINGS = 25
+_NEEDED = (
+    "subject__model_version__model",
+    "subject__dataset_version__dataset",
+    "policy__policy",
+    "system",
+    "created_by",
+    "baseline",
+)
+
+
+def show(request: MemberRequest, run: Run) -> HttpResponse:
+    """The page of a run that has ended: the answer first, or why there is none."""
+    run = Run.objects.of(request.organisation).select_related(*_NEEDED).get(pk=run.pk)
+    result = result_of(run) if run.evidence_file else None
+    return render(
+        request,
+        "audits/results.html",
+        {
+            "run": run,
+            "result": result,
+            "chapters": _contents(result) if result else [],
+            "findings": _findings(run),
+            "siblings": _siblings(run),
+        },
+    )
+
+
+@member()
+def chapter(request: MemberRequest, pk: uuid.UUID, name: str) -> HttpResponse:
+    """One pillar, or one of the report's other chapters."""
+    if name not in CHAPTERS:
+        raise Http404
+    run = measured_or_404(request, pk)
+    result = result_of(run)
+    return render(
+        request,
+        "audits/results_chapter.html",
+        {
+            "run": run,
+            "result": result,
+            "name": name,
+            "title": CHAPTERS[name],
+            "sections": result.chapters[name],
+            "tile": next((tile for tile in result.tiles if tile["chapter"] == name), None),
+            "chapters": _contents(result),
+        },
+    )
+
+
+@member()
+def evidence(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
+    """evidence.json as it was frozen: aggregates only, no row."""
+    run = measured_or_404(request, pk)
+    return _attachment(dump(evidence_of(run)), "application/json", f"audit-{run.number}-evidence.json")
+
+
+@member()
+def measures_csv(request: MemberRequest, pk: uuid.UUID) -> StreamingHttpResponse:
+    """Every measure as a table for a spreadsheet."""
+    run = measured_or_404(request, pk)
+    response = StreamingHttpResponse(_csv_lines(evidence_of(run)), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="audit-{run.number}-measures.csv"'
+    return response
+
+
+def measured_or_404(request: MemberRequest, pk: uuid.UUID) -> Run:
+    """A run of the organisation that has a result."""
+    run: Run = get_object_or_404(Run.objects.of(request.organisation).select_related(*_NEEDED), pk=pk)
+    if not run.evidence_file:
+        raise BadInput(f"{run} has no result: it is {run.get_state_display().lower()}.")
+    return run
+
+
+def neutral(text: str) -> str:
+    """A text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
+
+
+def _attachment(content: bytes, kind: str, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type=kind)
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+_COLUMNS = (
+    "measure",
+    "title",
+    "pillar",
+    "group",
+    "over",
+    "setting",
+    "value",
+    "low",
+    "high",
+    "level",
+    "interval_method",
+    "n",
+    "numerator",
+    "denominator",
+    "unit",
+    "status",
+    "grade",
+    "note",
+    "key",
+)
+
+
+def _csv_lines(content: Evidence) -> Iterator[str]:
+    specs = {spec.id: (spec.title, m.pillar) for m in content.methods for spec in m.measures}
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+
+    def line(cells: list[Any]) -> str:
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in cells])
+        return buffer.getvalue()
+
+    yield line(list(_COLUMNS))
+    for m in content.measures:
+        title, pillar = specs.get(m.id, ("", ""))
+        yield line(
+            [
+                m.id,
+                title,
+                pillar,
+                _pairs(dict(m.slice)),
+                m.over or "",
+                _pairs(dict(m.at)),
+                m.value,
+                m.low,
+                m.high,
+                m.level,
+                m.interval_method or "",
+                m.n,
+                m.numerator,
+                m.denominator,
+                m.unit,
+                m.status,
+                m.grade,
+                m.note or "",
+                measure_key(m),
+            ]
+        )
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) if values else ""
+
+
+def _contents(result: Result) -> list[dict[str, str]]:
+    """Links to the chapters that hold something."""
+    return [{"name": name, "title": title} for name, title in CHAPTERS.items() if result.chapters[name]]
+
+
+def _findings(run: Run) -> list[FindingRun]:
+    return list(
+        FindingRun.objects.filter(run=run)
+        .select_related("finding", "finding__owner")
+        .order_by("finding__number")
+    )
+
+
+def _siblings(run: Run) -> dict[str, Any]:
+    """Every run on the same model version, failed and cancelled ones included, newest first."""
+    rows = (
+        Run.objects.of(run.organisation_id)
+        .filter(subject__model_version=run.subject.model_version_id)
+        .select_related("subject__dataset_version__dataset", "policy__policy", "created_by")
+        .order_by("-number")
+    )
+    found = list(rows[: _MOST_SIBLINGS + 1])
+    return {"runs": found[:_MOST_SIBLINGS], "more": len(found) > _MOST_SIBLINGS}

@@ -1,0 +1,134 @@
+"""Single rows of a run, for those allowed to see them; every look is in the trail. And their erasure."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts.access import MemberRequest, member
+from assay.contracts import AnnexReference, Evidence
+from assay.report.glyphs import visible
+from audits.models import Run
+from audits.planning import evidence_of
+from audits.result_pages import measured_or_404
+from audits.row_tables import PAGE, Chosen, choose_rows, counted_measures
+from models_registry import files
+from trail.services import record
+
+__all__ = ["erase", "erase_rows", "rows"]
+
+
+@member("read_rows")
+def rows(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
+    """A page of rows: number, label, prediction, score, groups, and how each counted."""
+    run = measured_or_404(request, pk)
+    evidence = evidence_of(run)
+    kept = files.annex(request.organisation).get(evidence.annex)
+    context: dict[str, Any] = {"run": run, "table": None, "never": evidence.annex is None}
+    if kept is not None:
+        chosen = _chosen(request, list(kept.attributes))
+        table = choose_rows(evidence, kept, chosen, _number(request.GET.get("page")) or 1)
+        _record_look(run, request, evidence, chosen, table.page, len(table.rows))
+        query = request.GET.copy()
+        query.pop("page", None)
+        context |= {
+            "table": table,
+            "chosen": chosen,
+            "measures": counted_measures(evidence, kept),
+            "groups": [
+                {"name": name, "options": kept.categories[name], "value": chosen.groups.get(name, "")}
+                for name in kept.attributes
+            ],
+            "verdict": _verdict(evidence, chosen),
+            "query": query.urlencode(),
+            "page_rows": PAGE,
+        }
+    response = render(request, "audits/rows.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@member("manage_organisation")
+def erase(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
+    """Ask, then erase the rows of a run for good."""
+    run = measured_or_404(request, pk)
+    reference = evidence_of(run).annex
+    there = reference is not None and files.annex(request.organisation).get(reference) is not None
+    if request.method == "POST" and reference is not None:
+        if erase_rows(run, reference, request):
+            messages.success(request, f"The single rows of {run} were erased.")
+        return redirect("audits:rows", request.organisation.slug, run.pk)
+    return render(
+        request, "audits/rows_erase.html", {"run": run, "there": there, "count": reference and reference.rows}
+    )
+
+
+def erase_rows(run: Run, reference: AnnexReference, request: MemberRequest) -> bool:
+    """Erase and record; whether there was something to erase. The evidence keeps what it says."""
+    with transaction.atomic():
+        record(
+            run.organisation_id,
+            "rows.erased",
+            "run",
+            run.pk,
+            actor_id=request.user.pk,
+            facts={"annex": reference.digest, "rows": reference.rows},
+        )
+        erased = files.annex(run.organisation_id).erase(reference)
+        if not erased:
+            transaction.set_rollback(True)
+    return erased
+
+
+def _record_look(
+    run: Run, request: MemberRequest, evidence: Evidence, chosen: Chosen, page: int, shown: int
+) -> None:
+    """Who looked at which rows; group names are words, so they go to the erasable side."""
+    assert evidence.annex is not None
+    record(
+        run.organisation_id,
+        "rows.read",
+        "run",
+        run.pk,
+        actor_id=request.user.pk,
+        facts={
+            "annex": evidence.annex.digest,
+            "page": page,
+            "rows": shown,
+            "errors": chosen.errors,
+            "measure": chosen.measure,
+            "verdict": chosen.verdict,
+        },
+        payload={"groups": dict(chosen.groups)} if chosen.groups else None,
+    )
+
+
+def _chosen(request: MemberRequest, attributes: list[str]) -> Chosen:
+    asked = request.GET
+    measure = asked.get("measure", "")[:64].lower()
+    return Chosen(
+        errors=asked.get("errors") == "1",
+        groups={
+            name: asked[f"group.{place}"][:400]
+            for place, name in enumerate(attributes)
+            if asked.get(f"group.{place}")
+        },
+        measure=measure if measure and all(c in "0123456789abcdef" for c in measure) else "",
+        verdict=_number(asked.get("verdict")),
+        counted=asked.get("counted", "")[:1],
+    )
+
+
+def _verdict(evidence: Evidence, chosen: Chosen) -> str:
+    if chosen.verdict is None or chosen.verdict >= len(evidence.verdicts):
+        return ""
+    return visible(evidence.verdicts[chosen.verdict].sentence)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
