@@ -133,9 +133,7 @@ def refuse_sensitive(
             if row.policy_id not in wanted:
                 row.delete()
         for identity in set(wanted) - before:
-            SensitiveRefusal.objects.create(
-                organisation=organisation, policy=wanted[identity], created_by=by
-            )
+            SensitiveRefusal.objects.create(organisation=organisation, policy=wanted[identity], created_by=by)
         record(
             organisation.pk,
             "remedies.sensitive_refused",
