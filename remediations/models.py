@@ -65,7 +65,7 @@ class RemedyRun(TenantModel):
 
 
 class SensitiveRefusal(TenantModel):
-    """No candidate may read sensitive columns when it decides: in audits under `policy`, or in all of them."""
+    """No candidate may read sensitive columns when it decides: under `policy`, or at all."""
 
     policy = models.ForeignKey(Policy, models.CASCADE, null=True, related_name="+")
     """Null: whatever the policy."""

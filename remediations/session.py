@@ -39,7 +39,7 @@ class RemedySession:
         self._stopped = ""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
-        """Apply the remedy, going on from the last epoch of an attempt before; store and read what it made."""
+        """Apply the remedy, from where an earlier attempt stood; store and read what it made."""
         RemedyRun.unscoped.filter(pk=context.job.target_id, state=RemedyState.WAITING).update(
             state=RemedyState.RUNNING
         )

@@ -1,4 +1,4 @@
-"""From an audit to a candidate, its audit with the same plan, and the gate's answer, through the job engine."""
+"""From an audit to a candidate, its audit with the same plan, and the gate's answer."""
 
 from __future__ import annotations
 
