@@ -26,9 +26,11 @@ from assay.remedies.checkpoint import STATE, epochs_done, write_whole
 from assay.remedies.lineage import request_digest
 from assay.runner.supervisor import Supervisor
 
-__all__ = ["RepairRequest", "Repaired", "WorkFolder", "repair"]
+__all__ = ["ARTEFACT", "TRAINING", "RepairRequest", "Repaired", "WorkFolder", "made_model", "repair"]
 
-_REQUEST, _LOCK, _TRAINING, _ARTEFACT = "request.json", "lock", "training", "artefact"
+TRAINING, ARTEFACT = "training", "artefact"
+"""Where, below its work folder, a remedy keeps its checkpoints and writes the new model."""
+_REQUEST, _LOCK = "request.json", "lock"
 _SCHEMA = "assay.remedy_request/1"
 
 
@@ -106,12 +108,12 @@ class WorkFolder:
 
     def epochs(self) -> tuple[int, int] | None:
         """Epochs done and asked for, where a checkpoint is kept."""
-        return epochs_done(self.path / _TRAINING)
+        return epochs_done(self.path / TRAINING)
 
     @property
     def kept(self) -> bool:
         """Whether there is a checkpoint, sound or not."""
-        return (self.path / _TRAINING / STATE).exists()
+        return (self.path / TRAINING / STATE).exists()
 
     def left(self, ended: str) -> str:
         """What an end before the end leaves behind, as a sentence that begins with `ended`."""
@@ -127,11 +129,8 @@ class WorkFolder:
 
     def finish(self) -> tuple[str, str]:
         """Move the new model into place; returns its digest and format."""
-        made = self.path / _ARTEFACT
-        sha256 = folder_digest(made)
-        found = next((name for name in FORMATS if FORMATS.get(name).recognise(made)), None)
-        if found is None:
-            raise Internal("The remedy wrote a folder that is no model.")
+        made = self.path / ARTEFACT
+        sha256, found = made_model(made)
         try:
             _flush(made)
             made.replace(self.out)
@@ -197,6 +196,14 @@ def repair(
             if not folder.kept:
                 folder.abandon()
     return Repaired(request.out, sha256, found, lineage, profile)
+
+
+def made_model(folder: Path) -> tuple[str, str]:
+    """Digest and format of the model that a remedy wrote. Raises Internal where it is none."""
+    found = next((name for name in FORMATS if FORMATS.get(name).recognise(folder)), None)
+    if found is None:
+        raise Internal("The remedy wrote a folder that is no model.")
+    return folder_digest(folder), found
 
 
 def _flush(folder: Path) -> None:

@@ -31,7 +31,6 @@ __all__ = [
     "cancel",
     "change",
     "delete",
-    "evidence",
     "new_run",
     "progress",
     "read_again",

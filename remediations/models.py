@@ -6,10 +6,10 @@ from django.db import models
 
 from accounts.fields import TextJSONField
 from accounts.tenancy import TenantModel
-from audits.models import Finding, Run
+from audits.models import Finding, Policy, Run
 from models_registry.models import DatasetVersion, ModelVersion
 
-__all__ = ["RemedyRun", "RemedyState"]
+__all__ = ["RemedyRun", "RemedyState", "SensitiveRefusal"]
 
 
 class RemedyState(models.TextChoices):
@@ -19,6 +19,10 @@ class RemedyState(models.TextChoices):
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
+
+    @classmethod
+    def ended(cls) -> tuple[RemedyState, ...]:
+        return cls.DONE, cls.FAILED, cls.CANCELLED
 
 
 class RemedyRun(TenantModel):
@@ -55,3 +59,27 @@ class RemedyRun(TenantModel):
 
     def __str__(self) -> str:
         return f"R-{self.number}"
+
+    @property
+    def ended(self) -> bool:
+        return self.state in RemedyState.ended()
+
+
+class SensitiveRefusal(TenantModel):
+    """No candidate may read sensitive columns when it decides: under `policy`, or at all."""
+
+    policy = models.ForeignKey(Policy, models.CASCADE, null=True, related_name="+")
+    """Null: whatever the policy."""
+    created_by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(TenantModel.Meta):
+        constraints = (
+            models.UniqueConstraint(fields=("organisation", "policy"), name="one_refusal_a_policy"),
+            models.UniqueConstraint(
+                fields=("organisation",), condition=models.Q(policy=None), name="one_refusal_everywhere"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"refused: {self.policy or 'everywhere'}"

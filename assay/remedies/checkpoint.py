@@ -23,7 +23,16 @@ from assay.errors import BadInput
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["STATE", "Checkpoints", "EpochRecord", "State", "Tensors", "epochs_done", "write_whole"]
+__all__ = [
+    "STATE",
+    "Checkpoints",
+    "EpochRecord",
+    "State",
+    "Tensors",
+    "adopt",
+    "epochs_done",
+    "write_whole",
+]
 
 Tensors = dict[str, "torch.Tensor"]
 STATE = "state.json"
@@ -154,6 +163,32 @@ def epochs_done(folder: Path) -> tuple[int, int] | None:
     with contextlib.suppress(BadInput, KeyError, TypeError, ValueError):
         document = _read(folder)
         if document is not None:
+            return int(document["epoch"]), int(document["epochs"])
+    return None
+
+
+def adopt(source: Path, target: Path) -> tuple[int, int] | None:
+    """Begin in the folder `target` where the training in `source` stands, whoever may still be writing there.
+
+    The tensors are linked, not copied: they are written once under a name of their own.
+
+    Returns:
+        Epochs done and asked for; None where `source` holds no whole checkpoint, and then `target` has none.
+    """
+    for _attempt in range(3):
+        with contextlib.suppress(BadInput, OSError, KeyError, TypeError, ValueError):
+            document = _read(source)
+            if document is None:
+                return None
+            name = Path(str(document["tensors"])).name
+            target.mkdir(parents=True, exist_ok=True)
+            kept = target / name
+            kept.unlink(missing_ok=True)
+            os.link(source / name, kept)
+            if hashlib.sha256(kept.read_bytes()).hexdigest() != document["tensors_sha256"]:
+                kept.unlink()
+                return None
+            write_whole(target / STATE, json.dumps(document, allow_nan=False).encode())
             return int(document["epoch"]), int(document["epochs"])
     return None
 
