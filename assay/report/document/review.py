@@ -267,7 +267,9 @@ def _check(decision: Decision) -> list[Block]:
         ),
     ]
     if decision.outcome == "draft":
-        blocks.append(text("A draft carries no seal, so the command assay verify calls it not a report.", "note"))
+        blocks.append(
+            text("A draft carries no seal, so the command assay verify calls it not a report.", "note")
+        )
     else:
         blocks.append(
             text(
