@@ -37,7 +37,8 @@ class ReportOut(Schema):
         str,
         Field(
             examples=["valid"],
-            description="valid, awaiting, refused, draft, stale, expired, superseded, revoked, making, failed",
+            description="valid, awaiting, refused, draft, stale, expired, superseded, revoked, making "
+            "or failed",
         ),
     ]
     reason: Annotated[str, Field(description="Why it could not be made; empty otherwise.")]
@@ -124,7 +125,7 @@ def download_report(request: Any, report_id: uuid.UUID) -> HttpResponse:
     operation_id="make_report",
 )
 def make_report(request: Any, run_id: uuid.UUID) -> tuple[int, dict[str, Any]]:
-    """Make a draft of an audit's report, or find the one that there is. Certified editions come of reviews."""
+    """Make a draft of an audit's report, or find the one that there is; reviews make the other editions."""
     request = require(request, "audit")
     run = get_object_or_404(Run.objects.of(request.organisation), pk=run_id)
     made = request_document(run, Document.Kind.DRAFT, request.user)

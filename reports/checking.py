@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from django.conf import settings
@@ -15,7 +17,7 @@ from assay.report.verify import Verification, verify
 from reports.models import Document
 from reports.selectors import know_pdf
 
-__all__ = ["MAX_UPLOAD", "Checked", "allow", "check", "free"]
+__all__ = ["MAX_UPLOAD", "Checked", "allow", "check", "place"]
 
 MAX_UPLOAD = 32 * 2**20
 """Bytes; the largest report that was ever seen has 3 MB."""
@@ -42,15 +44,14 @@ def check(data: bytes) -> Checked:
     return Checked(verify(data, authority=authority), sha256, know_pdf(sha256))
 
 
-class free:
-    """`with free() as place:`; `place` is False while as many checks as may run are running."""
-
-    def __enter__(self) -> bool:
-        self._held = _AT_ONCE.acquire(blocking=False)
-        return self._held
-
-    def __exit__(self, *_error: object) -> None:
-        if self._held:
+@contextmanager
+def place() -> Iterator[bool]:
+    """`with place() as free`: free is False while as many checks as may run are running."""
+    held = _AT_ONCE.acquire(blocking=False)
+    try:
+        yield held
+    finally:
+        if held:
             _AT_ONCE.release()
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from assay.report.authority import AuthorityError, find_authority
 from assay.report.certificates import fingerprint
-from reports.checking import MAX_UPLOAD, allow, check, free
+from reports.checking import MAX_UPLOAD, allow, check, place
 from reports.codes import grouped, read_code
 from reports.models import Document
 from reports.selectors import find_public
@@ -49,8 +49,8 @@ def ask(request: HttpRequest) -> HttpResponse:
         return _form(request, "Choose the PDF file of a report.", 400)
     if sent.size > MAX_UPLOAD:
         return _form(request, f"The file is larger than {MAX_UPLOAD // 2**20} MB; no report is.", 413)
-    with free() as place:
-        if not place:
+    with place() as free:
+        if not free:
             return _form(request, "Other files are being checked just now. Try again in a minute.", 503)
         found = check(sent.read())
     return render(

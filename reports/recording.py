@@ -19,7 +19,7 @@ _RANKS = {Document.Kind.DRAFT: 0, Document.Kind.CERTIFIED: 1, Document.Kind.COUN
 
 
 def record_made(job: Job, made: Mapping[str, Any]) -> None:
-    """The document is ready, and what it replaces is superseded. A job that lost its document does nothing."""
+    """The document is ready, what it replaces is superseded. A job that lost its document does nothing."""
     found = Document.unscoped.filter(pk=job.target_id, job=job, state=Document.State.MAKING).first()
     if found is None:
         return

@@ -1,4 +1,4 @@
-"""What holds of a report now: the word, the look, and a sentence; for lists, pages, API and the public page."""
+"""What holds of a report now: a word, its look and a sentence, for lists, pages, API and the public page."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def standing_of(document: Document, today: date) -> Standing:
             "warn",
             "warn",
             "Stale",
-            f"The model, its data or the policy changed on {review.stale_at:%Y-%m-%d}: the approval no longer "
-            "holds for what is in use.",
+            f"The model, its data or the policy changed on {review.stale_at:%Y-%m-%d}: the approval no "
+            "longer holds for what is in use.",
         )
     return _said(facts, outcome, today)
 
@@ -88,7 +88,7 @@ def _said(facts: dict[str, object], outcome: str, today: date) -> Standing:
             "none",
             "open",
             "Awaits a reviewer",
-            "The issuer certified this report when it was submitted. No reviewer has decided in this edition.",
+            "The issuer certified this report at submission. No reviewer has decided in this edition.",
         )
     if outcome == "approved" and until and str(until) < today.isoformat():
         return Standing(
