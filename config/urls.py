@@ -9,6 +9,7 @@ from config.api import api
 
 urlpatterns = [
     path("", include("portal.urls")),
+    path("", include("reports.public_urls")),
     path("o/<slug:org>/", include("accounts.urls")),
     path("o/<slug:org>/", include("models_registry.urls")),
     path("o/<slug:org>/", include("audits.urls")),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from assay.report.certificates import Issued
 
-__all__ = ["Authority", "AuthorityError", "data_home", "find_authority", "open_authority"]
+__all__ = ["Authority", "AuthorityError", "OneSignature", "data_home", "find_authority", "open_authority"]
 
 
 class AuthorityError(AssayError):
@@ -68,6 +68,35 @@ class Authority:
         from cryptography.hazmat.primitives.asymmetric import padding
 
         return _read_key(self.folder, self.seal).sign(message, padding.PKCS1v15(), hashes.SHA256())
+
+    def countersigner(self, now: datetime) -> OneSignature:
+        """A new key and certificate for one countersignature. The key is written nowhere.
+
+        Raises:
+            AuthorityError: the root's key is missing, unreadable, readable by others, or not its own.
+        """
+        from assay.report.certificates import issue_countersigner
+
+        issued = issue_countersigner(self.root, _read_key(self.folder, self.root), now)
+        return OneSignature(issued.certificate, issued.key)
+
+
+class OneSignature:
+    """A key that signs once and is forgotten, so that nobody can countersign anything else with it."""
+
+    def __init__(self, certificate: bytes, key: rsa.RSAPrivateKey) -> None:
+        self.certificate = certificate
+        self._key: rsa.RSAPrivateKey | None = key
+
+    def sign(self, message: bytes) -> bytes:
+        """RSA PKCS #1 v1.5 SHA-256 signature of `message`, 384 bytes; a second call raises ValueError."""
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding
+
+        key, self._key = self._key, None
+        if key is None:
+            raise ValueError("This key has signed already.")
+        return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
 
 
 def data_home(environment: Mapping[str, str] | None = None) -> Path:

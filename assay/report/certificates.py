@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from assay.report import der
 
 __all__ = [
+    "COUNTERSIGNER",
     "KEY_BITS",
     "ROOT_DAYS",
     "SEAL_DAYS",
@@ -29,7 +30,9 @@ __all__ = [
     "Issued",
     "Pair",
     "check_pair",
+    "countersigns",
     "fingerprint",
+    "issue_countersigner",
     "issue_root",
     "issue_seal",
     "public_key",
@@ -41,6 +44,8 @@ SIGNATURE_BYTES = KEY_BITS // 8
 PUBLIC_EXPONENT = 65_537
 ROOT_DAYS = 20 * 365 + 5
 SEAL_DAYS = 5 * 365 + 1
+COUNTERSIGNER = "Assay countersignature"
+"""Common name of the certificates that record decisions; a seal's certificate never has it."""
 _CLOCK_SKEW = timedelta(hours=1)
 
 SHA256_WITH_RSA = der.encode(der.SEQUENCE, der.object_identifier("1.2.840.113549.1.1.11"), der.NULL)
@@ -87,10 +92,29 @@ def issue_root(now: datetime) -> Issued:
 
 def issue_seal(root: bytes, root_key: rsa.RSAPrivateKey, now: datetime) -> Issued:
     """A new sealing certificate under `root`, valid for five years but never longer than the root."""
+    return _issue_signer(root, root_key, now, "Assay seal")
+
+
+def issue_countersigner(root: bytes, root_key: rsa.RSAPrivateKey, now: datetime) -> Issued:
+    """A new certificate for one countersignature; its key is to be forgotten once it has signed.
+
+    It names the service, not the reviewer: the service holds the key. On whose behalf it signs stands in the
+    signature itself.
+    """
+    return _issue_signer(root, root_key, now, COUNTERSIGNER)
+
+
+def countersigns(certificate: x509.Certificate) -> bool:
+    """Whether a certificate is for countersignatures instead of seals."""
+    names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return [name.value for name in names] == [COUNTERSIGNER]
+
+
+def _issue_signer(root: bytes, root_key: rsa.RSAPrivateKey, now: datetime, common: str) -> Issued:
     issuer = x509.load_der_x509_certificate(root)
     key = rsa.generate_private_key(PUBLIC_EXPONENT, KEY_BITS)
     life = min(timedelta(days=SEAL_DAYS), issuer.not_valid_after_utc - now)
-    builder = _builder(_name("Assay seal"), issuer.subject, key, x509.random_serial_number(), now, life)
+    builder = _builder(_name(common), issuer.subject, key, x509.random_serial_number(), now, life)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(sign_certificates=False), critical=True)
     builder = builder.add_extension(

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from assay.contracts import Evidence
 from assay.errors import Internal
+from assay.report.decision import Decision
 from assay.report.document import build_document, printed
 from assay.report.document.model import Document
 from assay.report.glyphs import visible
@@ -46,12 +47,18 @@ def _template() -> tuple[Template, Markup]:
     return template, Markup((folder / "report.css").read_text("utf-8"))
 
 
-def build_html(evidence: Evidence, *, draft: bool = True, document: Document | None = None) -> str:
+def build_html(
+    evidence: Evidence,
+    *,
+    draft: bool = True,
+    document: Document | None = None,
+    decision: Decision | None = None,
+) -> str:
     """The report as one HTML document: inline style and charts, no script, light and dark, printable.
 
     `document` is `build_document(evidence)` where the caller has it already.
     """
     template, style = _template()
-    document = printed(document or build_document(evidence, draft=draft), visible, visible)
+    document = printed(document or build_document(evidence, draft=draft, decision=decision), visible, visible)
     words = {outcome: look.word for outcome, look in STYLES.items()}
     return template.render(doc=document, style=style, marks=_MARKS, words=words)

@@ -21,15 +21,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import pikepdf
 
-__all__ = ["Inspected", "Refused", "inspect_sealed", "main"]
+__all__ = ["Inspected", "Place", "Refused", "inspect_sealed", "main"]
 
 MAX_EVIDENCE = 64 * 1024 * 1024
+_MAX_DECISION = 4 * 1024 * 1024
+_MAX_OBJECTS = 1_000_000
 _MAX_METADATA = 1024 * 1024
 _MAX_ATTACHMENTS = 1_000
 _MAX_FIELDS = 100
 _MEMORY = 2 * 1024**3
 _CPU_SECONDS = 40
-_OUTPUT = MAX_EVIDENCE + 1024 * 1024
+_OUTPUT = MAX_EVIDENCE + 7 * _MAX_DECISION
 _KEYWORDS = re.compile(r"<pdf:Keywords>([^<]*)</pdf:Keywords>")
 _DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -43,6 +45,17 @@ class Refused(Exception):
         self.sentence = sentence
 
 
+class Place(NamedTuple):
+    """A signature as the check of the bytes found it."""
+
+    gap: tuple[int, int]
+    """Where its hex string stands."""
+    covers: int
+    """It covers the file's first bytes up to here."""
+    message: str
+    """SHA-256 (hex) of its message."""
+
+
 class Inspected(NamedTuple):
     """What a sealed report says of itself."""
 
@@ -50,19 +63,23 @@ class Inspected(NamedTuple):
     """The PDF date of the signature dictionary, e.g. D:20261122105741Z."""
     snapshot_digest: str
     evidence: bytes
+    decision: str = ""
+    """decision.json of a report of the service; empty where there is none."""
+    countersigned_at: str = ""
 
 
-def inspect_sealed(data: bytes, gap: tuple[int, int], message_digest: str) -> Inspected:
+def inspect_sealed(data: bytes, seal: Place, countersignature: Place | None = None) -> Inspected:
     """Check that the document which a viewer shows is the one that the seal stands for.
 
     Args:
         data: the file.
-        gap: where the seal's hex string stands, as `read_seal` found it.
-        message_digest: SHA-256 (hex) of the seal's message.
+        seal: as `read_signatures` found it.
+        countersignature: likewise; None where there is none.
 
     Raises:
-        Refused: signature wrapping, several signatures, no or several evidence attachments, a snapshot
-            digest that does not recompute, metadata that names another snapshot.
+        Refused: signature wrapping, further signatures, no or several evidence attachments, a snapshot
+            digest that does not recompute, metadata that names another snapshot; a decision without its
+            countersignature or the reverse, or that they do not fit; an update that changes anything else.
         pikepdf.PdfError and others: the file cannot be read at all.
     """
     import pikepdf
@@ -70,60 +87,169 @@ def inspect_sealed(data: bytes, gap: tuple[int, int], message_digest: str) -> In
     with pikepdf.open(io.BytesIO(data), attempt_recovery=False, suppress_warnings=True) as document:
         if document.is_encrypted:
             raise Refused("not_a_report", "The document is encrypted; reports of Assay never are.")
-        sealed_at = _check_signature(document, gap, len(data), message_digest)
-        evidence = _evidence(document)
+        stated_times = _check_signatures(document, seal, countersignature)
+        evidence = _attached(document, "evidence.json", MAX_EVIDENCE)
+        if evidence is None:
+            raise Refused("not_a_report", "The document has no attachment evidence.json.")
+        decision = _attached(document, "decision.json", _MAX_DECISION)
+        signed = _signed_words(document) if countersignature is not None else None
+        if countersignature is not None:
+            _check_update(data[: seal.covers], document)
         mentioned = _mentioned(document)
     stated = _check_evidence(evidence)
     if mentioned - {stated}:
         raise Refused("altered", "The document's metadata name another snapshot than the attached evidence.")
-    return Inspected(sealed_at, stated, evidence)
+    text = _check_decision(decision, stated, signed)
+    return Inspected(stated_times[0], stated, evidence, text, (*stated_times, "")[1])
 
 
-def _check_signature(document: pikepdf.Pdf, gap: tuple[int, int], size: int, message_digest: str) -> str:
+def _check_signatures(document: pikepdf.Pdf, seal: Place, countersignature: Place | None) -> list[str]:
+    """That the form holds exactly these signatures; returns the times that they state."""
     from pikepdf import Name
 
-    from assay.report.signature_fields import SEAL_FIELD
+    from assay.report.signature_fields import REVIEW_FIELD, SEAL_FIELD
 
+    expected = {SEAL_FIELD: seal}
+    if countersignature is not None:
+        expected[REVIEW_FIELD] = countersignature
     form = document.Root.get(Name.AcroForm)
     fields = list(form.Fields) if form is not None and Name.Fields in form else []
     if len(fields) > _MAX_FIELDS:
         raise Refused("not_a_report", f"The document has more than {_MAX_FIELDS} form fields.")
-    named = [index for index, field in enumerate(fields) if str(field.get(Name.T, "")) == SEAL_FIELD]
-    if len(named) != 1:
+    names = [str(field.get(Name.T, "")) for field in fields]
+    if names.count(SEAL_FIELD) != 1:
         raise Refused("not_a_report", "The document has no field for the seal of a report.")
     filled = [index for index, field in enumerate(fields) if Name.V in field or Name.Kids in field]
-    if filled != named:
-        raise Refused("altered", "The document carries something else than one seal in its form.")
-    signature = fields[named[0]].V
-    start, stop = gap
-    if (
-        [int(number) for number in signature.ByteRange] != [0, start, stop, size - stop]
-        or hashlib.sha256(bytes(signature.Contents)).hexdigest() != message_digest
-        or signature.Filter != Name("/Adobe.PPKLite")
-        or signature.SubFilter != Name("/ETSI.CAdES.detached")
-        or document.Root.Perms.DocMDP.objgen != signature.objgen
-    ):
+    if sorted(names[index] for index in filled) != sorted(expected):
+        what = "one seal" if countersignature is None else "one seal and one countersignature"
+        raise Refused("altered", f"The document carries something else than {what} in its form.")
+    times = []
+    for name, place in expected.items():
+        signature = fields[names.index(name)].V
+        start, stop = place.gap
+        if (
+            [int(number) for number in signature.ByteRange] != [0, start, stop, place.covers - stop]
+            or hashlib.sha256(bytes(signature.Contents)).hexdigest() != place.message
+            or signature.Filter != Name("/Adobe.PPKLite")
+            or signature.SubFilter != Name("/ETSI.CAdES.detached")
+        ):
+            raise Refused("altered", f"The {name} that a viewer shows is not the one that covers the file.")
+        times.append(str(signature.M))
+    if document.Root.Perms.DocMDP.objgen != fields[names.index(SEAL_FIELD)].V.objgen:
         raise Refused("altered", "The seal that a viewer shows is not the one that covers the file.")
-    return str(signature.M)
+    return times
 
 
-def _evidence(document: pikepdf.Pdf) -> bytes:
+def _signed_words(document: pikepdf.Pdf) -> tuple[str, str]:
+    """Name and reason of the countersignature."""
+    from pikepdf import Name
+
+    from assay.report.signature_fields import REVIEW_FIELD
+
+    field = next(f for f in document.Root.AcroForm.Fields if str(f.get(Name.T, "")) == REVIEW_FIELD)
+    return str(field.V.get(Name.Name, "")), str(field.V.get(Name.Reason, ""))
+
+
+def _check_update(sealed: bytes, after: pikepdf.Pdf) -> None:
+    """That the countersignature's update filled the reviewer's field and changed nothing else."""
+    import pikepdf
+    from pikepdf import Name
+
+    from assay.report.signature_fields import REVIEW_FIELD
+
+    with pikepdf.open(io.BytesIO(sealed), attempt_recovery=False, suppress_warnings=True) as before:
+        old, new = _contents(before), _contents(after)
+        same_trailer = all(
+            before.trailer[key].objgen == after.trailer[key].objgen for key in ("/Root", "/Info")
+        ) and bytes(before.trailer.ID[0]) == bytes(after.trailer.ID[0])
+        fields = [f for f in after.Root.AcroForm.Fields if str(f.get(Name.T, "")) == REVIEW_FIELD]
+        (field,) = fields
+        changed = {key for key, content in new.items() if key in old and old[key] != content}
+        added = {key for key in new if key not in old} - {field.V.objgen}
+        tables = {key for key in added if after.get_object(key).get(Name.Type) == Name.XRef}
+        was = {
+            k: v.unparse() if hasattr(v, "unparse") else v for k, v in before.get_object(field.objgen).items()
+        }
+        now = {k: v.unparse() if hasattr(v, "unparse") else v for k, v in field.items() if k != "/V"}
+    if (
+        changed != {field.objgen}
+        or added != tables
+        or old.keys() - new.keys()
+        or not same_trailer
+        or was != now
+    ):
+        raise Refused("altered", "More than the reviewer's field was changed after the report was sealed.")
+
+
+def _contents(document: pikepdf.Pdf) -> dict[tuple[int, int], bytes]:
+    """Digest of every object as it stands in the file."""
+    import pikepdf
+
+    found = {}
+    for count, item in enumerate(document.objects):
+        if count > _MAX_OBJECTS:
+            raise Refused("not_a_report", "The document has more objects than any report of Assay.")
+        hashed = hashlib.sha256()
+        if isinstance(item, pikepdf.Stream):
+            for key, value in sorted(item.stream_dict.items()):
+                hashed.update(key.encode() + _written(value))
+            hashed.update(item.read_raw_bytes())
+        else:
+            hashed.update(_written(item, resolved=True))
+        found[item.objgen] = hashed.digest()
+    return found
+
+
+def _written(value: Any, *, resolved: bool = False) -> bytes:
+    import pikepdf
+
+    if isinstance(value, pikepdf.Object):
+        return bytes(value.unparse(resolved=resolved))
+    return repr(value).encode()
+
+
+def _attached(document: pikepdf.Pdf, wanted: str, limit: int) -> bytes | None:
+    """The one attachment of that name; None where there is none."""
     from pikepdf import Name
 
     found = [
         spec
         for name, spec in _attachments(document)
-        if "evidence.json" in (name, str(spec.get(Name.F, "")), str(spec.get(Name.UF, "")))
+        if wanted in (name, str(spec.get(Name.F, "")), str(spec.get(Name.UF, "")))
     ]
+    if not found:
+        return None
     if len(found) != 1:
-        count = "no" if not found else "more than one"
-        raise Refused("not_a_report", f"The document has {count} attachment evidence.json.")
+        raise Refused("not_a_report", f"The document has more than one attachment {wanted}.")
     files = found[0].EF
     stream = files.F
     # Viewers may open either entry, so both must be the same stream.
     if Name.UF in files and files.UF.objgen != stream.objgen:
-        raise Refused("not_a_report", "The attachment evidence.json has two contents.")
-    return _decoded(stream, MAX_EVIDENCE)
+        raise Refused("not_a_report", f"The attachment {wanted} has two contents.")
+    return _decoded(stream, limit)
+
+
+def _check_decision(data: bytes | None, snapshot: str, signed: tuple[str, str] | None) -> str:
+    """That a decision is about this snapshot, and signed if and only if one was taken; returns its text."""
+    from assay.report.decision import load_decision, signed_name, signed_reason
+
+    if data is None:
+        if signed is not None:
+            raise Refused("altered", "The document is countersigned, but holds no decision.")
+        return ""
+    try:
+        decision = load_decision(data)
+    except ValueError as error:
+        raise Refused("not_a_report", f"The attached {error}.") from error
+    if decision.snapshot_digest != snapshot:
+        raise Refused("altered", "The attached decision is about another snapshot than the evidence.")
+    if decision.decided and signed is None:
+        raise Refused("altered", "The report holds a decision, but its countersignature was removed.")
+    if signed is not None and not decision.decided:
+        raise Refused("altered", "The document is countersigned, but nothing was decided.")
+    if signed is not None and signed != (signed_name(decision), signed_reason(decision)):
+        raise Refused("altered", "The countersignature states another decision than the attached one.")
+    return data.decode("utf-8")
 
 
 def _attachments(document: pikepdf.Pdf) -> Iterator[tuple[str, Any]]:
@@ -211,7 +337,7 @@ def _no_constant(name: str) -> None:
 
 
 def main() -> None:
-    """Read a JSON line {gap, message, parent} and the file; answer a JSON line and the evidence."""
+    """Read a JSON line {signatures, parent} and the file; answer a JSON line and the evidence."""
     from assay.runner.sandbox import lock_down
 
     request = json.loads(sys.stdin.buffer.readline())
@@ -223,10 +349,17 @@ def main() -> None:
     ):
         resource.setrlimit(limit, (value, value))
     data = sys.stdin.buffer.read()
-    start, stop = request["gap"]
+    seal, *rest = [
+        Place((p["gap"][0], p["gap"][1]), p["covers"], p["message"]) for p in request["signatures"]
+    ]
     try:
-        found = inspect_sealed(data, (start, stop), request["message"])
-        answer = {"sealed_at": found.sealed_at, "snapshot_digest": found.snapshot_digest}
+        found = inspect_sealed(data, seal, *rest)
+        answer = {
+            "sealed_at": found.sealed_at,
+            "snapshot_digest": found.snapshot_digest,
+            "decision": found.decision,
+            "countersigned_at": found.countersigned_at,
+        }
         evidence = found.evidence
     except Refused as refused:
         answer, evidence = {"outcome": refused.outcome, "sentence": refused.sentence}, b""

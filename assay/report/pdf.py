@@ -13,6 +13,7 @@ from pathlib import Path
 from assay.contracts import Evidence
 from assay.errors import Internal
 from assay.evidence import canonical, dump
+from assay.report.decision import Decision, dump_decision
 from assay.report.document import build_document, printed
 from assay.report.document.model import Document
 from assay.report.glyphs import (
@@ -36,12 +37,13 @@ def build_pdf(
     draft: bool = True,
     document: Document | None = None,
     attached: bytes | None = None,
+    decision: Decision | None = None,
     seconds: float = SECONDS,
 ) -> bytes:
     """The report as a tagged PDF; the same evidence gives the same bytes.
 
     `document` and `attached` are `build_document(evidence)` and `dump(evidence)` where the caller has
-    them already.
+    them already (`document` made with the same `decision`).
 
     Text in any script, markup or length is shown literally; what no font covers is written out as
     ‹U+4E2D›, and the attached evidence.json keeps it exactly. Further fonts come from the folder
@@ -50,15 +52,16 @@ def build_pdf(
     Raises:
         Internal: typesetting failed or took longer than `seconds`.
     """
-    document = document or build_document(evidence, draft=draft)
+    document = document or build_document(evidence, draft=draft, decision=decision)
     attached = attached or dump(evidence)
+    second = dump_decision(decision) if decision is not None else None
     try:
-        return typeset(_with(document, families(), chart_families()), attached, seconds=seconds)
+        return typeset(_with(document, families(), chart_families()), attached, second, seconds=seconds)
     except _NotTypeset:
         # A shaper can want a glyph that no code point names, say for a rare sequence of two scripts.
         # The text family alone needs no shaping across fonts; all else is then written out.
         plain = plain_families()
-        return typeset(_with(document, plain, plain), attached, seconds=seconds)
+        return typeset(_with(document, plain, plain), attached, second, seconds=seconds)
 
 
 def _with(document: Document, text: Families, labels: Families) -> Document:
@@ -69,13 +72,18 @@ class _NotTypeset(Internal):
     """typst refused the document."""
 
 
-def typeset(document: Document, evidence: bytes, *, seconds: float = SECONDS) -> bytes:
-    """A printed document model and the bytes of its evidence as PDF, made in a child process."""
+def typeset(
+    document: Document, evidence: bytes, decision: bytes | None = None, *, seconds: float = SECONDS
+) -> bytes:
+    """A printed document model, with evidence and decision attached as they are, as PDF made in a child."""
     with tempfile.TemporaryDirectory(prefix="assay-report-") as name:
         folder = Path(name)
         template = (files("assay.report") / "templates" / "report.typ").read_bytes()
         (folder / "report.typ").write_bytes(template)
-        (folder / "document.json").write_text(json.dumps(document, ensure_ascii=False), "utf-8")
+        if decision is not None:
+            (folder / "decision.json").write_bytes(decision)
+        content = {**document, "decision": decision is not None}
+        (folder / "document.json").write_text(json.dumps(content, ensure_ascii=False), "utf-8")
         (folder / "evidence.json").write_bytes(evidence)
         (folder / "report-index.json").write_bytes(canonical(document["index"]) + b"\n")
         command = [sys.executable, "-I", "-m", "assay.report.render_child", name, str(document["timestamp"])]

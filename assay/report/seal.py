@@ -16,7 +16,7 @@ from assay.report.signature_fields import SEAL_FIELD, add_signature_fields
 if TYPE_CHECKING:
     from assay.report.authority import Authority
 
-__all__ = ["SEAL_REASON", "seal"]
+__all__ = ["SEAL_REASON", "quiet_update", "seal"]
 
 SEAL_REASON = (
     "Seal of the Assay service: it attests that the report left the service in this form. "
@@ -73,7 +73,7 @@ def seal(pdf: bytes, authority: Authority, *, reason: str = SEAL_REASON, when: d
     )
     certify = SigMDPSetup(md_algorithm="sha256", certify=True, docmdp_perms=MDPPerm.FILL_FORMS)
     try:
-        embedding = PdfCMSEmbedder().write_cms(SEAL_FIELD, _update_of(pdf), existing_fields_only=True)
+        embedding = PdfCMSEmbedder().write_cms(SEAL_FIELD, quiet_update(pdf), existing_fields_only=True)
         next(embedding)
         embedding.send(SigObjSetup(sig_placeholder=signature, mdp_setup=certify))
         prepared, output = embedding.send(SigIOSetup(md_algorithm="sha256", in_place=True))
@@ -110,7 +110,8 @@ def _has_field(pdf: bytes) -> bool:
         raise Internal("The document to seal is not a PDF.") from error
 
 
-def _update_of(pdf: bytes) -> Any:
+def quiet_update(pdf: bytes) -> Any:
+    """pyHanko's incremental update of `pdf` that leaves /Info and the XMP packet alone."""
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
     class QuietUpdate(IncrementalPdfFileWriter):

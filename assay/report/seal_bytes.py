@@ -1,4 +1,4 @@
-"""A seal as bytes: where it must stand in the file, and whether every byte of the file is covered.
+"""Seals and countersignatures as bytes: where they must stand, and whether every byte is covered.
 
 No PDF parser is involved. The seal's hex string is the only part of the file that its digest leaves out,
 and that string must be, digit for digit, the message that the sealer writes for this file. So a change
@@ -11,10 +11,17 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from assay.report.certificates import ForgedCertificate, Pair, check_pair, public_key, signed_by
+from assay.report.certificates import (
+    ForgedCertificate,
+    Pair,
+    check_pair,
+    countersigns,
+    public_key,
+    signed_by,
+)
 from assay.report.seal_message import compose, signed_attributes, take_apart
 
-__all__ = ["AlteredSeal", "NoSeal", "Seal", "read_seal"]
+__all__ = ["AlteredSeal", "NoSeal", "Seal", "Signatures", "read_seal", "read_signatures"]
 
 _BYTE_RANGE = re.compile(rb"/ByteRange \[0 ([1-9][0-9]{0,11}) ([1-9][0-9]{0,11}) ([1-9][0-9]{0,11})\]")
 _TRACES = (b"/ETSI.CAdES.detached", b"/T (seal)", b"/Name /Assay", b"/TransformMethod /DocMDP")
@@ -42,8 +49,54 @@ class Seal(NamedTuple):
     message: bytes
 
 
+class Signatures(NamedTuple):
+    """The seal and, where a reviewer has decided, the countersignature over the sealed file."""
+
+    seal: Seal
+    sealed_bytes: int
+    """How many bytes the seal covers, from the first on; the rest is the countersignature's update."""
+    countersignature: Seal | None
+
+
+def read_signatures(data: bytes) -> Signatures:
+    """Find the seal, and the countersignature if there is one; the last of them must cover `data` whole.
+
+    Raises:
+        NoSeal: no trace of a seal.
+        AlteredSeal: anything that differs from what the sealer and the countersigner write; a
+            countersignature by another authority than the seal's.
+    """
+    last = _read_last(data)
+    if not countersigns(last.pair.seal):
+        return Signatures(last, len(data), None)
+    place = data.rfind(b"/ByteRange ", 0, last.gap[0])
+    found = _BYTE_RANGE.match(data, place) if place >= 0 else None
+    if found is None:
+        raise AlteredSeal("The document is countersigned, but its seal is not whole.")
+    sealed_bytes = int(found[2]) + int(found[3])
+    if sealed_bytes > last.gap[0]:
+        raise AlteredSeal("The document does not end where the seal says that it ends.")
+    seal = read_seal(data[:sealed_bytes])
+    if seal.root != last.root:
+        raise AlteredSeal("The countersignature is of another authority than the seal.")
+    return Signatures(seal, sealed_bytes, last)
+
+
 def read_seal(data: bytes) -> Seal:
-    """Find the seal and check that it covers `data` to the last byte.
+    """Find the seal and check that it covers `data` to the last byte; nothing may follow it.
+
+    Raises:
+        NoSeal: no trace of a seal.
+        AlteredSeal: anything that differs from what the sealer writes.
+    """
+    seal = _read_last(data)
+    if countersigns(seal.pair.seal):
+        raise AlteredSeal("The document has a countersignature where its seal should be.")
+    return seal
+
+
+def _read_last(data: bytes) -> Seal:
+    """The last signature of the file, which must cover it to the last byte.
 
     Raises:
         NoSeal: no trace of a seal.

@@ -2,9 +2,9 @@
 
 Three questions, in this order, so that nothing is interpreted before it is known to be intact:
 
-1. the bytes (`seal_bytes`): the seal covers the whole file and is spelt as the sealer spells it;
-2. the document (`inspection_child`, in a limited process): the seal that a viewer shows is that seal, and the
-   attached evidence recomputes to the digest that it states;
+1. the bytes (`seal_bytes`): seal and countersignature cover the whole file, spelt as they were written;
+2. the document (`inspection_child`, in a limited process): the signatures that a viewer shows are those, the
+   attached evidence recomputes to the digest that it states, and a decision is countersigned;
 3. the signer: is its certificate this installation's own, or one that the reader chose to trust?
 """
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from assay.report.authority import Authority
-    from assay.report.seal_bytes import Seal
+    from assay.report.decision import Decision
+    from assay.report.seal_bytes import Seal, Signatures
 
 __all__ = ["MAX_BYTES", "Verification", "VerifyOutcome", "verify"]
 
@@ -56,6 +57,10 @@ class Verification:
     snapshot_digest: str | None = None
     evidence: bytes | None = None
     """The attached evidence.json. For `untrusted`, the word of a stranger."""
+    decision: Decision | None = None
+    """The attached decision.json of a report of the service, likewise."""
+    countersigned_at: datetime | None = None
+    """When the service recorded a reviewer's decision, by its own clock, UTC."""
 
     @property
     def exit_code(self) -> int:
@@ -81,7 +86,7 @@ def verify(
     Raises:
         BadInput: an item of `trust` is not a certificate.
     """
-    from assay.report.seal_bytes import AlteredSeal, NoSeal, read_seal
+    from assay.report.seal_bytes import AlteredSeal, NoSeal, read_signatures
 
     given = {certificate for item in trust for certificate in _certificates(item)}
     if len(data) > MAX_BYTES:
@@ -89,7 +94,7 @@ def verify(
             "not_a_report", (f"The file is larger than {MAX_BYTES // 2**20} MB; no report of Assay is.",)
         )
     try:
-        seal = read_seal(data)
+        signatures = read_signatures(data)
     except NoSeal as error:
         what = str(error) if data.startswith(b"%PDF-") else "The file is not a PDF."
         return Verification("not_a_report", (what,))
@@ -97,31 +102,29 @@ def verify(
         return Verification(
             "altered", ("The report was changed after it was sealed; believe nothing in it.", str(error))
         )
-    return _judge(data, seal, given, authority, now or datetime.now(UTC))
+    return _judge(data, signatures, given, authority, now or datetime.now(UTC))
 
 
 def _judge(
-    data: bytes, seal: Seal, given: set[bytes], authority: Authority | None, now: datetime
+    data: bytes, signatures: Signatures, given: set[bytes], authority: Authority | None, now: datetime
 ) -> Verification:
-    head, evidence = _inspect(data, seal)
+    seal, countersignature = signatures.seal, signatures.countersignature
+    head, evidence = _inspect(data, signatures)
     if "sentence" in head:
         outcome: VerifyOutcome = "altered" if head.get("outcome") == "altered" else "not_a_report"
         return Verification(outcome, (head["sentence"],))
-    stated = _PDF_DATE.fullmatch(head["sealed_at"])
-    try:
-        sealed_at = datetime.strptime(stated[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC) if stated else None
-    except ValueError:
-        sealed_at = None
-    if sealed_at is None:
+    sealed_at = _pdf_time(head["sealed_at"])
+    countersigned_at = _pdf_time(head["countersigned_at"]) if countersignature is not None else None
+    if sealed_at is None or (countersignature is not None and countersigned_at is None):
         return Verification("not_a_report", ("The seal states its time in a way that Assay does not.",))
 
     fingerprint = hashlib.sha256(seal.root).hexdigest()
     signer = f"{_common_name(seal.pair.seal)} of {_common_name(seal.pair.root)}"
-    details = ["The seal covers every byte of the file: nothing was changed, added or removed since."]
-    dated = all(
-        certificate.not_valid_before_utc <= sealed_at <= certificate.not_valid_after_utc
-        for certificate in seal.pair
-    )
+    cover = "The seal covers" if countersignature is None else "Seal and countersignature cover"
+    details = [f"{cover} every byte of the file: nothing was changed, added or removed since."]
+    dated = _alive(seal, sealed_at)
+    if countersignature is not None and countersigned_at is not None:
+        dated = dated and _alive(countersignature, countersigned_at) and countersigned_at >= sealed_at
     if authority is not None and seal.root in authority.roots:
         known = f"Sealed by {signer}, this installation's own authority (SHA-256 {fingerprint})."
     elif given & {seal.root, seal.seal}:
@@ -144,7 +147,8 @@ def _judge(
             "The stated time is outside the life of the sealing certificate, so the seal is not accepted."
         )
     details.append(f"The attached evidence.json has the snapshot digest {head['snapshot_digest']}.")
-    details.append("The seal attests the service, not a person: no reviewer has signed.")
+    decision = _decision(head["decision"])
+    details.extend(_decided(decision, countersigned_at))
     details.extend(_dates(seal, sealed_at, now))
     return Verification(
         "intact" if known and dated else "untrusted",
@@ -154,7 +158,69 @@ def _judge(
         sealed_at,
         head["snapshot_digest"],
         evidence,
+        decision,
+        countersigned_at,
     )
+
+
+def _decision(text: str) -> Decision | None:
+    if not text:
+        return None
+    from assay.report.decision import load_decision
+
+    return load_decision(text.encode("utf-8"))
+
+
+def _decided(decision: Decision | None, countersigned_at: datetime | None) -> list[str]:
+    """Who decided what, and what the countersignature is worth."""
+    if decision is None:
+        return ["The seal attests the service, not a person: no reviewer has signed."]
+    sentences = []
+    if countersigned_at is None:
+        word = "Draft" if decision.outcome == "draft" else "Certified at submission"
+        sentences.append(
+            f"{word}; the seal attests the service, not a person: no reviewer has decided in this edition."
+        )
+    else:
+        words = {"approved": "Approved", "rejected": "Rejected", "changes": "Changes requested"}
+        who = decision.reviewer
+        name = f"{_plain(who.name)} ({_plain(who.role, 40)})" if who is not None else "nobody"
+        until = f", valid until {decision.valid_until}" if decision.valid_until else ""
+        sentences.append(
+            f"{words[decision.outcome]} by {name} at {decision.decided_at}{until} "
+            f"(review {decision.review} of {_plain(decision.organisation)})."
+        )
+        if decision.reason.strip():
+            sentences.append(f"Reason: {_plain(decision.reason, 400)}")
+        if decision.conditions.strip():
+            sentences.append(f"Conditions: {_plain(decision.conditions, 400)}")
+        sentences.append(
+            f"Countersigned at {countersigned_at:%Y-%m-%d %H:%M:%S} UTC by the service on the reviewer's "
+            f"behalf, with a key that the service holds: it attests that the service recorded this decision, "
+            f"and is no signature by the person's own hand."
+        )
+    sentences.append(
+        f"Whether it was superseded or revoked since stands at {_plain(decision.check.url, 200)} "
+        "(needs a network)."
+    )
+    return sentences
+
+
+def _plain(text: str, limit: int = 120) -> str:
+    flat = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def _pdf_time(stated: str) -> datetime | None:
+    found = _PDF_DATE.fullmatch(stated)
+    try:
+        return datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None
+
+
+def _alive(seal: Seal, at: datetime) -> bool:
+    return all(c.not_valid_before_utc <= at <= c.not_valid_after_utc for c in seal.pair)
 
 
 def _dates(seal: Seal, sealed_at: datetime, now: datetime) -> list[str]:
@@ -172,13 +238,18 @@ def _dates(seal: Seal, sealed_at: datetime, now: datetime) -> list[str]:
     return sentences
 
 
-def _inspect(data: bytes, seal: Seal) -> tuple[dict[str, str], bytes]:
+def _inspect(data: bytes, signatures: Signatures) -> tuple[dict[str, str], bytes]:
     """Ask the child; any end but an orderly answer means that the file cannot be read as a report."""
     from assay.runner.sandbox import child_environment
 
+    places = [(signatures.seal, signatures.sealed_bytes)]
+    if signatures.countersignature is not None:
+        places.append((signatures.countersignature, len(data)))
     request = {
-        "gap": seal.gap,
-        "message": hashlib.sha256(seal.message).hexdigest(),
+        "signatures": [
+            {"gap": found.gap, "covers": covers, "message": hashlib.sha256(found.message).hexdigest()}
+            for found, covers in places
+        ],
         "parent": os.getpid(),
     }
     line = json.dumps(request).encode("ascii") + b"\n"

@@ -8,12 +8,14 @@ from typing import Any, cast
 from assay.contracts import PILLARS, Evidence
 from assay.report import formatting as fmt
 from assay.report.charts import draw
+from assay.report.decision import Decision
 from assay.report.document.appendix import evidence_section, glossary_section, manifest_section
 from assay.report.document.book import Book
 from assay.report.document.change import change_section
 from assay.report.document.methods import method_section
 from assay.report.document.model import Document, Figure
 from assay.report.document.policy import limits_section, policy_section, reading_section
+from assay.report.document.review import review_section, stamp, status, watermark
 from assay.report.document.subject import subject_section
 from assay.report.document.summary import NOT_SIGNED, summary
 from assay.report.document.verdicts import findings_section, verdicts_section
@@ -24,11 +26,15 @@ __all__ = ["NOT_SIGNED", "build_document", "figures", "printed"]
 _KEPT = frozenset({"svg", "index", "chart"})
 
 
-def build_document(evidence: Evidence, *, draft: bool = True) -> Document:
-    """Sentences, tables and figures of a report, in order, with exact text and undrawn charts."""
-    book = Book(evidence)
+def build_document(evidence: Evidence, *, draft: bool = True, decision: Decision | None = None) -> Document:
+    """Sentences, tables and figures of a report, in order, with exact text and undrawn charts.
+
+    With a `decision` (reports of the service) it says what holds instead of `draft`.
+    """
+    book = Book(evidence, decision)
     first = summary(book, draft)
-    chapters = [findings_section(book)]
+    chapters = [review_section(book, decision)] if decision is not None else []
+    chapters.append(findings_section(book))
     if evidence.change is not None:
         chapters.append(change_section(book, evidence.change))
     chapters += [verdicts_section(book), subject_section(book)]
@@ -36,10 +42,13 @@ def build_document(evidence: Evidence, *, draft: bool = True) -> Document:
     chapters += [method_section(book, method) for method in methods]
     chapters += [policy_section(book), reading_section(book), limits_section(book)]
     appendices = [evidence_section(book), manifest_section(book), glossary_section()]
+    word = "Draft: no reviewer has signed" if draft else "For signature"
     return {
         "title": evidence.title.strip() or "Untitled audit",
         "language": "en",
-        "status": "Draft: no reviewer has signed" if draft else "For signature",
+        "status": word if decision is None else status(decision),
+        "stamp": word if decision is None else stamp(decision),
+        "watermark": "" if decision is None else watermark(decision),
         "snapshot": evidence.snapshot_digest,
         "date": fmt.instant(evidence.manifest.finished_at),
         "timestamp": fmt.timestamp(evidence.manifest.finished_at),

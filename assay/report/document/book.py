@@ -10,6 +10,7 @@ from assay.contracts import Evidence, Measure, MeasureSpec, MethodSpec, Verdict
 from assay.evidence import measure_key
 from assay.policy.groups import group_label
 from assay.report import formatting as fmt
+from assay.report.decision import Decision
 from assay.report.document.model import Cell, Column, Figure, Table
 
 __all__ = ["Book", "column", "id_column", "number_column"]
@@ -45,8 +46,9 @@ def _setting_order(measure: Measure) -> list[tuple[str, bool, float, str]]:
 class Book:
     """Evidence with look-ups; hands out figures and tables and records what each one rests on."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, decision: Decision | None = None) -> None:
         self.evidence = evidence
+        self.decision = decision
         self.index: dict[str, list[str]] = {}
         self._figures = 0
         self._tables = 0

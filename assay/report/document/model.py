@@ -16,6 +16,7 @@ __all__ = [
     "Document",
     "Figure",
     "Section",
+    "Standing",
     "Summary",
     "Table",
     "Tile",
@@ -81,6 +82,14 @@ class Tile(TypedDict):
     detail: str
 
 
+class Standing(TypedDict):
+    """What a reviewer has said of the report, boxed under its title."""
+
+    outcome: str
+    text: str
+    detail: str
+
+
 class Summary(TypedDict):
     opinion: str
     scope: str
@@ -95,12 +104,19 @@ class Summary(TypedDict):
     undecided: list[str]
     not_tested: list[str]
     signature: str
+    standing: NotRequired[Standing]
+    """Only in reports of the service."""
 
 
 class Document(TypedDict):
     title: str
     language: str
     status: str
+    """What holds, on the first page and at the foot of every page."""
+    stamp: str
+    """The same in a word or two, at the head of every page."""
+    watermark: str
+    """Across every page; empty for none."""
     snapshot: str
     date: str
     timestamp: int

@@ -10,6 +10,7 @@ from assay.policy.wording import settle_clause
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, id_column, number_column
 from assay.report.document.model import Cell, Summary, Table, Tile
+from assay.report.document.review import reviewer_tile, signature, standing
 from assay.report.untested import untested
 
 __all__ = ["NOT_SIGNED", "opinion", "rule_label", "summary", "verdict_cells", "worst_first"]
@@ -135,11 +136,7 @@ def _limits(book: Book, most: int = 8) -> Table:
     ]
     rows = [verdict_cells(book, v, _quoted(v)) for v in verdicts[:most]]
     left = len(verdicts) - most
-    note = (
-        f"{fmt.plural(left, 'further verdict')} in chapter {_verdicts_chapter(book.evidence)}."
-        if left > 0
-        else ""
-    )
+    note = f"{fmt.plural(left, 'further verdict')} in chapter {_verdicts_chapter(book)}." if left > 0 else ""
     measures = [book.by_key[v.decisive] for v in verdicts[:most] if v.decisive in book.by_key]
     return book.table("Values against their limits", columns, rows, note, measures)
 
@@ -154,10 +151,10 @@ def _quoted(verdict: Verdict) -> str:
     return f"{verdict.subject}, nearest to the limit of {verdict.judged}"
 
 
-def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) -> list[str]:
+def undecided_sentences(book: Book, most: int, outcomes: Sequence[str]) -> list[str]:
     """For each verdict with open questions, which rows would settle them if the rates stay as they are."""
     found = []
-    for verdict in worst_first(evidence.verdicts):
+    for verdict in worst_first(book.evidence.verdicts):
         if not verdict.undecided or verdict.outcome not in outcomes:
             continue
         count = ""
@@ -165,14 +162,14 @@ def undecided_sentences(evidence: Evidence, most: int, outcomes: Sequence[str]) 
             count = f", {len(verdict.undecided)} of {verdict.judged} undecided"
         found.append(f"{rule_label(verdict)}{count}{settle_clause(verdict.undecided)}.")
     left = len(found) - most
-    chapter = _verdicts_chapter(evidence)
+    chapter = _verdicts_chapter(book)
     more = [f"{fmt.plural(left, 'further open question')} in chapter {chapter}."] if left > 0 else []
     return found[:most] + more
 
 
-def _verdicts_chapter(evidence: Evidence) -> int:
-    """Verdicts follow the findings and, where there is a baseline, what was changed."""
-    return 2 if evidence.change is None else 3
+def _verdicts_chapter(book: Book) -> int:
+    """Verdicts follow the decision, the findings and what was changed, where there are such chapters."""
+    return 2 + (book.decision is not None) + (book.evidence.change is not None)
 
 
 def _model_fact(profile: Profile) -> list[dict[str, str]]:
@@ -192,11 +189,15 @@ def summary(book: Book, draft: bool) -> Summary:
     )
     reasons = untested(evidence)
     tiles = [_tile(evidence, pillar, PILLAR_TITLES[pillar]) for pillar in PILLARS]
-    if draft:
+    decision = book.decision
+    if decision is not None:
+        tiles.append(reviewer_tile(decision))
+    elif draft:
         word, detail = "Unsigned", "nobody has signed"
         tiles.append({"title": "Reviewer", "outcome": "not_tested", "word": word, "detail": detail})
     top = sorted(evidence.findings, key=lambda f: _SEVERITY.index(f.severity))
-    return {
+    signed = NOT_SIGNED if draft else "Who signed stands in the signature panel of the PDF."
+    page: Summary = {
         "opinion": opinion(evidence),
         "scope": _scope(evidence),
         "facts": [
@@ -209,11 +210,14 @@ def summary(book: Book, draft: bool) -> Summary:
         "tiles": tiles,
         "limits": _limits(book),
         "verdicts": len(evidence.verdicts),
-        "verdicts_chapter": _verdicts_chapter(evidence),
+        "verdicts_chapter": _verdicts_chapter(book),
         "findings": [
             {"id": f.id, "title": f.title, "severity": f.severity, "detail": f.detail} for f in top[:3]
         ],
-        "undecided": undecided_sentences(evidence, 2, ("insufficient",)),
+        "undecided": undecided_sentences(book, 2, ("insufficient",)),
         "not_tested": [f"{', '.join(titles)}: {reason}" for reason, titles in reasons.items()][:3],
-        "signature": NOT_SIGNED if draft else "Who signed stands in the signature panel of the PDF.",
+        "signature": signed if decision is None else signature(decision),
     }
+    if decision is not None:
+        page["standing"] = standing(decision)
+    return page

@@ -178,7 +178,7 @@ def verdicts_section(book: Book) -> Section:
     rows = [verdict_cells(book, v, v.sentence) for v in verdicts]
     measures = [book.by_key[v.decisive] for v in verdicts if v.decisive in book.by_key]
     blocks.append(book.table("Every verdict, worst first", columns, rows, "", measures))
-    open_questions = undecided_sentences(book.evidence, 40, ("fail", "insufficient"))
+    open_questions = undecided_sentences(book, 40, ("fail", "insufficient"))
     if open_questions:
         blocks += [heading("What could not be decided"), bullets(open_questions), _pairs(book, verdicts)]
     shown = [f"{rule_label(v)}: {', '.join(v.shown_only)}" for v in verdicts if v.shown_only]

@@ -1,0 +1,105 @@
+"""What holds of a report now: a word, its look and a sentence, for lists, pages, API and the public page."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, NamedTuple
+
+from reports.models import Document
+
+__all__ = ["Standing", "standing_of"]
+
+Word = Literal[
+    "valid", "awaiting", "refused", "draft", "stale", "expired", "superseded", "revoked", "making", "failed"
+]
+
+
+class Standing(NamedTuple):
+    """One of ten words, and how it looks."""
+
+    word: Word
+    look: str
+    """pass, warn, fail or none."""
+    mark: str
+    title: str
+    sentence: str
+    """Public: no names, no words that people typed."""
+
+
+def standing_of(document: Document, today: date) -> Standing:
+    """The worst that is true: revoked, then superseded, then stale or expired, then what it says itself.
+
+    Needs `superseded_by` and `review` of the document (select_related).
+    """
+    facts = document.facts
+    if document.revoked_at is not None:
+        why = Document.Category(document.revoked_category or "other").label
+        return Standing(
+            "revoked",
+            "fail",
+            "fail",
+            "Revoked",
+            f"The issuer revoked this report on {document.revoked_at:%Y-%m-%d}: {why}. Do not rely on it.",
+        )
+    if document.state == Document.State.MAKING:
+        return Standing("making", "none", "open", "Being made", "The report is being made.")
+    if document.state == Document.State.FAILED:
+        return Standing("failed", "fail", "fail", "Not made", "The report could not be made.")
+    if document.superseded_by_id is not None:
+        return Standing(
+            "superseded",
+            "none",
+            "none",
+            "Superseded",
+            "A newer edition of this report exists; ask its holder for that one.",
+        )
+    outcome = facts.get("outcome", "draft")
+    if outcome == "draft":
+        return Standing(
+            "draft", "none", "none", "Draft", "A draft: the issuer has not certified it. Do not rely on it."
+        )
+    review = document.review
+    if review is not None and review.revoked_at is not None and outcome == "approved":
+        return Standing(
+            "revoked",
+            "fail",
+            "fail",
+            "Revoked",
+            f"The approval was revoked on {review.revoked_at:%Y-%m-%d}. Do not rely on it.",
+        )
+    if review is not None and review.stale_at is not None and outcome == "approved":
+        return Standing(
+            "stale",
+            "warn",
+            "warn",
+            "Stale",
+            f"The model, its data or the policy changed on {review.stale_at:%Y-%m-%d}: the approval no "
+            "longer holds for what is in use.",
+        )
+    return _said(facts, outcome, today)
+
+
+def _said(facts: dict[str, object], outcome: str, today: date) -> Standing:
+    decided = str(facts.get("decided_at") or "")[:10]
+    until = facts.get("valid_until")
+    if outcome == "awaiting":
+        return Standing(
+            "awaiting",
+            "none",
+            "open",
+            "Awaits a reviewer",
+            "The issuer certified this report at submission. No reviewer has decided in this edition.",
+        )
+    if outcome == "approved" and until and str(until) < today.isoformat():
+        return Standing(
+            "expired", "warn", "warn", "Expired", f"The approval of {decided} was valid until {until}."
+        )
+    if outcome == "approved":
+        end = f", valid until {until}" if until else ""
+        terms = " It has conditions; they stand in the report." if facts.get("conditions") else ""
+        return Standing(
+            "valid", "pass", "pass", "Valid: approved", f"A reviewer approved it on {decided}{end}.{terms}"
+        )
+    word = "rejected it" if outcome == "rejected" else "asked for changes"
+    title = "Rejected" if outcome == "rejected" else "Changes requested"
+    return Standing("refused", "fail", "fail", title, f"A reviewer {word} on {decided}.")
