@@ -1,4 +1,4 @@
-"""What compliance tells apps above it: each is sent with `review`, inside the transaction that makes it true."""
+"""What compliance tells apps above it; sent with `review`, inside the transaction that makes it true."""
 
 from django.dispatch import Signal
 
