@@ -21,6 +21,7 @@ from compliance.independence import why_not_independent
 from compliance.models import Reply, Review, ReviewState
 from compliance.proof import Proof
 from compliance.signals import review_decided, review_revoked, review_submitted
+from compliance.staleness import recheck_version
 from compliance.words import checked, joined, moment, today
 from models_registry import files
 from models_registry.models import Stage
@@ -229,6 +230,8 @@ def decide(
             },
             {"reason": reason, "conditions": conditions, "checklist": review.checklist},
         )
+        if outcome == ReviewState.REJECTED:
+            recheck_version(review.run.subject.model_version)
         review_decided.send(Review, review=review)
     return review
 

@@ -15,7 +15,7 @@ from compliance.models import Review, ReviewState
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion
 from trail.services import record
 
-__all__ = ["mark_stale", "on_policy_changed", "on_version_changed", "sweep"]
+__all__ = ["mark_stale", "on_policy_changed", "on_version_changed", "recheck_version", "sweep"]
 
 
 def mark_stale(review: Review, why: str) -> bool:
@@ -68,7 +68,12 @@ def on_version_changed(version: ModelVersion | DatasetVersion, **_: Any) -> None
     if isinstance(version, DatasetVersion):
         _recheck(found.filter(run__subject__dataset_version__dataset=version.dataset_id))
     else:
-        _recheck(found.filter(run__subject__model_version=version))
+        recheck_version(version)
+
+
+def recheck_version(version: ModelVersion) -> None:
+    """Look again at the approvals of one model version."""
+    _recheck(holding().filter(organisation=version.organisation_id, run__subject__model_version=version))
 
 
 def sweep() -> int:
