@@ -44,6 +44,11 @@ class Review(TenantModel):
     conditions = models.TextField(blank=True)
     valid_until = models.DateField(null=True)
     decided_at = models.DateTimeField(null=True)
+    basis = models.JSONField(default=dict)
+    """What an approval rests on: digests of the version's and the data's content, acceptances with their ends
+    (compliance/basis.py)."""
+    lapses_on = models.DateField(null=True)
+    """The last day on which an approval holds: the end of its validity or of an acceptance it rests on."""
     stale_at = models.DateTimeField(null=True)
     """When model, data or policy changed after the decision (or its validity ended)."""
     stale_reason = models.TextField(blank=True)
@@ -64,9 +69,15 @@ class Review(TenantModel):
                 name="one_open_review_a_run",
             ),
         )
+        indexes = (models.Index(fields=("organisation", "state", "-requested_at"), name="reviews_by_state"),)
 
     def __str__(self) -> str:
         return f"Review {self.number}"
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to do something."""
+        return self.state in (ReviewState.SUBMITTED, ReviewState.IN_REVIEW)
 
 
 class Reply(TenantModel):
@@ -94,13 +105,18 @@ class StageChange(TenantModel):
 
 
 class Attestation(TenantModel):
-    """A person's word on a control that no measurement covers."""
+    """A person's word on a control that no measurement covers. Never changed; withdrawn or followed."""
 
     system = models.ForeignKey(AISystem, models.PROTECT, related_name="attestations")
     framework = models.CharField(max_length=80)
     control = models.CharField(max_length=80)
+    applies = models.BooleanField(default=True)
+    """False: the control does not apply to this system, for the reason in `text`."""
     text = models.TextField()
     by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
     valid_until = models.DateField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta(TenantModel.Meta):
+        indexes = (models.Index(fields=("system", "framework"), name="attestations_of_a_system"),)

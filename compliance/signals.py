@@ -1,12 +1,12 @@
-"""What reviews tell apps above them; sent inside the transaction that makes it true."""
+"""What compliance tells apps above it; sent with `review`, inside the transaction that makes it true."""
 
 from django.dispatch import Signal
 
 __all__ = ["review_decided", "review_revoked", "review_submitted"]
 
 review_submitted = Signal()
-"""An audit was submitted for a decision: `review`."""
+"""A review was asked for: `review`."""
 review_decided = Signal()
-"""A reviewer approved, rejected or asked for changes: `review`."""
+"""A review was approved, rejected, or sent back for changes: `review`."""
 review_revoked = Signal()
-"""A decision was taken back: `review`."""
+"""An approval was taken back: `review`."""
