@@ -1,8 +1,5 @@
 """The app of compliance."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from django.apps import AppConfig
 
 
@@ -13,9 +10,9 @@ class ComplianceConfig(AppConfig):
     def ready(self) -> None:
         from audits.signals import policy_changed
         from compliance.staleness import on_policy_changed, on_version_changed, sweep
+        from jobs.ticker import register_tick
         from models_registry.signals import version_changed
 
         policy_changed.connect(on_policy_changed, dispatch_uid="compliance.policy_changed")
         version_changed.connect(on_version_changed, dispatch_uid="compliance.version_changed")
-        if find_spec("jobs.ticker") is not None:
-            import_module("jobs.ticker").register_tick("compliance.stale", sweep)
+        register_tick(sweep)

@@ -8,21 +8,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-__all__ = ["register_tick", "tick"]
+__all__ = ["TICKS", "register_tick", "tick"]
 
 _log = logging.getLogger(__name__)
-_TICKS: list[Callable[[], object]] = []
+TICKS: list[Callable[[], object]] = []
 
 
 def register_tick(call: Callable[[], object]) -> None:
     """Have `call` called about every five seconds by each worker; registered from an app's `ready`."""
-    if call not in _TICKS:
-        _TICKS.append(call)
+    if call not in TICKS:
+        TICKS.append(call)
 
 
 def tick() -> None:
     """Call them all; one that fails is logged and keeps no other from its turn."""
-    for call in _TICKS:
+    for call in TICKS:
         try:
             call()
         except Exception:
