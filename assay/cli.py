@@ -16,6 +16,7 @@ import typer
 
 from assay import __version__
 from assay.cli_remedy import names, remedy
+from assay.cli_service import login, push, wait
 from assay.errors import AssayError
 
 __all__ = ["app", "main"]
@@ -34,6 +35,7 @@ _DATA = "Data"
 _MODEL = "Model"
 _JUDGE = "Judging"
 _RUN = "Running"
+_SERVICE = "On a service"
 _RUN_NAMES = "evidence.json, its folder, or the first digits of a snapshot"
 
 
@@ -274,6 +276,26 @@ def audit(
             rich_help_panel=_RUN,
         ),
     ] = 3600.0,
+    server: Annotated[
+        bool,
+        typer.Option(
+            "--server",
+            help="Let the service that `assay login` named do it: sends model and data, waits, fetches.",
+            rich_help_panel=_SERVICE,
+        ),
+    ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --server: the AI system there, made if need be (default: the title or file's name).",
+            rich_help_panel=_SERVICE,
+        ),
+    ] = None,
+    stay: Annotated[
+        bool,
+        typer.Option("--wait/--no-wait", help="With --server: wait until it ends.", rich_help_panel=_SERVICE),
+    ] = True,
 ) -> None:
     """Audit a model, or a table of predictions, and write a sealed report.
 
@@ -319,6 +341,10 @@ def audit(
         keep_rows=keep_rows,
         command=tuple(sys.argv[1:]),
     )
+    if server:
+        from assay.commands.remote import audit_on_server
+
+        raise typer.Exit(audit_on_server(options, system, stay=stay))
     raise typer.Exit(run_audit(options))
 
 
@@ -339,17 +365,27 @@ def gate(
     baseline: Annotated[
         str, typer.Option(metavar="A", help="The run that it must not fall behind, likewise.")
     ],
+    server: Annotated[
+        bool, typer.Option("--server", help="Both are audits of the service, by number or id.")
+    ] = False,
 ) -> None:
     """Let a run through only if nothing became worse than in the baseline.
 
     Exit code: 0 let through, 1 something became worse, 2 bad input, 3 undecided or something missing.
     """
+    if server:
+        from assay.commands.remote import gate_on_server
+
+        raise typer.Exit(gate_on_server(baseline, candidate))
     from assay.commands.compare import run_gate
 
     raise typer.Exit(run_gate(baseline, candidate))
 
 
 app.command(rich_help_panel="Audit")(remedy)
+app.command(rich_help_panel="Service")(login)
+app.command(rich_help_panel="Service")(push)
+app.command(rich_help_panel="Service")(wait)
 
 
 @app.command("erase-rows", rich_help_panel="Audit")

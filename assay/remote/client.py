@@ -84,6 +84,14 @@ class Client:
             if not page["items"] or offset >= page["count"]:
                 return
 
+    def polled(self, path: str) -> Iterator[Any]:
+        """A resource again and again, at first often; the caller stops when it likes what it sees."""
+        wait = 0.2
+        while True:
+            yield self.get(path)
+            time.sleep(wait)
+            wait = min(wait * 1.5, 3.0)
+
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         for attempt in range(_TRIES):
             try:

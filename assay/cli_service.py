@@ -1,0 +1,117 @@
+"""The options of `assay login`, `push` and `wait`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.cli_remedy import names
+
+__all__ = ["login", "push", "wait"]
+
+_MODEL, _DATA = "Model", "Data"
+
+
+def login(
+    server: Annotated[
+        str, typer.Argument(metavar="ADDRESS", help="E.g. https://assay.example.org.", show_default=False)
+    ],
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="A token from your own page in the portal; asked for, or read from standard input, where it "
+            "is not given.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Sign this machine in to a service; --server of other commands then means that one."""
+    from assay.commands.remote import login as run_login
+
+    if token is None:
+        token = sys.stdin.readline() if not sys.stdin.isatty() else typer.prompt("Token", hide_input=True)
+    raise typer.Exit(run_login(server, token))
+
+
+def push(
+    system: Annotated[
+        str, typer.Option(metavar="NAME", help="The AI system; made if there is none of that name.")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A model's file or folder.", rich_help_panel=_MODEL),
+    ] = None,
+    model_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Default: the file's name.", rich_help_panel=_MODEL),
+    ] = None,
+    version: Annotated[
+        str, typer.Option(metavar="TEXT", help="Your own name for this version, such as 3.1.")
+    ] = "",
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Test rows, sealed.", rich_help_panel=_DATA)
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Training rows.", rich_help_panel=_DATA)
+    ] = None,
+    tuning: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Tuning rows.", rich_help_panel=_DATA)
+    ] = None,
+    data_name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Default: the file's name.", rich_help_panel=_DATA),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of true outcomes.", rich_help_panel=_DATA)
+    ] = None,
+    sensitive: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN,...", help="Columns of sensitive attributes.", rich_help_panel=_DATA),
+    ] = None,
+    favourable: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="The outcome people would want.", rich_help_panel=_DATA),
+    ] = None,
+    disjoint: Annotated[
+        bool,
+        typer.Option(
+            "--disjoint",
+            help="You attest that no test row was used to train or choose a model.",
+            rich_help_panel=_DATA,
+        ),
+    ] = False,
+) -> None:
+    """Bring a model, data, or both to the service."""
+    from assay.commands.remote import PushOptions
+    from assay.commands.remote import push as run_push
+
+    said = {"label": label, "sensitive": names("sensitive", sensitive), "favourable": favourable}
+    options = PushOptions(
+        system=system,
+        model=model,
+        model_name=model_name,
+        label=version,
+        test=data,
+        training=train,
+        tuning=tuning,
+        data_name=data_name,
+        description={key: value for key, value in said.items() if value is not None},
+        disjoint=disjoint,
+    )
+    raise typer.Exit(run_push(options))
+
+
+def wait(
+    run: Annotated[str, typer.Argument(metavar="AUDIT", help="Its number or id.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for report.pdf and evidence.json.", show_default=False),
+    ] = None,
+) -> None:
+    """Wait for an audit of the service; exits as `assay audit` would."""
+    from assay.commands.remote import wait as run_wait
+
+    raise typer.Exit(run_wait(run, out))

@@ -1,0 +1,251 @@
+"""`assay login`, `push`, `wait`, and `audit` and `gate` with --server: the service does the work."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from assay.errors import AssayError, BadInput
+
+if TYPE_CHECKING:
+    from assay.commands.audit import AuditOptions
+    from assay.remote.client import Client
+
+__all__ = ["PushOptions", "audit_on_server", "gate_on_server", "login", "push", "wait"]
+
+Progress = Callable[[str, float], None]
+_ENDED = ("done", "incomplete", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """What `assay push` was asked to bring."""
+
+    system: str
+    model: Path | None = None
+    model_name: str | None = None
+    label: str = ""
+    test: Path | None = None
+    training: Path | None = None
+    tuning: Path | None = None
+    data_name: str | None = None
+    description: dict[str, Any] | None = None
+    disjoint: bool = False
+
+
+def login(server: str, token: str) -> int:
+    """Try a token, then remember it."""
+    from assay.remote.client import Client
+    from assay.remote.servers import Login, clean_address, keep_login
+
+    found = Login(clean_address(server), token.strip())
+    with Client(found) as client:
+        me = client.get("/me")
+    keep_login(found)
+    print(
+        f"Signed in to {found.server} as {me['name']}, {me['role']} at {me['organisation']['name']}; "
+        f"the token may {', '.join(me['scopes'])}."
+    )
+    return 0
+
+
+def push(options: PushOptions) -> int:
+    """Bring a model, data, or both to a service."""
+    from assay.remote.push import Pusher
+
+    if options.model is None and options.test is None and options.training is None:
+        raise BadInput("There is nothing to push: give --model PATH, or --data FILE, or both.")
+    with _client() as client, _bar() as progress:
+        pusher = Pusher(client, options.system, progress)
+        model = data = None
+        if options.model is not None:
+            name = options.model_name or options.model.stem
+            model = pusher.model(options.model, name, label=options.label)
+        files = {"test": options.test, "training": options.training, "tuning": options.tuning}
+        given = {role: path for role, path in files.items() if path is not None}
+        if given:
+            name = options.data_name or next(iter(given.values())).stem
+            description = options.description or {}
+            data = pusher.data(given, name, description, label=options.label, disjoint=options.disjoint)
+    if model is not None:
+        print(f"model version   {model['id']}   {model['format']} · sha256 {model['sha256'][:12]}…")
+    if data is not None:
+        print(f"dataset version {data['id']}   sha256 {data['sha256'][:12]}…")
+    return 0
+
+
+def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) -> int:
+    """Push model and data, start the audit there, wait for it, and fetch what it wrote."""
+    from assay.remote.push import Pusher
+
+    _refuse_local_only(options)
+    name = options.data.name.partition(".")[0]
+    with _client() as client:
+        with _bar() as progress:
+            pusher = Pusher(client, system or options.title or name, progress)
+            files = {"test": options.data, "training": options.train, "tuning": options.tuning}
+            given = {role: path for role, path in files.items() if path is not None}
+            data = pusher.data(given, name, _description(options))
+            if options.model is not None:
+                model = pusher.model(options.model, options.model.stem)
+            else:
+                model = pusher.predictions(
+                    options.predictions or options.scores or name,
+                    predictions=options.predictions,
+                    scores=options.scores,
+                    threshold=options.threshold,
+                )
+        run = client.post("/audits", _new_run(client, options, model["id"], data["id"]))
+        print(f"audit {run['number']}   {run['id']}   on {client.server}", file=sys.stderr)
+        if not stay:
+            print(run["id"])
+            return 0
+        return _await(client, run["id"], options.out)
+
+
+def wait(run: str, out: Path | None) -> int:
+    """Wait for an audit of the service; its exit code is the command line's."""
+    with _client() as client:
+        return _await(client, _run_id(client, run), out)
+
+
+def gate_on_server(before: str, after: str) -> int:
+    """Let a run of the service through only if no pillar became worse."""
+    with _client() as client:
+        found = client.get(f"/audits/{_run_id(client, before)}/gate/{_run_id(client, after)}")
+    print(found["sentence"])
+    for reason in found["reasons"]:
+        print(f"  {reason}")
+    code = int(found["exit_code"])
+    print(f"exit {code}")
+    return code
+
+
+def _await(client: Client, run: str, out: Path | None) -> int:
+    with _bar() as progress:
+        for found in client.polled(f"/audits/{run}"):
+            if found["state"] in _ENDED:
+                break
+            progress(f"audit {found['number']} {found['state']}", float(found.get("progress") or 0.0))
+    if found["snapshot_digest"] and out is not None:
+        _fetch(client, found, out)
+    ended = client.get(f"/audits/{run}/exit-code")
+    print(f"audit {found['number']} {found['state']}: {ended['sentence']}")
+    if found["snapshot_digest"]:
+        print(f"snapshot  {found['snapshot_digest'][:12]}   result {found['result_digest'][:12]}…")
+    print(f"exit {ended['exit_code']}")
+    return int(ended["exit_code"])
+
+
+def _fetch(client: Client, run: dict[str, Any], out: Path) -> None:
+    """evidence.json as the service froze it, checked against its digest, and the draft report."""
+    from assay.evidence import loads, snapshot_digest
+    from assay.output import write_all
+
+    content = client.bytes(f"/audits/{run['id']}/evidence.json")
+    if snapshot_digest(loads(content)) != run["snapshot_digest"]:
+        raise AssayError("The evidence that came is not what the service froze.", code="server")
+    files = {"evidence.json": content}
+    made = client.post(f"/audits/{run['id']}/report")
+    for document in client.polled(f"/reports/{made['id']}"):
+        if document["state"] == "ready":
+            files["report.pdf"] = client.bytes(f"/reports/{made['id']}/report.pdf")
+        if document["state"] in ("ready", "failed"):
+            break
+    write_all(out, files)
+    for name in files:
+        print(f"{name.partition('.')[0]:<9} {out / name}")
+
+
+def _run_id(client: Client, said: str) -> str:
+    """The id of an audit that was named by id or number."""
+    try:
+        return str(UUID(said))
+    except ValueError:
+        pass
+    for run in client.pages("/audits", q=said) if said.isdigit() else ():
+        if str(run["number"]) == said:
+            return str(run["id"])
+    raise BadInput(f'There is no audit "{said}" on {client.server}; give its number or id.')
+
+
+def _new_run(client: Client, options: AuditOptions, model: str, data: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model_version": model,
+        "dataset_version": data,
+        "title": options.title or "",
+        "start": True,
+        "tier": options.tier,
+        "seed": options.seed,
+        "methods": list(options.methods) if options.methods else None,
+        "policy": _policy(client, options.policy),
+        "baseline": _run_id(client, options.baseline) if options.baseline else None,
+    }
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _policy(client: Client, said: str | None) -> str | None:
+    """A pack's name as it is; a file becomes a policy of the organisation."""
+    if said is None or not Path(said).is_file():
+        return said
+    from assay.policy import load_policy
+
+    policy, content = load_policy(said)
+    text = content.decode()
+    known = next((p for p in client.pages("/policies") if p["name"] == policy.title), None)
+    path = "/policies" if known is None else f"/policies/{known['id']}/versions"
+    return str(client.post(path, {"toml": text})["id"])
+
+
+def _description(options: AuditOptions) -> dict[str, Any]:
+    """The options as the service's DataDescription."""
+    from assay.commands.audit import read_bins
+
+    found = {
+        "label": options.label,
+        "sensitive": list(options.sensitive),
+        "favourable": options.favourable,
+        "task": options.task,
+        "cluster": options.cluster,
+        "identifier": options.identifier,
+        "text": options.text,
+        "roles_column": options.roles,
+        "header": list(options.header) if options.header else None,
+        "bins": {key: list(cuts) for key, cuts in read_bins(options.bins).items()},
+        "missing": list(options.missing) if options.missing else None,
+        "allow_missing": options.allow_missing,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _refuse_local_only(options: AuditOptions) -> None:
+    for name, given in (
+        ("--asked", options.asked),
+        ("--signature", options.signature),
+        ("--plan", options.plan_only),
+        ("--device", options.device != "auto"),
+    ):
+        if given:
+            raise BadInput(f"{name} belongs to audits on this machine; leave it out with --server.")
+    if options.model is None and options.predictions is None and options.scores is None:
+        raise BadInput("An audit needs a model or predictions: give --model, --predictions or --scores.")
+
+
+def _client() -> Client:
+    from assay.remote.client import Client
+    from assay.remote.servers import find_login
+
+    return Client(find_login(None))
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Progress]:
+    from assay.progress import progress_bar
+
+    with progress_bar(None) as watching:
+        yield watching.progress
