@@ -23,6 +23,7 @@ __all__ = [
     "models_of",
     "subjects_of",
     "versions_of",
+    "was_read",
 ]
 
 MOST_LINEAGE = 300
@@ -116,6 +117,11 @@ def subjects_of(version: ModelVersion | DatasetVersion, limit: int = 20) -> list
         .select_related("model_version__model", "dataset_version__dataset")
         .order_by("-created_at")[:limit]
     )
+
+
+def was_read(system: AISystem) -> bool:
+    """Whether a model of the system was ever read on data: the first thing that an audit does."""
+    return Subject.unscoped.filter(model_version__model__system=system).exists()
 
 
 @dataclass

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
-from models_registry.files import adopt, root_of, sha256_of
+from models_registry.files import adopt, keep, root_of, sha256_of
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
 
@@ -33,6 +33,7 @@ __all__ = [
     "finish_upload",
     "finished_files",
     "finished_uploads",
+    "keep_whole",
     "sweep_uploads",
 ]
 
@@ -157,6 +158,15 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
     except OSError as error:
         raise BadInput(f"{found.name} could not be stored: {error.strerror or error}.") from error
     return stored
+
+
+def keep_whole(organisation: Organisation, name: str, size: int, chunks: Iterable[bytes], by: User) -> Upload:
+    """A file that came in one piece, with a form. Raises BadInput as `begin_upload`."""
+    upload = begin_upload(organisation, name, size, by)
+    upload.file = keep(organisation, chunks)
+    upload.received = upload.file.size
+    upload.save(update_fields=["file", "received", "touched_at"])
+    return upload
 
 
 def finished_uploads(

@@ -1,0 +1,287 @@
+"""Forms of the registry. They check what a browser sends; the services check what it means."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+
+from accounts.models import Organisation, User
+from models_registry.description import DataDescription
+from models_registry.models import AISystem, DatasetFile, IntakeState, Model, ModelVersion
+
+__all__ = [
+    "ROLE_FIELDS",
+    "ContainerForm",
+    "DatasetVersionForm",
+    "ModelVersionForm",
+    "PredictionsForm",
+    "SystemForm",
+]
+
+ROLE_FIELDS = tuple(DatasetFile.Role.values)
+
+
+class Registering(forms.Form):
+    """A form that makes one row, however often it is sent: the row's id travels with it."""
+
+    required_css_class = "required"
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4, required=False)
+
+
+class SystemForm(Registering):
+    name = forms.CharField(max_length=120, help_text="As people here call it.")
+    purpose = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What it decides or recommends, and what happens with that.",
+    )
+    owner = forms.ModelChoiceField(
+        User.objects.none(), help_text="Who answers for it. Reports name this person."
+    )
+    affected_people = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Whose lives it touches, also those who never see it. Name groups that deserve care.",
+    )
+    hazards = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="What can go wrong for them when it errs, and how anybody would notice.",
+    )
+    act_role = forms.ChoiceField(
+        label="Role under the EU AI Act",
+        choices=AISystem.ActRole.choices,
+        help_text="Provider: develops it and puts it on the market under its own name (Article 3(3)). "
+        "Deployer: uses it under its authority (3(4)). Importer (3(6)) and distributor (3(7)) pass it on.",
+    )
+    risk_class = forms.ChoiceField(
+        label="Risk class",
+        choices=AISystem.RiskClass.choices,
+        help_text="High-risk: Article 6, as in Annex III: credit scoring, recruitment, education, essential "
+        "services. Limited: transparency duties of Article 50. Prohibited: Article 5.",
+    )
+
+    def __init__(self, *args: Any, organisation: Organisation, **more: Any) -> None:
+        super().__init__(*args, **more)
+        owner: Any = self.fields["owner"]
+        owner.queryset = User.objects.filter(memberships__organisation=organisation).order_by("name", "email")
+
+
+class ContainerForm(Registering):
+    """A model or a dataset before it has any version."""
+
+    name = forms.CharField(max_length=120)
+    description = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class Labelled(Registering):
+    label = forms.CharField(
+        label="Your name for it", required=False, max_length=60, help_text='Such as "3.1" or "2025-03".'
+    )
+
+
+class ModelVersionForm(Labelled):
+    uploaded = forms.CharField(widget=forms.HiddenInput, required=False)
+    """Ids of uploads that are finished, comma-separated."""
+    parent = forms.ModelChoiceField(
+        ModelVersion.unscoped.none(),
+        label="Made from",
+        required=False,
+        empty_label="No earlier version",
+        help_text="The version that it was retrained or changed from.",
+    )
+    notes = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, model: Model, **more: Any) -> None:
+        super().__init__(*args, **more)
+        parent: Any = self.fields["parent"]
+        parent.queryset = (
+            ModelVersion.unscoped.filter(model=model)
+            .exclude(state=IntakeState.REFUSED)
+            .select_related("model")
+            .defer("facts", "signature", "sandbox", "lineage")
+            .order_by("-number")
+        )
+
+
+class PredictionsForm(Labelled):
+    predictions = forms.CharField(
+        label="Column of predicted classes", required=False, max_length=200, help_text="Or predicted numbers."
+    )
+    scores = forms.CharField(
+        label="Column of scores",
+        required=False,
+        max_length=200,
+        help_text="Scores or probabilities of the favourable class; they allow calibration and thresholds.",
+    )
+    threshold = forms.FloatField(
+        required=False, help_text="Scores from here on count as favourable; 0.5 where nothing is said."
+    )
+    notes = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not values.get("predictions") and not values.get("scores"):
+            self.add_error("predictions", "Name the column of predicted classes, of scores, or both.")
+        return values
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Comma-separated names, or one a line where names have commas in them."""
+    parts = text.splitlines() if "\n" in text.strip() else text.split(",")
+    return tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+
+
+def _column(label: str, help_text: str = "") -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        required=False,
+        max_length=200,
+        help_text=help_text,
+        widget=forms.TextInput(attrs={"list": "columns", "autocomplete": "off"}),
+    )
+
+
+class DatasetVersionForm(Labelled):
+    """Files are beside the form: `test`, `training`, ... in the request, or `uploaded_test`, ... here."""
+
+    label_column = _column("True outcome", "The column with what really happened.")
+    favourable = forms.CharField(
+        label="Favourable outcome",
+        required=False,
+        max_length=200,
+        help_text="The value that the affected person would want, such as yes.",
+    )
+    sensitive = forms.CharField(
+        label="Sensitive columns",
+        required=False,
+        max_length=2_000,
+        help_text="What people must not be treated differently by; commas between names.",
+        widget=forms.TextInput(attrs={"list": "columns", "autocomplete": "off"}),
+    )
+    bins = forms.CharField(
+        label="Groups of numbers",
+        required=False,
+        max_length=2_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="For sensitive columns that hold numbers, one a line: age: 25, 60",
+    )
+    task = forms.ChoiceField(
+        required=False,
+        choices=(
+            ("", "As the outcome says"),
+            ("binary", "Two classes"),
+            ("multiclass", "More classes"),
+            ("regression", "A number"),
+        ),
+        help_text="What is predicted.",
+    )
+    roles_column = _column(
+        "Column that splits the rows", "Its values train, tuning and test say which is which."
+    )
+    identifier = _column("Identifier", "A different value in each row; never a feature.")
+    cluster = _column("Cluster", "Rows with the same value belong together, such as one person's.")
+    text = _column("Text", "For text models: the column that they read.")
+    header = forms.CharField(
+        label="Column names, where the file has no header",
+        required=False,
+        max_length=20_000,
+        help_text="In order, commas between them.",
+    )
+    missing = forms.CharField(
+        label="What means missing",
+        required=False,
+        max_length=500,
+        help_text="Such as ?, n/a. Empty cells and the usual words where nothing is said.",
+    )
+    allow_missing = forms.BooleanField(
+        label="Set rows without a true outcome aside, and count them", required=False
+    )
+    origin = forms.CharField(
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Where the rows come from and how they were chosen.",
+    )
+    period = forms.CharField(required=False, max_length=200, help_text="Such as January to June 2025.")
+    licence = forms.CharField(required=False, max_length=200)
+    consent_basis = forms.CharField(
+        label="Legal basis or consent",
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Why these rows may be used to test the system.",
+    )
+    disjoint = forms.BooleanField(
+        label="I attest that no test row was used to train or choose a model",
+        required=False,
+        help_text="Your name stands beside it in reports. Leave it out where you do not know.",
+    )
+    uploaded_test = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_training = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_tuning = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_asked = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def clean_bins(self) -> dict[str, tuple[float, ...]]:
+        found: dict[str, tuple[float, ...]] = {}
+        for line in self.cleaned_data["bins"].splitlines():
+            name, colon, cuts = line.rpartition(":")
+            if not line.strip():
+                continue
+            try:
+                found[name.strip()] = tuple(float(cut) for cut in cuts.split(","))
+            except ValueError:
+                colon = ""
+            if not colon or not name.strip():
+                raise forms.ValidationError(f'"{line[:60]}" is not of the form "age: 25, 60".')
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if self.errors:
+            return values
+        one = {
+            each: values[each].strip() or None
+            for each in ("favourable", "roles_column", "identifier", "cluster", "text")
+        }
+        try:
+            values["description"] = DataDescription(
+                label=values["label_column"].strip() or None,
+                sensitive=_listed(values["sensitive"]),
+                task=values["task"] or None,
+                header=_listed(values["header"]) or None,
+                bins=values["bins"],
+                missing=_listed(values["missing"]) or None,
+                allow_missing=values["allow_missing"],
+                **one,
+            )
+        except ValueError as error:
+            self.add_error(None, str(error).splitlines()[-1])
+        return values
+
+    @property
+    def columns_said(self) -> list[Any]:
+        return [self[name] for name in ("label_column", "favourable", "sensitive", "bins")]
+
+    @property
+    def more_said(self) -> list[Any]:
+        names = (
+            "task",
+            "roles_column",
+            "identifier",
+            "cluster",
+            "text",
+            "header",
+            "missing",
+            "allow_missing",
+        )
+        return [self[name] for name in names]
+
+    @property
+    def datasheet(self) -> list[Any]:
+        return [self[name] for name in ("origin", "period", "licence", "consent_basis", "disjoint")]

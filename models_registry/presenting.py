@@ -1,0 +1,271 @@
+"""What the child found, in the words and shapes of pages. What comes in was validated when it was stored."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from assay.contracts import ColumnSummary, DataReport, InputColumn, Lineage, ModelFacts, ModelSignature, Roles
+from models_registry.description import DataDescription
+from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
+
+__all__ = [
+    "data_sentence",
+    "layers_of",
+    "lineage_said",
+    "model_sentence",
+    "parts_of",
+    "said_of",
+    "signature_of",
+]
+
+_SHOWN_COLUMNS = 200
+_SHOWN_CATEGORIES = 6
+_TASKS = {
+    "binary": "tells two classes apart",
+    "multiclass": "tells {n} classes apart",
+    "multilabel": "sets {n} labels",
+    "regression": "predicts a number",
+}
+_LAYERS = {
+    "private_protocol_descriptor": "private protocol channel",
+    "minimal_environment": "minimal environment",
+    "dies_with_parent": "dies with its parent",
+    "no_new_privileges": "no new privileges",
+}
+
+
+def model_sentence(version: ModelVersion) -> str:
+    """The answer of the page, in a sentence."""
+    if version.source == ModelVersion.Source.PREDICTIONS:
+        columns = " and ".join(f'"{name}"' for name in (version.predictions, version.scores) if name)
+        return f"Predictions that come in the test data, in {columns}. No model is asked."
+    if version.state != IntakeState.READY or not version.facts or not version.signature:
+        return ""
+    facts = ModelFacts.model_validate(version.facts)
+    signature = ModelSignature.model_validate(version.signature)
+    reads = {
+        "table": f"reads {_many(len(signature.columns), 'column')}",
+        "image": "reads pictures",
+        "text": "reads texts",
+    }[signature.modality]
+    does = _TASKS.get(signature.task, signature.task).format(n=len(signature.classes))
+    weights = "leaves" if facts.format.startswith("xgboost") else "parameters"
+    return f"{facts.architecture} with {facts.parameters:,} {weights}; it {reads} and {does}."
+
+
+class SignatureLine(NamedTuple):
+    """One input column of a model."""
+
+    name: str
+    kind: str
+    encoding: str
+    values: str
+
+
+class SignatureTable(NamedTuple):
+    output: list[tuple[str, str]]
+    lines: list[SignatureLine]
+    more: int
+    """Columns beyond those shown."""
+
+
+def signature_of(version: ModelVersion) -> SignatureTable | None:
+    """What the model reads and what its output means."""
+    if not version.signature:
+        return None
+    found = ModelSignature.model_validate(version.signature)
+    output = [("Task", found.task), ("Output", found.output)]
+    if found.classes:
+        listed = ", ".join(found.classes[:12]) + (" …" if len(found.classes) > 12 else "")
+        output.append((f"Classes ({len(found.classes)})", listed))
+    if found.favourable is not None:
+        output.append(("Favourable", found.favourable))
+    if found.threshold is not None:
+        output.append(("Threshold", f"{found.threshold:g}"))
+    if found.image is not None:
+        output.append(("Pictures", f"{found.image.channels} × {found.image.height} × {found.image.width}"))
+    if found.text is not None:
+        output.append(("Texts", f"cut to {found.text.max_length:,} tokens"))
+    lines = [
+        SignatureLine(each.name, each.kind, each.encoding.replace("_", " "), _values(each))
+        for each in found.columns[:_SHOWN_COLUMNS]
+    ]
+    return SignatureTable(output, lines, max(0, len(found.columns) - _SHOWN_COLUMNS))
+
+
+def lineage_said(version: ModelVersion) -> dict[str, Any] | None:
+    """How a remedy made the version: that of the registration, or what the folder itself claims."""
+    claimed = (version.facts or {}).get("lineage")
+    said = version.lineage or claimed
+    if not said:
+        return None
+    found = Lineage.model_validate(said)
+    return {
+        "remedy": found.remedy,
+        "claimed": not version.lineage,
+        "params": [(name, _plain(value)) for name, value in sorted(found.params.items())],
+        "figures": [(name.replace("_", " "), f"{value:,.6g}") for name, value in found.figures.items()],
+        "parent": found.parent_sha256,
+        "rows": sorted(found.rows.items()),
+        "notes": found.notes,
+    }
+
+
+class Layer(NamedTuple):
+    name: str
+    active: bool
+
+
+def layers_of(version: ModelVersion | DatasetVersion) -> list[Layer]:
+    """Sandbox layers that were on when the child read it."""
+    layers = (version.sandbox or {}).get("layers", {})
+    return [Layer(_LAYERS.get(name, name.replace("_", " ")), bool(active)) for name, active in layers.items()]
+
+
+def data_sentence(version: DatasetVersion) -> str:
+    """The answer of the page, in a sentence."""
+    if version.state != IntakeState.READY or not version.profile:
+        return ""
+    found = DataReport.model_validate(version.profile)
+    rows = ", ".join(f"{each.rows:,} {each.role}" for each in found.datasets)
+    label = (
+        f'The true outcome is in "{found.roles.label}"' if found.roles.label else "No true outcome is named"
+    )
+    sensitive = (
+        f"fairness is asked about {_and(found.roles.sensitive)}"
+        if found.roles.sensitive
+        else "no column is named as sensitive"
+    )
+    return f"{rows} rows of {_many(len(found.datasets[0].columns), 'column')}. {label}; {sensitive}."
+
+
+def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
+    """What people said about the columns."""
+    found = DataDescription.model_validate(version.description)
+    bins = "; ".join(f"{name}: {', '.join(f'{c:g}' for c in cuts)}" for name, cuts in found.bins.items())
+    said = (
+        ("True outcome", found.label),
+        ("Favourable outcome", found.favourable),
+        ("Sensitive", ", ".join(found.sensitive)),
+        ("Groups of numbers", bins),
+        ("Task", found.task),
+        ("Splits the rows", found.roles_column),
+        ("Identifier", found.identifier),
+        ("Cluster", found.cluster),
+        ("Text", found.text),
+        ("Means missing", ", ".join(found.missing) if found.missing is not None else None),
+        ("Rows without outcome", "set aside" if found.allow_missing else None),
+    )
+    return [(name, value) for name, value in said if value]
+
+
+class Bar(NamedTuple):
+    """One category of a column: its share as a piece of a bar that is 100 wide."""
+
+    name: str
+    share: float
+    start: float
+
+
+class ColumnLine(NamedTuple):
+    name: str
+    role: str
+    kind: str
+    missing: int
+    missing_share: float
+    distinct: int | None
+    values: str
+    bars: list[Bar]
+    others: int
+    """Categories beyond those shown."""
+
+
+class Part(NamedTuple):
+    """The rows of one role."""
+
+    title: str
+    file: str
+    rows: int
+    set_aside: int
+    lines: list[ColumnLine]
+    more: int
+
+
+def parts_of(version: DatasetVersion) -> list[Part]:
+    """Column summaries by row role."""
+    if not version.profile:
+        return []
+    found = DataReport.model_validate(version.profile)
+    titles = dict(DatasetFile.Role.choices)
+    return [
+        Part(
+            titles.get(each.role, each.role),
+            each.name,
+            each.rows,
+            each.set_aside,
+            [_line(column, found.roles) for column in each.columns[:_SHOWN_COLUMNS]],
+            max(0, len(each.columns) - _SHOWN_COLUMNS),
+        )
+        for each in found.datasets
+    ]
+
+
+def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
+    total = sum(column.counts)
+    ranked = sorted(zip(column.categories, column.counts, strict=False), key=lambda each: -each[1])
+    bars: list[Bar] = []
+    start = 0.0
+    for name, count in ranked[:_SHOWN_CATEGORIES]:
+        share = 100 * count / total if total else 0.0
+        bars.append(Bar(name, round(share, 2), round(start, 2)))
+        start += share
+    values = ""
+    if column.minimum is not None and column.maximum is not None:
+        values = f"{column.minimum:,.6g} to {column.maximum:,.6g}"
+        values += f", mean {column.mean:,.4g}" if column.mean is not None else ""
+    return ColumnLine(
+        column.name,
+        _role(column.name, roles),
+        column.kind,
+        column.missing,
+        100 * column.missing / column.rows if column.rows else 0.0,
+        column.distinct,
+        values,
+        bars,
+        max(0, len(ranked) - _SHOWN_CATEGORIES),
+    )
+
+
+def _role(name: str, roles: Roles) -> str:
+    if name in roles.sensitive:
+        return "sensitive"
+    named = {
+        roles.label: "true outcome",
+        roles.cluster: "cluster",
+        roles.identifier: "identifier",
+        roles.text: "text",
+    }
+    return named.get(name, "")
+
+
+def _values(column: InputColumn) -> str:
+    if column.kind == "category":
+        listed = ", ".join(column.categories[:_SHOWN_CATEGORIES])
+        more = len(column.categories) - _SHOWN_CATEGORIES
+        return f"{listed} and {more} more" if more > 0 else listed
+    if column.minimum is not None and column.maximum is not None:
+        return f"{column.minimum:,.6g} to {column.maximum:,.6g} in training"
+    return f"mean {column.mean:,.4g}, scale {column.scale:,.4g}" if column.encoding == "standard" else ""
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)[:200]
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _and(names: tuple[str, ...]) -> str:
+    quoted = [f'"{name}"' for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
