@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
 from assay.compare import gate, pairing_of
@@ -81,7 +81,7 @@ def create_run(request: HttpRequest, said: NewRun) -> Any:
             start_when_ready=said.start,
             trigger="api",
         )
-    return 201, RunOut.of(_run(request, run.pk))
+    return Status(201, RunOut.of(_run(request, run.pk)))
 
 
 @router.get("/audits/{uuid:run_id}", response=RunOut)
@@ -96,7 +96,7 @@ def delete_draft(request: HttpRequest, run_id: UUID) -> Any:
     """Delete a draft. What was started is never deleted."""
     request = require(request, "audit")
     services.delete_draft(_run(request, run_id))
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/audits/{uuid:run_id}/start", response=RunOut)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
 from audits import policies
@@ -50,14 +50,16 @@ def create_policy(request: HttpRequest, said: NewPolicyText) -> Any:
     """A policy of your own; its title is its name."""
     request = require(request, "write_policy")
     made = policies.create_policy(request.organisation, said.toml, request.user)
-    return 201, PolicyVersionOut.of(made)
+    return Status(201, PolicyVersionOut.of(made))
 
 
 @router.post("/policies/adopt", response={201: PolicyVersionOut})
 def adopt_pack(request: HttpRequest, said: PackChoice) -> Any:
     """Copy a built-in pack in; doing it again gives the same version."""
     request = require(request, "write_policy")
-    return 201, PolicyVersionOut.of(policies.adopt_pack(request.organisation, said.pack, request.user))
+    return Status(
+        201, PolicyVersionOut.of(policies.adopt_pack(request.organisation, said.pack, request.user))
+    )
 
 
 @router.get("/policies/{uuid:policy_id}", response=PolicyOut)
@@ -80,7 +82,7 @@ def create_policy_version(request: HttpRequest, policy_id: UUID, said: NewPolicy
     """Another text; the newest one again adds nothing."""
     request = require(request, "write_policy")
     made = policies.new_policy_version(_policy(request, policy_id), said.toml, request.user)
-    return 201, PolicyVersionOut.of(made)
+    return Status(201, PolicyVersionOut.of(made))
 
 
 def _policy(request: ApiRequest, pk: UUID) -> Policy:
