@@ -13,7 +13,7 @@ __all__ = ["RemedyRunAdmin"]
 
 
 @admin.register(RemedyRun)
-class RemedyRunAdmin(admin.ModelAdmin[RemedyRun]):
+class RemedyRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
     list_display = ("number", "organisation", "remedy", "state", "created_at", "ended_at")
     list_filter = ("state", "remedy")
     search_fields = ("=id",)

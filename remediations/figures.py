@@ -100,7 +100,7 @@ def _curve(series: Series, x: SeriesColumn, lines: Sequence[SeriesColumn], unit:
         "half": False,
     }
     ends = "; ".join(
-        f"{c.name} from {fmt.value(_number(c.values[0]), c.unit)} to {fmt.value(_number(c.values[-1]), c.unit)}"
+        f"{c.name} from {fmt.value(_number(c.values[0]), unit)} to {fmt.value(_number(c.values[-1]), unit)}"
         for c in lines
     )
     step = max(1, math.ceil(len(x.values) / _TABLE_ROWS))
@@ -128,8 +128,8 @@ def _changes(unit: str, entries: Sequence[Comparison]) -> Figure:
     ]
     chart = {"kind": "changes", "rows": rows, "bounds": axis_bounds(unit), "title": unit}
     words = "; ".join(
-        f"{c.title} {comparison_name(c)} {fmt.value(c.before, unit)} to {fmt.value(c.after, unit)}, {c.reading}"
-        for c in drawn[:8]
+        f"{row['label']} {row['who']} {fmt.value(c.before, unit)} to {fmt.value(c.after, unit)}, {c.reading}"
+        for c, row in zip(drawn[:8], rows, strict=False)
     )
     return Figure(
         _svg(chart),
