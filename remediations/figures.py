@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -151,6 +152,8 @@ def _changes(unit: str, entries: Sequence[Comparison]) -> Figure:
 def _svg(chart: Mapping[str, Any]) -> SafeString:
     """The engine's SVG, whose colours follow the page's light and dark."""
     svg = draw(chart).replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+    # The page's fonts are wider than the one that the charts are laid out for.
+    svg = re.sub(r'font-size="([\d.]+)"', lambda found: f'font-size="{float(found[1]) * 0.86:.2f}"', svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(f'"{colour}"', f'"var({variable})"')
     # Written and escaped by the engine's canvas alone.

@@ -36,7 +36,7 @@ class RemedyForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, remedy: Remedy, baseline: Run, data: Any = None) -> None:
-        super().__init__(data, initial={"key": uuid.uuid4()})
+        super().__init__(data, initial={"key": uuid.uuid4()}, label_suffix="")
         self._remedy = remedy
         columns = _columns(baseline)
         start = starting_params(remedy, baseline)
@@ -45,6 +45,8 @@ class RemedyForm(forms.Form):
             default = start.get(name, field.get_default(call_default_factory=True))
             if default is not PydanticUndefined:
                 made.initial = list(default) if isinstance(default, tuple) else default
+            if default == {}:
+                made.initial = None  # an empty field, not a pair of braces
             self.fields[name] = made
         self.fields["seed"] = forms.IntegerField(
             min_value=0,
@@ -103,7 +105,7 @@ class SensitiveForm(forms.Form):
     def __init__(self, organisation: Organisation, data: Any = None) -> None:
         rows = list(SensitiveRefusal.objects.of(organisation).values_list("policy_id", flat=True))
         initial = {"everywhere": None in rows, "policies": [key for key in rows if key is not None]}
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=initial, label_suffix="")
         field = self.fields["policies"]
         assert isinstance(field, forms.ModelMultipleChoiceField)
         field.queryset = Policy.objects.of(organisation).filter(archived_at=None).order_by("name")

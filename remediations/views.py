@@ -52,7 +52,11 @@ def new(request: MemberRequest, run: uuid.UUID) -> HttpResponse:
     baseline = _baseline(request, run)
     finding = _finding(request, baseline)
     chosen = request.POST.get("remedy") or request.GET.get("remedy") or ""
-    choices = choices_of(baseline) if baseline.snapshot_digest else []
+    choices = (
+        choices_of(baseline, finding.pillar if finding is not None else "")
+        if baseline.snapshot_digest
+        else []
+    )
     choice = next((one for one in choices if one.spec.id == chosen), None)
     form = None
     if choice is not None and choice.reason is None:

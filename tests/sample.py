@@ -80,7 +80,7 @@ def _remedies(people: People, run: Run) -> tuple[Run, RemedyRun, RemedyRun]:
         claimable_at=4e9,
         attempts=1,
         progress=0.42,
-        doing="epoch 9 of 20",
+        doing="training",
         checkpoint={"epoch": 8, "epochs": 20, "done": 0.42},
     )
     return learnt, remedy, working
