@@ -60,7 +60,7 @@ class ScheduledAuditForm(forms.Form):
     )
 
     def __init__(self, organisation: Organisation, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         found = Model.objects.of(organisation).select_related("system").order_by("system__name", "name")
         self._choose("model", found, lambda row: f"{row.system}: {row.name}")
         data = Dataset.objects.of(organisation).select_related("system").order_by("system__name", "name")

@@ -13,6 +13,8 @@ from jobs.schedule_times import check_cron
 
 __all__ = ["ScheduleForm", "ways"]
 
+_MOST_BOXES = 6
+
 
 class ScheduleForm(forms.Form):
     """Name, times and catch-up."""
@@ -20,7 +22,7 @@ class ScheduleForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, required=False)
     name = forms.CharField(max_length=120, help_text="As lists show it: nightly audit.")
     when = forms.ChoiceField(
-        choices=Schedule.When.choices, initial=Schedule.When.CRON, widget=forms.RadioSelect
+        label="Starts", choices=Schedule.When.choices, initial=Schedule.When.CRON, widget=forms.RadioSelect
     )
     cron = forms.CharField(
         label="Times (cron)",
@@ -38,7 +40,7 @@ class ScheduleForm(forms.Form):
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.initial.setdefault("key", uuid.uuid4())
 
     def clean(self) -> dict[str, Any]:
@@ -52,10 +54,11 @@ class ScheduleForm(forms.Form):
 
 
 def ways(form: Any) -> list[tuple[Any, str]]:
-    """A form's shown fields, each with how it is laid out: box, boxes or line."""
+    """A form's shown fields, each with how it is laid out: line, boxes, or folded boxes."""
     found = []
     for field in form.visible_fields():
         widget = field.field.widget
         several = isinstance(widget, forms.RadioSelect | forms.CheckboxSelectMultiple)
-        found.append((field, "boxes" if several else "line"))
+        many = several and len(list(field.field.choices)) > _MOST_BOXES
+        found.append((field, "folded" if many else "boxes" if several else "line"))
     return found

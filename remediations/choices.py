@@ -36,6 +36,15 @@ SENSITIVE_AT = {
 }
 
 
+_FITS: Mapping[str, tuple[str, ...]] = {
+    "fairness": ("training.",),
+    "performance": ("training.",),
+    "robustness": ("adversarial.",),
+    "cost": ("distillation.",),
+}
+"""Pillar of a finding -> beginnings of the ids of remedies that are made for it."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """A remedy as an audit's page offers it."""
@@ -45,6 +54,9 @@ class Choice:
     """Why it cannot be applied here, with the way out; None where it can."""
     seconds: float | None
     """With the parameters that it starts with; None where it cannot be applied."""
+
+    fits: bool = False
+    """Whether it is made for the finding's pillar."""
 
     @property
     def spec(self) -> RemedySpec:
@@ -59,15 +71,16 @@ class Choice:
         return SENSITIVE_AT[self.spec.uses_sensitive_at]
 
 
-def choices_of(baseline: Run) -> list[Choice]:
-    """Every registered remedy, those that can be applied first."""
+def choices_of(baseline: Run, pillar: str = "") -> list[Choice]:
+    """Every registered remedy, those that can be applied first, and of them those made for the pillar."""
     found = []
     for remedy in REMEDIES.all():
         params = make_params(remedy, starting_params(remedy, baseline))
         reason = why_refused(baseline, remedy, params)
         seconds = None if reason else estimate_seconds(baseline, remedy, params)
-        found.append(Choice(remedy, reason, seconds))
-    return sorted(found, key=lambda choice: (choice.reason is not None, choice.spec.title))
+        fits = reason is None and remedy.spec.id.startswith(_FITS.get(pillar, ()))
+        found.append(Choice(remedy, reason, seconds, fits))
+    return sorted(found, key=lambda one: (one.reason is not None, not one.fits, one.spec.title))
 
 
 def starting_params(remedy: Remedy, baseline: Run) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from assay.report.document.model import Block, Cell, Figure, Section, bullets, f
 from assay.report.document.verdicts import axis_bounds
 from assay.report.palette import STYLES
 
-__all__ = ["change_section"]
+__all__ = ["change_section", "comparison_name"]
 
 _DRAWN = ("share", "difference", "ratio", "score")
 """Units that several measures share, so that they can stand on one axis."""
@@ -76,7 +76,7 @@ def _opening_words(change: ChangeReport, lineage: Lineage | None) -> str:
     return f"{made}, on {rows or 'no rows that it names'}. {moved}"
 
 
-def _who(entry: Comparison) -> str:
+def comparison_name(entry: Comparison) -> str:
     """The group or pair, or the attribute as a whole, and the setting."""
     who = group_label(entry.slice, entry.over) if entry.slice else entry.over or ""
     if "against" in entry.at:
@@ -86,7 +86,7 @@ def _who(entry: Comparison) -> str:
 
 
 def _label(entry: Comparison) -> str:
-    return ", ".join(part for part in (entry.title, _who(entry)) if part)
+    return ", ".join(part for part in (entry.title, comparison_name(entry)) if part)
 
 
 def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
@@ -95,7 +95,7 @@ def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
     rows: list[dict[str, Any]] = [
         {
             "label": c.title,
-            "who": _who(c),
+            "who": comparison_name(c),
             "before": c.before,
             "after": c.after,
             "change": c.change,
