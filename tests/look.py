@@ -33,6 +33,13 @@ def _sample() -> dict[str, str]:
         made = build()
         names = {name: str(user.pk) for name, user in made.people._asdict().items() if hasattr(user, "email")}
         names |= {"org": made.people.organisation.slug, "run": str(made.run.pk)}
+        names |= {
+            "review": str(made.waiting.pk),
+            "taken": str(made.taken.pk),
+            "approved": str(made.approved.pk),
+            "deployed_version": str(made.approved.run.subject.model_version_id),
+            "approved_system": str(made.approved.run.system_id),
+        }
         kept.write_text(json.dumps(names))
     found: dict[str, str] = json.loads(kept.read_text())
     return found
