@@ -82,7 +82,7 @@ class Coverage(NamedTuple):
             f" {doubt} of them {'is' if doubt == 1 else 'are'} uncertain in text or state." if doubt else ""
         )
         noun = "control" if total == 1 else "controls"
-        return f"Of {total} {noun}: {', '.join(words)}.{unsure} Coverage says nothing about compliance."
+        return f"Of {total} {noun}: {', '.join(words)}.{unsure}"
 
 
 def shown_by(organisation: Organisation, systems: Iterable[AISystem]) -> dict[object, Shown]:

@@ -75,6 +75,11 @@ class Review(TenantModel):
         return f"Review {self.number}"
 
     @property
+    def purpose(self) -> str:
+        """What is asked for, as a noun."""
+        return "deployment" if self.purpose_stage == Stage.DEPLOYED else "approval"
+
+    @property
     def open(self) -> bool:
         """Whether somebody still has to do something."""
         return self.state in (ReviewState.SUBMITTED, ReviewState.IN_REVIEW)

@@ -113,7 +113,7 @@ def _half_done(people: People, rows: Rows, policy: PolicyVersion) -> Run:
 
 
 def _remedies(people: People, policy: PolicyVersion) -> Rows:
-    """A remedy that is done (fine-tuned, audited, judged by the gate), and one in the middle of its training."""
+    """A remedy that is done (fine-tuned, audited, judged by the gate), and one that trains."""
     from jobs.models import Shard
     from remediations.models import RemedyRun
     from remediations.services import start_remedy

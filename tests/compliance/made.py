@@ -59,9 +59,9 @@ source = "A limit that nothing keeps"
 """
 
 
-def strict_policy(people: People) -> PolicyVersion:
+def strict_policy(people: People, name: str = "Lending") -> PolicyVersion:
     """The general pack with two limits that every model breaks."""
-    found = policy_version(people)
+    found = policy_version(people, name=name)
     toml = (found.toml + STRICT).encode()
     found.toml, found.sha256 = toml.decode(), sha256(toml).hexdigest()
     found.content = parse_policy(toml).model_dump(mode="json")
@@ -105,9 +105,10 @@ def findings(run: Run) -> list[Finding]:
     return list(Finding.objects.of(run.organisation_id).filter(sightings__run=run).order_by("number"))
 
 
-def confirmed(client: Client, method: str = "password") -> Client:
+def confirmed(client: Client, user: User, method: str = "password") -> Client:
     """A browser whose person has just shown again who they are."""
     session = client.session
+    session["account_authentication_methods_user"] = str(user.pk)
     session["account_authentication_methods"] = [
         {"method": method, "at": time.time(), "reauthenticated": True}
     ]

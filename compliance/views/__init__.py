@@ -1,0 +1,1 @@
+"""Pages of compliance: reviews, the desk, replies, stages, controls."""
