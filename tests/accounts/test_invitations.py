@@ -70,7 +70,7 @@ def test_an_invitation_is_for_one_address(people: People, as_user: AsUser) -> No
 
 
 def test_it_ends_after_seven_days_or_when_it_is_withdrawn_or_made_again(people: People) -> None:
-    first, old = invite(people.organisation, "a@example.org", "engineer", by=people.owner)
+    _, old = invite(people.organisation, "a@example.org", "engineer", by=people.owner)
     _, new = invite(people.organisation, "A@example.org", "engineer", by=people.owner)
     assert find(old) is None
     second = find(new)
