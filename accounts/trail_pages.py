@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib import messages
@@ -30,6 +32,7 @@ class Shown(NamedTuple):
     who: str
     what: str
     link: str
+    facts: list[tuple[str, str]]
 
 
 @require_GET
@@ -94,9 +97,24 @@ def _shown(slug: str, entries: list[TrailEntry]) -> list[Shown]:
             names.get(entry.actor_id, "somebody whose account is gone") if entry.actor_id else "Assay itself",
             words_of(entry.action),
             link_of(slug, entry.target_kind, entry.target_id),
+            list(_facts(entry.facts)),
         )
         for entry in entries
     ]
+
+
+def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Name and value of each fact, those of inner mappings too; digests shortened."""
+    for name, value in facts.items():
+        said = f"{above}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            yield from _facts(value, f"{said}, ")
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield said, f"{text[:8]}…{text[-4:]}" if _HEX.fullmatch(text) else text
+
+
+_HEX = re.compile(r"[0-9a-f]{40,}")
 
 
 def _uuid(text: str) -> uuid.UUID | None:

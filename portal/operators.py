@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -31,7 +32,9 @@ class OperatorsSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         user = request.user
-        if user.is_authenticated and user.is_superuser and not self.has_permission(request):
+        if user.is_authenticated and not self.has_permission(request):
+            if not user.is_superuser:
+                raise PermissionDenied("Only those who run this installation may come in here.")
             return redirect("mfa_index")
         answer: HttpResponse = secure_admin_login(super().login)(request, extra_context)
         return answer
