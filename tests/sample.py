@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from audits.models import Policy, PolicyVersion, Run
+from reports.models import Document
 from tests import factory
 from tests.conftest import People, make_people
+from tests.reports.builders import add_reports
 
 __all__ = ["Sample", "build"]
 
@@ -16,6 +18,8 @@ class Sample(NamedTuple):
 
     people: People
     run: Run
+    report: Document
+    """Countersigned."""
 
 
 def policy_version(people: People, pack: str = "general") -> PolicyVersion:
@@ -44,4 +48,5 @@ def build() -> Sample:
     system = factory.system(people)
     model = factory.model_version(system, people.engineer)
     run = factory.measured_run(people, model=model, policy=policy_version(people))
-    return Sample(people, run)
+    report = add_reports(people, run)
+    return Sample(people, run, report)
