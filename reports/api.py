@@ -124,9 +124,13 @@ def download_report(request: Any, report_id: uuid.UUID) -> HttpResponse:
     summary="Make a draft",
     operation_id="make_report",
 )
-def make_report(request: Any, run_id: uuid.UUID) -> tuple[int, dict[str, Any]]:
+def make_report(request: Any, run_id: uuid.UUID) -> dict[str, Any]:
     """Make a draft of an audit's report, or find the one that there is; reviews make the other editions."""
     request = require(request, "audit")
     run = get_object_or_404(Run.objects.of(request.organisation), pk=run_id)
     made = request_document(run, Document.Kind.DRAFT, request.user)
+<<<<<<< HEAD
     return Status(202, _out(get_object_or_404(documents(request.organisation), pk=made.pk)))
+=======
+    return _out(get_object_or_404(documents(request.organisation), pk=made.pk))
+>>>>>>> reports

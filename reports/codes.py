@@ -20,10 +20,13 @@ def new_code() -> str:
 
 
 def read_code(typed: str) -> str | None:
-    """The code that somebody typed, with blanks, dashes and misread letters put right; None if it is none."""
+    """The code that somebody typed, with blanks, dashes and misread letters put right; None if it is none.
+
+    Copied from the PDF, a long word carries zero-width spaces where it may break.
+    """
     if len(typed) > 200:
         return None
-    found = re.sub(r"[\s\-–_.]", "", typed).upper().translate(_MISREAD)
+    found = re.sub(r"[\s\-–_.\u200b\u2060\ufeff]", "", typed).upper().translate(_MISREAD)
     return found if _CODE.fullmatch(found) else None
 
 

@@ -14,12 +14,15 @@ class RevokeForm(forms.Form):
 
     category = forms.ChoiceField(
         label="Kind of reason",
-        choices=[(value, label[0].upper() + label[1:]) for value, label in Document.Category.choices],
+        choices=[
+            ("", "Choose…"),
+            *((value, label[0].upper() + label[1:]) for value, label in Document.Category.choices),
+        ],
         help_text="The public page says this.",
     )
     reason = forms.CharField(
         label="Reason",
-        widget=forms.Textarea,
+        widget=forms.Textarea({"rows": 5}),
         max_length=4_000,
         help_text="Members of your organisation read this; the public page does not say it.",
     )

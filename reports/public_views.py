@@ -41,7 +41,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         return _code(request, request.GET.get("code", "")) if "code" in request.GET else _form(request)
     if not allow(request, "upload", _UPLOADS):
         return _form(request, "Too many files were sent from your address. Try again in a minute.", 429)
-    length = request.META.get("CONTENT_LENGTH") or "0"
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
     if not length.isdigit() or int(length) > MAX_UPLOAD + _ROOM:
         return _form(request, f"The file is larger than {MAX_UPLOAD // 2**20} MB; no report is.", 413)
     sent = request.FILES.get("report")

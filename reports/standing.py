@@ -95,10 +95,10 @@ def _said(facts: dict[str, object], outcome: str, today: date) -> Standing:
             "expired", "warn", "warn", "Expired", f"The approval of {decided} was valid until {until}."
         )
     if outcome == "approved":
-        end = f", valid until {until}" if until else ""
+        end = f" and valid until {until}" if until else ", without an end date"
         terms = " It has conditions; they stand in the report." if facts.get("conditions") else ""
         return Standing(
-            "valid", "pass", "pass", "Valid: approved", f"A reviewer approved it on {decided}{end}.{terms}"
+            "valid", "pass", "pass", "Valid: approved", f"Approved by a reviewer on {decided}{end}.{terms}"
         )
     word = "rejected it" if outcome == "rejected" else "asked for changes"
     title = "Rejected" if outcome == "rejected" else "Changes requested"

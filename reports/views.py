@@ -114,7 +114,7 @@ def revoke(request: MemberRequest, pk: object) -> HttpResponse:
     if found.revoked_at is not None:
         messages.info(request, "This report was revoked already.")
         return redirect("reports:document", request.organisation.slug, found.pk)
-    form = RevokeForm(request.POST or None)
+    form = RevokeForm(request.POST or None, label_suffix="")
     if request.method == "POST" and form.is_valid():
         try:
             services.revoke(found, request.user, form.cleaned_data["reason"], form.cleaned_data["category"])

@@ -5,10 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+<<<<<<< HEAD
 from audits.models import PolicyVersion, Run
 from jobs.worker import Slot
+=======
+from audits.models import Policy, PolicyVersion, Run
+from reports.models import Document
+>>>>>>> reports
 from tests import factory
 from tests.conftest import People, make_people
+from tests.reports.builders import add_reports
 
 __all__ = ["Sample", "biased_pair", "build", "policy_version"]
 
@@ -20,6 +26,7 @@ class Sample(NamedTuple):
 
     people: People
     run: Run
+<<<<<<< HEAD
     rows: Rows
 
     def names(self) -> dict[str, str]:
@@ -27,6 +34,10 @@ class Sample(NamedTuple):
         people = {name: str(person.pk) for name, person in self.people._asdict().items()}
         rows = {name: str(row.pk) for name, row in self.rows.items()}
         return {**people, **rows, "run": str(self.run.pk), "org": self.people.organisation.slug}
+=======
+    report: Document
+    """Countersigned."""
+>>>>>>> reports
 
 
 def policy_version(people: People, pack: str = "general", name: str = "") -> PolicyVersion:
@@ -74,6 +85,7 @@ def _audits(people: People, policy: PolicyVersion) -> tuple[Run, Rows]:
 
     system = factory.system(people)
     model = factory.model_version(system, people.engineer)
+<<<<<<< HEAD
     data = factory.data_version(system, people.engineer)
     run = factory.measured_run(people, model=model, policy=policy, data=data)
     second = factory.model_version(system, people.engineer, weight=0.5)
@@ -199,3 +211,8 @@ def _reviews(people: People) -> Rows:
     waiting = submitted(people, repaired)
     taken = in_review(people, factory.measured_run(people, policy=policy))
     return {"waiting": waiting, "taken": taken, "approved": done}
+=======
+    run = factory.measured_run(people, model=model, policy=policy_version(people))
+    report = add_reports(people, run)
+    return Sample(people, run, report)
+>>>>>>> reports

@@ -150,13 +150,13 @@ def review_section(book: Book, decision: Decision) -> Section:
         ("What the requester wrote", decision.message),
     ):
         if words.strip():
-            blocks += [heading(title), *paragraphs(words)]
+            blocks += [heading(title, contents=False), *paragraphs(words)]
     if decision.checklist:
         rows: list[list[Cell | str]] = [
             [line(item.text, 400), "done" if item.done else "not done"] for item in decision.checklist
         ]
         blocks += [
-            heading("Checklist"),
+            heading("Checklist", contents=False),
             book.table("The reviewer's checklist", [column("Question"), column("Answer", 0.25)], rows),
         ]
     blocks += _replies(decision)
@@ -251,7 +251,7 @@ def _check(decision: Decision) -> list[Block]:
     code = decision.check.code
     grouped = " ".join(code[place : place + 4] for place in range(0, len(code), 4))
     blocks: list[Block] = [
-        heading("Checking this report"),
+        heading("Checking this report", contents=False),
         text(
             "A report can be superseded or revoked after it left the service. The address below says whether "
             "this one still stands; anybody who holds the code may ask."
