@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from ninja import Query, Router, Schema, Status
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from accounts.api_auth import require
@@ -129,8 +129,4 @@ def make_report(request: Any, run_id: uuid.UUID) -> dict[str, Any]:
     request = require(request, "audit")
     run = get_object_or_404(Run.objects.of(request.organisation), pk=run_id)
     made = request_document(run, Document.Kind.DRAFT, request.user)
-<<<<<<< HEAD
-    return Status(202, _out(get_object_or_404(documents(request.organisation), pk=made.pk)))
-=======
     return _out(get_object_or_404(documents(request.organisation), pk=made.pk))
->>>>>>> reports

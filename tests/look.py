@@ -31,13 +31,7 @@ def _sample() -> dict[str, str]:
         from tests.sample import build
 
         made = build()
-<<<<<<< HEAD
         names = made.names()
-=======
-        names = {name: str(user.pk) for name, user in made.people._asdict().items() if hasattr(user, "email")}
-        names |= {"org": made.people.organisation.slug, "run": str(made.run.pk)}
-        names |= {"report": str(made.report.pk), "code": made.report.verification_code}
->>>>>>> reports
         kept.write_text(json.dumps(names))
     found: dict[str, str] = json.loads(kept.read_text())
     return found

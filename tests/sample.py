@@ -5,16 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-<<<<<<< HEAD
 from audits.models import PolicyVersion, Run
 from jobs.worker import Slot
-=======
-from audits.models import Policy, PolicyVersion, Run
-from reports.models import Document
->>>>>>> reports
 from tests import factory
 from tests.conftest import People, make_people
-from tests.reports.builders import add_reports
 
 __all__ = ["Sample", "biased_pair", "build", "policy_version"]
 
@@ -26,18 +20,14 @@ class Sample(NamedTuple):
 
     people: People
     run: Run
-<<<<<<< HEAD
     rows: Rows
 
     def names(self) -> dict[str, str]:
         """Ids by name, for addresses: org, each person, each row."""
         people = {name: str(person.pk) for name, person in self.people._asdict().items()}
         rows = {name: str(row.pk) for name, row in self.rows.items()}
-        return {**people, **rows, "run": str(self.run.pk), "org": self.people.organisation.slug}
-=======
-    report: Document
-    """Countersigned."""
->>>>>>> reports
+        found = {**people, **rows, "run": str(self.run.pk), "org": self.people.organisation.slug}
+        return found | {"code": self.rows["report"].verification_code}
 
 
 def policy_version(people: People, pack: str = "general", name: str = "") -> PolicyVersion:
@@ -56,7 +46,7 @@ def build() -> Sample:
     people = make_people()
     policy = policy_version(people)
     run, rows = _audits(people, policy)
-    rows |= _remedies(people, policy) | _schedules(people, run) | _reviews(people)
+    rows |= _remedies(people, policy) | _schedules(people, run) | _reviews(people) | _reports(people, run)
     factory.run_jobs()
     rows["running"] = _half_done(people, rows, policy)
     return Sample(people, run, rows)
@@ -85,7 +75,6 @@ def _audits(people: People, policy: PolicyVersion) -> tuple[Run, Rows]:
 
     system = factory.system(people)
     model = factory.model_version(system, people.engineer)
-<<<<<<< HEAD
     data = factory.data_version(system, people.engineer)
     run = factory.measured_run(people, model=model, policy=policy, data=data)
     second = factory.model_version(system, people.engineer, weight=0.5)
@@ -211,8 +200,10 @@ def _reviews(people: People) -> Rows:
     waiting = submitted(people, repaired)
     taken = in_review(people, factory.measured_run(people, policy=policy))
     return {"waiting": waiting, "taken": taken, "approved": done}
-=======
-    run = factory.measured_run(people, model=model, policy=policy_version(people))
-    report = add_reports(people, run)
-    return Sample(people, run, report)
->>>>>>> reports
+
+
+def _reports(people: People, run: Run) -> Rows:
+    """The three editions of a run's report; the countersigned one."""
+    from tests.reports.builders import add_reports
+
+    return {"report": add_reports(people, run)}
