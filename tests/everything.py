@@ -15,7 +15,7 @@ from audits.models import Comparison, Finding, FindingRun, Opening, Run
 from compliance.models import Attestation, Reply, Review, StageChange
 from jobs.models import Job, Schedule, Shard
 from models_registry.models import IntakeState, Subject, Upload
-from remediations.models import RemedyRun
+from remediations.models import RemedyRun, SensitiveRefusal
 from reports.models import Document
 from tests import factory
 from tests.conftest import People
@@ -60,6 +60,7 @@ def everything(people: People) -> Everything:
         remedy="training.fine_tune",
         created_by=by,
     )
+    new(SensitiveRefusal, created_by=by)
     review = new(Review, number=1, run=run, snapshot_digest="a" * 64, requested_by=by)
     new(Reply, finding=finding, run=run, text="x", by=by)
     new(StageChange, version=model, before="approved", after="candidate", by=by)
