@@ -96,8 +96,8 @@ def claimable(queues: Sequence[str]) -> bool:
 def _condition(queues: Sequence[str]) -> tuple[str, list[Any]]:
     """SQL of what may be claimed now.
 
-    A time that lies further ahead than any lease or pause can reach means that the clock was set back; waiting
-    for it could take years, and taking the shard is safe at any time.
+    A time that lies further ahead than any lease or pause can reach means that the clock was set back;
+    waiting for it could take years, and taking the shard is safe at any time.
     """
     now = seconds_sql()
     ahead = 4 * settings.ENV.lease_seconds + 2 * _LONGEST_PAUSE
@@ -268,6 +268,7 @@ def add_shards(job: Job, stage: int, shards: Sequence[NewShard], purpose: str = 
             queue=job.queue,
             priority=job.priority,
             subject_key=job.subject_key,
+            claimable_at=DatabaseSeconds(),
         )
         for index, shard in enumerate(shards)
     )

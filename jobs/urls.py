@@ -3,9 +3,13 @@
 from django.urls import path
 
 from accounts.soon import soon
+from jobs import views
 
 app_name = "jobs"
 urlpatterns = [
-    path("jobs/", soon, name="jobs"),
+    path("jobs/", views.jobs, name="jobs"),
+    path("jobs/<uuid:pk>/", views.job, name="job"),
+    path("jobs/<uuid:pk>/cancel/", views.cancel, name="cancel"),
+    path("jobs/<uuid:pk>/retry/", views.retry, name="retry"),
     path("schedules/", soon, name="schedules"),
 ]
