@@ -247,9 +247,10 @@ def release(held: Claim, why: str = "", pause: float = 0.0) -> None:
 
 
 def cancelled(held: Claim) -> None:
-    """The shard is not to be run: its job is being cancelled, or has ended."""
+    """The shard is not to be run, nor any other of its job: that is being cancelled, or has ended."""
     with transaction.atomic():
         job = lock(held.job)
+        Shard.objects.filter(job=job, state=ShardState.READY).update(state=ShardState.CANCELLED)
         if _end_shard(held, ShardState.CANCELLED, ""):
             _after(job, held)
 
