@@ -96,8 +96,8 @@ def claimable(queues: Sequence[str]) -> bool:
 def _condition(queues: Sequence[str]) -> tuple[str, list[Any]]:
     """SQL of what may be claimed now.
 
-    A time that lies further ahead than any lease or pause can reach means that the clock was set back; waiting
-    for it could take years, and taking the shard is safe at any time.
+    A time that lies further ahead than any lease or pause can reach means that the clock was set back;
+    waiting for it could take years, and taking the shard is safe at any time.
     """
     now = seconds_sql()
     ahead = 4 * settings.ENV.lease_seconds + 2 * _LONGEST_PAUSE
@@ -249,9 +249,10 @@ def release(held: Claim, why: str = "", pause: float = 0.0) -> None:
 
 
 def cancelled(held: Claim) -> None:
-    """The shard is not to be run: its job is being cancelled, or has ended."""
+    """The shard is not to be run, nor any other of its job: that is being cancelled, or has ended."""
     with transaction.atomic():
         job = lock(held.job)
+        Shard.objects.filter(job=job, state=ShardState.READY).update(state=ShardState.CANCELLED)
         if _end_shard(held, ShardState.CANCELLED, ""):
             _after(job, held)
 
@@ -270,6 +271,7 @@ def add_shards(job: Job, stage: int, shards: Sequence[NewShard], purpose: str = 
             queue=job.queue,
             priority=job.priority,
             subject_key=job.subject_key,
+            claimable_at=DatabaseSeconds(),
         )
         for index, shard in enumerate(shards)
     )

@@ -12,6 +12,7 @@ from django.db.models import Q
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
 from jobs import leases, wake
+from jobs.clock import DatabaseSeconds
 from jobs.folders import work_folder
 from jobs.history import note
 from jobs.kinds import NewShard, Retryable, get_kind
@@ -87,7 +88,7 @@ def cancel(job: Job, *, by: User | None = None) -> bool:
 
 
 def retry(job: Job, *, by: User | None = None) -> None:
-    """Let a failed or incomplete job run again: failed shards from the first attempt, what is done stays done.
+    """Let a failed or incomplete job run again: what failed from the first attempt, what is done stays.
 
     Later stages are planned anew, since they were planned without what had failed. Done shards whose results
     are no longer there are run again too.
@@ -140,7 +141,13 @@ def _reopen_shards(job: Job) -> None:
     ready = list(again.filter(stage=stage).values_list("pk", flat=True))
     counted.filter(Q(stage__gt=stage) | Q(stage=stage, purpose="advance")).update(state=ShardState.CANCELLED)
     Shard.objects.filter(pk__in=ready).update(
-        state=ShardState.READY, attempts=0, claimable_at=0.0, progress=0.0, doing="", error="", result=None
+        state=ShardState.READY,
+        attempts=0,
+        claimable_at=DatabaseSeconds(),
+        progress=0.0,
+        doing="",
+        error="",
+        result=None,
     )
     job.stage = stage
     if not ready:

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-import pytest
-
-from jobs import kinds, services
+from jobs import services
 from jobs.models import Event, Job, JobState
 from jobs.worker import Slot
-from tests.conftest import make_people
 from tests.jobs.counting import Counting
 
 
-@pytest.fixture
-def counting(committed: None, monkeypatch: pytest.MonkeyPatch) -> Counting:
-    kind = Counting()
-    monkeypatch.setitem(kinds._KINDS, "counting", kind)
-    return kind
-
-
-def submit(shards: list[dict[str, Any]], **request: Any) -> Job:
-    people = make_people()
-    target = people.organisation.pk
-    return services.submit(
-        "counting", people.organisation, target, request={"shards": shards, **request}, by=people.engineer
-    )
-
-
-def test_a_job_goes_through_its_stages_and_stores_its_outcome_once(counting: Counting) -> None:
+def test_a_job_goes_through_its_stages_and_stores_its_outcome_once(
+    counting: Counting, submit: Callable[..., Job]
+) -> None:
     job = submit([{"number": 2}, {"number": 3}])
     assert Slot(["cpu"]).work() == 5
     job.refresh_from_db()
@@ -37,7 +21,9 @@ def test_a_job_goes_through_its_stages_and_stores_its_outcome_once(counting: Cou
     assert committed.count() == len(set(committed.values_list("shard", flat=True))) == 5
 
 
-def test_input_that_cannot_be_done_fails_at_once_and_the_job_ends_incomplete(counting: Counting) -> None:
+def test_input_that_cannot_be_done_fails_at_once_and_the_job_ends_incomplete(
+    counting: Counting, submit: Callable[..., Job]
+) -> None:
     job = submit([{"number": 2}, {"number": 3, "refuse": True}])
     Slot(["cpu"]).work()
     job.refresh_from_db()
@@ -45,14 +31,14 @@ def test_input_that_cannot_be_done_fails_at_once_and_the_job_ends_incomplete(cou
     assert job.events.filter(what="failed").count() == 1
 
 
-def test_a_kind_may_give_the_whole_job_up(counting: Counting) -> None:
+def test_a_kind_may_give_the_whole_job_up(counting: Counting, submit: Callable[..., Job]) -> None:
     job = submit([{"number": 2}, {"number": 3, "refuse": True}], strict=True)
     Slot(["cpu"]).work()
     job.refresh_from_db()
     assert (job.state, counting.failures) == (JobState.FAILED, {str(job.pk): "This shard cannot be done."})
 
 
-def test_a_cancelled_job_runs_nothing_more(counting: Counting) -> None:
+def test_a_cancelled_job_runs_nothing_more(counting: Counting, submit: Callable[..., Job]) -> None:
     job = submit([{"number": 2}])
     assert services.cancel(job)
     Slot(["cpu"]).work()

@@ -70,8 +70,6 @@ def _check_shard(pk: int, events: Sequence[Event], say: object) -> None:
         say(f"shard {pk}: claimed with tokens {tokens}")
     for commit in commits:
         if not tokens or commit.token != tokens[-1] or commit.worker != claims[-1].worker:
-            say(
-                f"shard {pk}: committed by {commit.worker} with token {commit.token}, last claim {tokens[-1:]}"
-            )
+            say(f"shard {pk}: {commit.worker} committed with token {commit.token}, last claim {tokens[-1:]}")
     if any(event.what in ("failed", "cancelled") for event in events):
         say(f"shard {pk}: given up")

@@ -10,8 +10,6 @@ import random
 import resource
 import signal
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -88,10 +86,9 @@ def _work(full_disk: bool) -> None:
         station.nudge()
 
     signal.signal(signal.SIGUSR1, wake)
-    # the sweeper's and the slot's threads must not take the signal's Python handler: only the main thread does
     station.start()
     while True:
-        time.sleep(3600 if threading.main_thread().is_alive() else 0)
+        signal.pause()
 
 
 def _tie(parent: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -28,7 +29,8 @@ WIDE = 16_384
 
 class _Session:
     def __init__(self) -> None:
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._read = b""
         self._stopped = ""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
@@ -36,7 +38,7 @@ class _Session:
         child = self._started()
         assert child.stdin is not None
         try:
-            child.stdin.write(json.dumps({**spec, **kept, "steps": STEPS}) + "\n")
+            child.stdin.write(json.dumps({**spec, **kept, "steps": STEPS}).encode() + b"\n")
             child.stdin.flush()
         except OSError:
             raise ChildFailed("The child hung up.") from None
@@ -61,13 +63,11 @@ class _Session:
             self._child.wait()
             for pipe in (self._child.stdin, self._child.stdout):
                 if pipe is not None:
-                    try:
+                    with contextlib.suppress(OSError):
                         pipe.close()
-                    except OSError:
-                        pass
-        self._child = None
+        self._child, self._read = None, b""
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _started(self) -> subprocess.Popen[bytes]:
         if self._stopped:
             raise Cancelled(self._stopped)
         if self._child is None:
@@ -76,17 +76,20 @@ class _Session:
                 [sys.executable, "-I", "-S", str(script), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                text=True,
             )
         return self._child
 
-    def _line(self, child: subprocess.Popen[str], context: ShardContext) -> dict[str, Any]:
+    def _line(self, child: subprocess.Popen[bytes], context: ShardContext) -> dict[str, Any]:
         assert child.stdout is not None
-        while not select.select([child.stdout], [], [], 0.05)[0]:
-            context.progress(0.0)
-        line = child.stdout.readline()
-        if not line:
-            raise Cancelled(self._stopped) if self._stopped else ChildFailed("The child died.")
+        while b"\n" not in self._read:
+            if select.select([child.stdout], [], [], 0.05)[0]:
+                more = os.read(child.stdout.fileno(), 4_096)
+                if not more:
+                    raise Cancelled(self._stopped) if self._stopped else ChildFailed("The child died.")
+                self._read += more
+            else:
+                context.progress(0.0)
+        line, self._read = self._read.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -32,7 +32,7 @@ class Monkey:
 
     seed: int
     lease: float
-    supervisors: int = 3
+    supervisors: int = 4
     full_disks: float = 0.1
     cut: Callable[[], int] | None = None
     done: Counter[str] = field(default_factory=Counter)
@@ -58,7 +58,10 @@ class Monkey:
     def kill(self) -> bool:
         """SIGKILL a child, a worker or a supervisor; False when there was nobody to kill."""
         what = self._rng.choices(("child", "worker", "supervisor"), (45, 45, 10))[0]
-        supervisor = self._rng.choice(self._crew)
+        awake = [pid for pid in self._crew if not any(pid == pids[0] for _, pids in self._asleep)]
+        if not awake:
+            return False
+        supervisor = self._rng.choice(awake)
         target = [supervisor]
         if what != "supervisor":
             target = children(supervisor)
@@ -71,13 +74,16 @@ class Monkey:
 
     def sleep(self) -> bool:
         """SIGSTOP a worker and its child until well past their lease."""
-        workers = children(self._rng.choice(self._crew))
-        if not workers or any(workers[0] in pids for _, pids in self._asleep):
+        supervisor = self._rng.choice(self._crew)
+        workers = children(supervisor)
+        if not workers or any(supervisor == pids[0] for _, pids in self._asleep):
             return False
         pids = [workers[0], *children(workers[0])]
         if not self._signal(pids, signal.SIGSTOP):
             return False
-        self._asleep.append((time.monotonic() + self.lease * self._rng.uniform(1.5, 2.5), pids))
+        # beside the supervisor, which goes on; nobody kills it meanwhile
+        due = time.monotonic() + self.lease * self._rng.uniform(1.5, 2.5)
+        self._asleep.append((due, [supervisor, *pids]))
         self.done["worker stopped past its lease"] += 1
         return True
 
