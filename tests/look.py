@@ -28,11 +28,13 @@ def _sample() -> dict[str, str]:
     call_command("migrate", verbosity=0)
     kept = Path(settings.ENV.home) / "sample.json"
     if not kept.exists():
+        from tests.models_registry.lived_in import registry_names
         from tests.sample import build
 
         made = build()
         names = {name: str(user.pk) for name, user in made.people._asdict().items() if hasattr(user, "email")}
         names |= {"org": made.people.organisation.slug, "run": str(made.run.pk)}
+        names |= registry_names(made.people)
         kept.write_text(json.dumps(names))
     found: dict[str, str] = json.loads(kept.read_text())
     return found
