@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.db import models
@@ -21,8 +21,13 @@ from models_registry.models import (
     VersionFile,
 )
 
+if TYPE_CHECKING:
+    _Admin, _Inline = admin.ModelAdmin[Any], admin.TabularInline[Any, Any]
+else:
+    _Admin, _Inline = admin.ModelAdmin, admin.TabularInline
 
-class ReadOnly(admin.ModelAdmin[Any]):
+
+class ReadOnly(_Admin):
     """Shows rows; changes go through the services, which record who decided."""
 
     list_filter: ClassVar[Any] = ("organisation",)
@@ -38,7 +43,7 @@ class ReadOnly(admin.ModelAdmin[Any]):
         return False
 
 
-class _Lines(admin.TabularInline[Any, Any]):
+class _Lines(_Inline):
     extra = 0
     can_delete = False
     raw_id_fields = ("file",)
