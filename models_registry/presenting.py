@@ -127,7 +127,8 @@ def data_sentence(version: DatasetVersion) -> str:
     if version.state != IntakeState.READY or not version.profile:
         return ""
     found = DataReport.model_validate(version.profile)
-    rows = ", ".join(f"{each.rows:,} {each.role}" for each in found.datasets)
+    counted = [f"{each.rows:,} {each.role}" for each in found.datasets]
+    rows = " and ".join([*([", ".join(counted[:-1])] if counted[:-1] else []), counted[-1]])
     label = (
         f'The true outcome is in "{found.roles.label}"' if found.roles.label else "No true outcome is named"
     )

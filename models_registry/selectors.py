@@ -126,13 +126,14 @@ def was_read(system: AISystem) -> bool:
 
 @dataclass
 class Branch:
-    """A version in the lineage of a model. A chain stays in one column; each fork goes one to the right."""
+    """A version in the lineage of a model; `depth` is how many steps it is from its root, at most 6."""
 
     version: ModelVersion
     remedy: str
     depth: int
     others: bool
     """Whether it belongs to another model."""
+    parent: ModelVersion | None = None
     children: list[Branch] = field(default_factory=list)
 
 
@@ -163,15 +164,15 @@ def lineage_of(model: Model) -> list[Branch]:
     roots = []
     for branch in sorted(nodes.values(), key=lambda each: each.version.number):
         parent = nodes.get(branch.version.parent_id) if branch.version.parent_id else None
+        branch.parent = parent.version if parent is not None else None
         (parent.children if parent is not None else roots).append(branch)
     lines: list[Branch] = []
     waiting = list(reversed(roots))
     while waiting:
         branch = waiting.pop()
         lines.append(branch)
-        deeper = branch.depth + (len(branch.children) > 1)
         for child in reversed(branch.children):
-            child.depth = min(deeper, 6)
+            child.depth = min(branch.depth + 1, 6)
             waiting.append(child)
     return lines
 

@@ -129,13 +129,19 @@ def _summary(scan: ColumnScan, plan: ColumnPlan) -> ColumnSummary:
         kind=plan.kind,
         rows=scan.rows,
         missing=scan.missing + (scan.not_a_number + scan.infinite if plan.kind == "number" else 0),
-        distinct=scan.distinct() if plan.hashes is None else len(plan.hashes),
+        distinct=_distinct(scan, plan, counts),
         minimum=scan.minimum if numeric else None,
         maximum=scan.maximum if numeric else None,
         mean=scan.total / finite if numeric and np.isfinite(scan.total) else None,
         categories=plan.categories if counts is not None else (),
         counts=tuple(int(count) for count in counts) if counts is not None else (),
     )
+
+
+def _distinct(scan: ColumnScan, plan: ColumnPlan, counts: npt.NDArray[np.int64] | None) -> int | None:
+    if counts is not None:
+        return int((counts > 0).sum())
+    return scan.distinct() if plan.hashes is None else len(plan.hashes)
 
 
 def _counts(scan: ColumnScan, plan: ColumnPlan) -> npt.NDArray[np.int64] | None:

@@ -410,9 +410,9 @@ def test_lineage_shows_forks_and_parents_in_other_models(people: People, as_user
     lines = client.get(made.url("model", other)).context["lineage"]
     assert [(line.version.label or line.version.number, line.depth, line.others) for line in lines] == [
         (2, 0, True),
-        ("s1", 0, False),
-        ("s2", 1, False),
-        ("s3", 1, False),
+        ("s1", 1, False),
+        ("s2", 2, False),
+        ("s3", 2, False),
     ]
 
 

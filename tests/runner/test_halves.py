@@ -71,7 +71,14 @@ def test_a_missing_label_is_refused_with_its_place(tmp_path: Path) -> None:
 
 def test_the_summaries_are_those_of_an_audit(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "loans.csv", loans(300))
-    request = described(path, label="repaid", predictions="approved", sensitive=("sex",), favourable="yes")
+    request = described(
+        path,
+        label="repaid",
+        predictions="approved",
+        sensitive=("sex", "age"),
+        favourable="yes",
+        bins={"age": (25, 60)},
+    )
     with Supervisor(request) as supervisor:
         alone = supervisor.describe_data().datasets[0]
         together = supervisor.intake().test
