@@ -94,7 +94,7 @@ def _shown(before: Run, after: Run) -> dict[str, Any]:
     look, mark, word = _GATE[change.exit_code]
     return {
         "gate": {"look": look, "mark": mark, "word": word},
-        "sentence": visible(change.sentence),
+        "sentence": visible(_without(change.sentence)),
         "reasons": clean(list(change.reasons), visible),
         "statements": clean(list(change.statements), visible),
         "counts": [
@@ -121,6 +121,16 @@ def _shown(before: Run, after: Run) -> dict[str, Any]:
     }
 
 
+def _without(sentence: str) -> str:
+    """The gate's sentence without the word that stands over it already."""
+    word, colon, rest = sentence.partition(": ")
+    return (
+        rest[:1].upper() + rest[1:]
+        if colon and word in ("Let through", "Not let through", "Not decided")
+        else sentence
+    )
+
+
 _SAID_ELSEWHERE = ("Verdicts that changed", "How the runs were compared", "Sealed test rows")
 
 
@@ -128,7 +138,8 @@ def _blocks(after: Evidence, change: ChangeReport) -> list[Any]:
     """Charts and tables as the report's chapter has them, without what the page says in its own places."""
     book = Book(after.model_copy(update={"change": change}))
     blocks = list(change_section(book, change)["blocks"])
-    opening, rest = blocks[0], blocks[2:]
+    opening: Any = blocks[0]
+    rest: list[Any] = list(blocks[2:])
     if change.reasons:
         rest = rest[1:]
     kept: list[Any] = [opening]

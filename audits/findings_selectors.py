@@ -202,7 +202,7 @@ def _decisions(finding: Finding) -> list[dict[str, Any]]:
         found.append(
             {
                 "at": entry.at,
-                "who": names.get(entry.actor_id, "Somebody"),
+                "who": names.get(entry.actor_id, "Somebody") if entry.actor_id else "The service",
                 "what": _DECIDED[entry.action],
                 "until": _day(entry.facts.get("until")),
                 "due": _day(entry.facts.get("due")),

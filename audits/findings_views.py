@@ -28,15 +28,10 @@ _PAGE = 40
 _FILTERS = ("state", "system", "pillar", "severity", "owner")
 
 
-class _Member(forms.ModelChoiceField):
-    def label_from_instance(self, obj: Any) -> str:
-        return str(obj)
-
-
 class AssignForm(forms.Form):
     """Who answers for a finding."""
 
-    owner = _Member(queryset=User.objects.none(), required=False, empty_label="Nobody yet")
+    owner = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Nobody yet")
     due = forms.DateField(
         required=False, label="To be mended by", widget=forms.DateInput(attrs={"type": "date"})
     )

@@ -6,23 +6,26 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from accounts.access import MemberRequest, member
-from assay.contracts import Evidence
 from assay.errors import BadInput
-from assay.evidence import dump, measure_key
+from assay.evidence import canonical, digest
 from audits.models import FindingRun, Run
-from audits.planning import evidence_of
-from audits.result_figures import CHAPTERS, Result, result_of
+from audits.result_figures import CHAPTERS, Result, Shelf, result_of
+from models_registry import files
 
 __all__ = ["chapter", "evidence", "measured_or_404", "measures_csv", "neutral", "show"]
 
 _MOST_SIBLINGS = 25
+_BODIES = Shelf(12 * 2**20)
+"""Chapters kept ready, by characters."""
 _NEEDED = (
     "subject__model_version__model",
     "subject__dataset_version__dataset",
@@ -65,7 +68,8 @@ def chapter(request: MemberRequest, pk: uuid.UUID, name: str) -> HttpResponse:
             "result": result,
             "name": name,
             "title": CHAPTERS[name],
-            "sections": result.chapters[name],
+            "has_sections": bool(result.chapters[name]),
+            "body": _chapter_body(run, name, result),
             "tile": next((tile for tile in result.tiles if tile["chapter"] == name), None),
             "chapters": _contents(result),
         },
@@ -76,16 +80,35 @@ def chapter(request: MemberRequest, pk: uuid.UUID, name: str) -> HttpResponse:
 def evidence(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """evidence.json as it was frozen: aggregates only, no row."""
     run = measured_or_404(request, pk)
-    return _attachment(dump(evidence_of(run)), "application/json", f"audit-{run.number}-evidence.json")
+    # The file's name is the digest of its content, so that what is read is what was frozen.
+    body = {**snapshot_of(run), "snapshot_digest": run.snapshot_digest}
+    return _attachment(canonical(body) + b"\n", "application/json", f"audit-{run.number}-evidence.json")
 
 
 @member()
-def measures_csv(request: MemberRequest, pk: uuid.UUID) -> StreamingHttpResponse:
+def measures_csv(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """Every measure as a table for a spreadsheet."""
     run = measured_or_404(request, pk)
-    response = StreamingHttpResponse(_csv_lines(evidence_of(run)), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="audit-{run.number}-measures.csv"'
-    return response
+    content = "".join(_csv_lines(snapshot_of(run))).encode()
+    return _attachment(content, "text/csv; charset=utf-8", f"audit-{run.number}-measures.csv")
+
+
+def _chapter_body(run: Run, name: str, result: Result) -> SafeString:
+    """A chapter's sections as markup; they are the same for every reader, so they are kept."""
+
+    def make() -> tuple[int, SafeString]:
+        context = {"sections": result.chapters[name], "title": CHAPTERS[name]}
+        body = render_to_string("audits/results_sections.html", context)
+        return len(body), body
+
+    found: SafeString = _BODIES.get((run.organisation_id, run.evidence_file, name), make)
+    return found
+
+
+def snapshot_of(run: Run) -> dict[str, Any]:
+    """The frozen snapshot as JSON; its bytes are checked against its digest, its schema is not again."""
+    body: dict[str, Any] = json.loads(files.read(run.organisation_id, run.evidence_file))
+    return body
 
 
 def measured_or_404(request: MemberRequest, pk: uuid.UUID) -> Run:
@@ -130,8 +153,8 @@ _COLUMNS = (
 )
 
 
-def _csv_lines(content: Evidence) -> Iterator[str]:
-    specs = {spec.id: (spec.title, m.pillar) for m in content.methods for spec in m.measures}
+def _csv_lines(content: Mapping[str, Any]) -> Iterator[str]:
+    specs = {s["id"]: (s["title"], m["pillar"]) for m in content["methods"] for s in m["measures"]}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
 
@@ -142,31 +165,11 @@ def _csv_lines(content: Evidence) -> Iterator[str]:
         return buffer.getvalue()
 
     yield line(list(_COLUMNS))
-    for m in content.measures:
-        title, pillar = specs.get(m.id, ("", ""))
-        yield line(
-            [
-                m.id,
-                title,
-                pillar,
-                _pairs(dict(m.slice)),
-                m.over or "",
-                _pairs(dict(m.at)),
-                m.value,
-                m.low,
-                m.high,
-                m.level,
-                m.interval_method or "",
-                m.n,
-                m.numerator,
-                m.denominator,
-                m.unit,
-                m.status,
-                m.grade,
-                m.note or "",
-                measure_key(m),
-            ]
-        )
+    for m in content["measures"]:
+        title, pillar = specs.get(m["id"], ("", ""))
+        identity = {name: m[name] for name in ("id", "slice", "over", "at")}
+        named = [m["id"], title, pillar, _pairs(m["slice"]), m["over"], _pairs(m["at"])]
+        yield line([*named, *(m[name] for name in _COLUMNS[len(named) : -1]), digest(identity)])
 
 
 def _pairs(values: dict[str, Any]) -> str:

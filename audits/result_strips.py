@@ -15,6 +15,8 @@ from assay.report.palette import FAIL, INK, LINE, WARN
 __all__ = ["strip"]
 
 WIDTH, HEIGHT = 150.0, 22.0
+_Edge = tuple[float | None, str, str | None]
+"""Where, in which colour and dash."""
 
 
 def strip(verdict: Verdict) -> Markup | None:
@@ -23,7 +25,7 @@ def strip(verdict: Verdict) -> Markup | None:
     The numbers stand beside it in the table, so it says nothing to a screen reader.
     """
     limits = verdict.limits
-    edges = [(limits.minimum, FAIL, None), (limits.maximum, FAIL, None)]
+    edges: list[_Edge] = [(limits.minimum, FAIL, None), (limits.maximum, FAIL, None)]
     edges += [(limits.target_minimum, WARN, "2 2"), (limits.target_maximum, WARN, "2 2")]
     known = [edge for edge, _, _ in edges if edge is not None]
     if verdict.value is None or not known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.annex import RunRows
-from assay.contracts import Evidence, Measure, Verdict
+from assay.contracts import AnnexReference, Evidence, Measure, MeasureSpec, Signature, Verdict
 from assay.evidence import measure_key
 from assay.methods.fairness.groupings import outcome_of
 from assay.methods.fairness.rates import RATES
 from assay.policy.wording import subject_of
 from assay.report.glyphs import clean, visible
 
-__all__ = ["Chosen", "RowTable", "choose_rows", "counted_measures"]
+__all__ = ["Chosen", "RowGuide", "RowTable", "choose_rows", "counted_measures"]
 
 PAGE = 50
 _SHORT = 16
@@ -63,22 +63,49 @@ class RowTable:
     pages: int
 
 
-def counted_measures(evidence: Evidence, rows: RunRows) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class RowGuide:
+    """What is needed of a run's evidence to read its rows: evidence may hold ten thousand measures.
+
+    Attributes:
+        measures: by key, those that a verdict quotes or whose rows are kept; specs: of these.
+    """
+
+    annex: AnnexReference | None
+    signature: Signature
+    verdicts: tuple[Verdict, ...]
+    measures: Mapping[str, Measure]
+    specs: Mapping[str, MeasureSpec]
+
+    @staticmethod
+    def of(evidence: Evidence, results: Collection[str]) -> RowGuide:
+        """`results`: keys of the measures whose rows are kept."""
+        wanted = {*results, *(v.decisive for v in evidence.verdicts)}
+        measures = {key: m for m in evidence.measures if (key := measure_key(m)) in wanted}
+        used = {m.id for m in measures.values()}
+        return RowGuide(
+            evidence.annex,
+            evidence.subject.signature,
+            evidence.verdicts,
+            measures,
+            {s.id: s for m in evidence.methods for s in m.measures if s.id in used},
+        )
+
+    def title(self, measure: Measure) -> str:
+        return self.specs[measure.id].title if measure.id in self.specs else measure.id
+
+
+def counted_measures(guide: RowGuide, rows: RunRows) -> list[tuple[str, str]]:
     """Measures of which it is kept how each row counted: short key and words."""
-    titles = {spec.id: spec.title for m in evidence.methods for spec in m.measures}
-    found = [
-        (measure_key(m)[:_SHORT], f"{titles.get(m.id, m.id)}, {subject_of(m)}")
-        for m in evidence.measures
-        if measure_key(m) in rows.results
-    ]
-    return [(key, visible(words)[:160]) for key, words in found]
+    kept = [(key, m) for key, m in guide.measures.items() if key in rows.results]
+    return [(key[:_SHORT], visible(f"{guide.title(m)}, {subject_of(m)}")[:160]) for key, m in kept]
 
 
-def choose_rows(evidence: Evidence, rows: RunRows, chosen: Chosen, page: int) -> RowTable:
+def choose_rows(guide: RowGuide, rows: RunRows, chosen: Chosen, page: int) -> RowTable:
     """The page of rows that `chosen` asks for. What it names and the run does not have is ignored."""
-    signature = evidence.subject.signature
+    signature = guide.signature
     regression = signature.task == "regression"
-    counted, about, masks, of_asked = _counted(evidence, rows, chosen)
+    counted, about, masks, of_asked = _counted(guide, rows, chosen)
     aside = of_asked and not _same_rows(rows)
     total_rows = len(rows.asked_identity) if aside else len(rows.identity)
     keep = np.ones(total_rows, dtype=bool)
@@ -153,31 +180,29 @@ def _row(
 
 
 def _counted(
-    evidence: Evidence, rows: RunRows, chosen: Chosen
+    guide: RowGuide, rows: RunRows, chosen: Chosen
 ) -> tuple[Counted | None, str, list[npt.NDArray[np.bool_]], bool]:
     """How each row counts, for what; masks of the groups that it is about; whether it is about asked rows."""
-    by_key = {measure_key(m): m for m in evidence.measures}
-    titles = {spec.id: spec.title for m in evidence.methods for spec in m.measures}
     masks: list[npt.NDArray[np.bool_]] = []
     measure: Measure | None = None
     about = ""
-    if chosen.verdict is not None and 0 <= chosen.verdict < len(evidence.verdicts):
-        verdict: Verdict = evidence.verdicts[chosen.verdict]
-        measure = by_key.get(verdict.decisive or "")
+    if chosen.verdict is not None and 0 <= chosen.verdict < len(guide.verdicts):
+        verdict = guide.verdicts[chosen.verdict]
+        measure = guide.measures.get(verdict.decisive or "")
         about = verdict.title
         if measure is not None and measure.slice:
             masks.append(_either_side(measure, rows))
     elif chosen.measure:
-        measure = next((m for key, m in by_key.items() if key.startswith(chosen.measure)), None)
-        about = titles.get(measure.id, measure.id) if measure is not None else ""
+        measure = next((m for key, m in guide.measures.items() if key.startswith(chosen.measure)), None)
+        about = guide.title(measure) if measure is not None else ""
     if measure is None:
         return None, "", masks, False
     kept = rows.results.get(measure_key(measure))
     if kept is not None:
         return kept, f"{about}, {subject_of(measure)}", masks, True
-    counted = _rate(evidence, rows, measure)
+    counted = _rate(guide, rows, measure)
     if counted is None and measure.id == "performance.accuracy" and _classified(rows):
-        counted = (rows.label == rows.prediction).astype(np.int8)
+        counted = np.asarray(rows.label == rows.prediction).astype(np.int8)
     return counted, f"{about}, {subject_of(measure)}" if counted is not None else "", masks, False
 
 
@@ -185,13 +210,12 @@ def _classified(rows: RunRows) -> bool:
     return rows.label is not None and rows.prediction is not None
 
 
-def _rate(evidence: Evidence, rows: RunRows, measure: Measure) -> Counted | None:
+def _rate(guide: RowGuide, rows: RunRows, measure: Measure) -> Counted | None:
     """How each row counts for the group rate that a measure is, or compares."""
-    specs = {spec.id: spec for m in evidence.methods for spec in m.measures}
-    spec = specs.get(measure.id)
+    spec = guide.specs.get(measure.id)
     name = spec.of if spec is not None and spec.of is not None else measure.id
     rate = next((r for r in RATES if r.id == name), None)
-    signature = evidence.subject.signature
+    signature = guide.signature
     if rate is None or rows.prediction is None or (rate.labelled and rows.label is None):
         return None
     favourable = None

@@ -11,40 +11,45 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.access import MemberRequest, member
-from assay.contracts import AnnexReference, Evidence
+from assay.contracts import AnnexReference
 from assay.report.glyphs import visible
 from audits.models import Run
 from audits.planning import evidence_of
+from audits.result_figures import Shelf
 from audits.result_pages import measured_or_404
-from audits.row_tables import PAGE, Chosen, choose_rows, counted_measures
+from audits.row_tables import PAGE, Chosen, RowGuide, choose_rows, counted_measures
 from models_registry import files
 from trail.services import record
 
 __all__ = ["erase", "erase_rows", "rows"]
 
 
+_GUIDES = Shelf(2_000)
+"""Guides kept ready, by measures."""
+
+
 @member("read_rows")
 def rows(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """A page of rows: number, label, prediction, score, groups, and how each counted."""
     run = measured_or_404(request, pk)
-    evidence = evidence_of(run)
-    kept = files.annex(request.organisation).get(evidence.annex)
-    context: dict[str, Any] = {"run": run, "table": None, "never": evidence.annex is None}
+    guide = _guide(run)
+    kept = files.annex(request.organisation).get(guide.annex)
+    context: dict[str, Any] = {"run": run, "table": None, "never": guide.annex is None}
     if kept is not None:
         chosen = _chosen(request, list(kept.attributes))
-        table = choose_rows(evidence, kept, chosen, _number(request.GET.get("page")) or 1)
-        _record_look(run, request, evidence, chosen, table.page, len(table.rows))
+        table = choose_rows(guide, kept, chosen, _number(request.GET.get("page")) or 1)
+        _record_look(run, request, guide.annex, chosen, table.page, len(table.rows))
         query = request.GET.copy()
         query.pop("page", None)
         context |= {
             "table": table,
             "chosen": chosen,
-            "measures": counted_measures(evidence, kept),
+            "measures": counted_measures(guide, kept),
             "groups": [
                 {"name": name, "options": kept.categories[name], "value": chosen.groups.get(name, "")}
                 for name in kept.attributes
             ],
-            "verdict": _verdict(evidence, chosen),
+            "verdict": _verdict(guide, chosen),
             "query": query.urlencode(),
             "page_rows": PAGE,
         }
@@ -57,7 +62,7 @@ def rows(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 def erase(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask, then erase the rows of a run for good."""
     run = measured_or_404(request, pk)
-    reference = evidence_of(run).annex
+    reference = _guide(run).annex
     there = reference is not None and files.annex(request.organisation).get(reference) is not None
     if request.method == "POST" and reference is not None:
         if erase_rows(run, reference, request):
@@ -66,6 +71,19 @@ def erase(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     return render(
         request, "audits/rows_erase.html", {"run": run, "there": there, "count": reference and reference.rows}
     )
+
+
+def _guide(run: Run) -> RowGuide:
+    """What is needed to read the run's rows; made once, since a snapshot never changes."""
+
+    def make() -> tuple[int, RowGuide]:
+        evidence = evidence_of(run)
+        rows = files.annex(run.organisation_id).get(evidence.annex)
+        guide = RowGuide.of(evidence, rows.results if rows is not None else ())
+        return len(guide.measures) + 10, guide
+
+    found: RowGuide = _GUIDES.get((run.organisation_id, run.evidence_file), make)
+    return found
 
 
 def erase_rows(run: Run, reference: AnnexReference, request: MemberRequest) -> bool:
@@ -86,10 +104,10 @@ def erase_rows(run: Run, reference: AnnexReference, request: MemberRequest) -> b
 
 
 def _record_look(
-    run: Run, request: MemberRequest, evidence: Evidence, chosen: Chosen, page: int, shown: int
+    run: Run, request: MemberRequest, annex: AnnexReference | None, chosen: Chosen, page: int, shown: int
 ) -> None:
     """Who looked at which rows; group names are words, so they go to the erasable side."""
-    assert evidence.annex is not None
+    assert annex is not None
     record(
         run.organisation_id,
         "rows.read",
@@ -97,7 +115,7 @@ def _record_look(
         run.pk,
         actor_id=request.user.pk,
         facts={
-            "annex": evidence.annex.digest,
+            "annex": annex.digest,
             "page": page,
             "rows": shown,
             "errors": chosen.errors,
@@ -124,10 +142,10 @@ def _chosen(request: MemberRequest, attributes: list[str]) -> Chosen:
     )
 
 
-def _verdict(evidence: Evidence, chosen: Chosen) -> str:
-    if chosen.verdict is None or chosen.verdict >= len(evidence.verdicts):
+def _verdict(guide: RowGuide, chosen: Chosen) -> str:
+    if chosen.verdict is None or chosen.verdict >= len(guide.verdicts):
         return ""
-    return visible(evidence.verdicts[chosen.verdict].sentence)
+    return visible(guide.verdicts[chosen.verdict].sentence)
 
 
 def _number(text: str | None) -> int | None:

@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from assay.contracts import Evidence
-from assay.evidence import from_snapshot, loads, result_digest, snapshot, snapshot_digest
+from assay.evidence import from_snapshot, loads, measure_key, result_digest, snapshot, snapshot_digest
 from assay.report.document import build_document
 from audits import result_figures
 from audits.models import Comparison, Run
@@ -145,10 +145,12 @@ def test_evidence_comes_whole_and_can_be_checked(measured: Measured, as_user: As
 
 def test_measures_come_as_a_table_with_every_measure(measured: Measured, as_user: AsUser) -> None:
     answer = as_user(measured.people.auditor).get(page(measured.biased, "measures.csv"))
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     measures = evidence_of(measured.biased).measures
     assert len(rows) == len(measures)
-    assert [row["value"] for row in rows] == ["" if m.value is None else str(m.value) for m in measures]
+    values = [float(row["value"]) if row["value"] else None for row in rows]
+    assert values == [m.value for m in measures]
+    assert [row["key"] for row in rows] == [measure_key(m) for m in measures]
 
 
 def test_no_cell_of_a_table_is_taken_for_a_formula() -> None:
@@ -199,7 +201,7 @@ def test_hostile_words_in_the_evidence_stay_words(measured: Measured, as_user: A
             assert "<script>alert" not in text
             assert "<img src=x" not in text
             assert "\u202e" not in text.partition("</head>")[2], rest
-        lines = b"".join(client.get(page(run, "measures.csv")).streaming_content).decode()  # type: ignore[attr-defined]
+        lines = client.get(page(run, "measures.csv")).content.decode()
         for row in csv.reader(io.StringIO(lines)):
             assert not any(cell.startswith(("=", "+", "@", "\t")) for cell in row)
     finally:

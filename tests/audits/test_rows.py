@@ -10,10 +10,9 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from assay.evidence import measure_key
 from audits.models import Run
 from audits.planning import evidence_of
-from audits.row_tables import Chosen, choose_rows
+from audits.row_tables import Chosen, RowGuide, choose_rows
 from models_registry import files
 from tests import factory, sample
 from tests.conftest import People, make_people
@@ -53,6 +52,10 @@ def kept(run: Run) -> Any:
     return files.annex(run.organisation_id).get(evidence_of(run).annex)
 
 
+def guide(run: Run) -> RowGuide:
+    return RowGuide.of(evidence_of(run), kept(run).results)
+
+
 def test_rows_are_shown_page_by_page(measured: Measured, as_user: AsUser) -> None:
     client = as_user(measured.people.engineer)
     first = client.get(url(measured.run))
@@ -68,19 +71,19 @@ def test_rows_are_shown_page_by_page(measured: Measured, as_user: AsUser) -> Non
 
 
 def test_errors_groups_and_verdicts_choose_rows(measured: Measured) -> None:
-    evidence, rows = evidence_of(measured.run), kept(measured.run)
+    guide_, rows = guide(measured.run), kept(measured.run)
     wrong = int((rows.label != rows.prediction).sum())
-    assert choose_rows(evidence, rows, Chosen(errors=True), 1).total == wrong > 0
+    assert choose_rows(guide_, rows, Chosen(errors=True), 1).total == wrong > 0
     women = rows.attributes["sex"] == rows.categories["sex"].index("Female")
-    table = choose_rows(evidence, rows, Chosen(groups={"sex": "Female"}), 1)
+    table = choose_rows(guide_, rows, Chosen(groups={"sex": "Female"}), 1)
     assert table.total == int(women.sum())
     assert {row["groups"][0] for row in table.rows} == {"Female"}
-    assert choose_rows(evidence, rows, Chosen(groups={"sex": "nobody", "else": "x"}), 1).total == 600
+    assert choose_rows(guide_, rows, Chosen(groups={"sex": "nobody", "else": "x"}), 1).total == 600
 
 
 def test_how_rows_count_for_a_rate_is_what_the_rate_was_measured_from(measured: Measured) -> None:
-    evidence, rows = evidence_of(measured.run), kept(measured.run)
-    judged = 0
+    guide_, rows = guide(measured.run), kept(measured.run)
+    evidence, judged = evidence_of(measured.run), 0
     for place, verdict in enumerate(evidence.verdicts):
         if verdict.pillar != "fairness" or verdict.decisive is None:
             continue
@@ -90,7 +93,7 @@ def test_how_rows_count_for_a_rate_is_what_the_rate_was_measured_from(measured: 
         }
         for group, value in rates.items():
             counts = [
-                choose_rows(evidence, rows, Chosen(verdict=place, counted=c, groups={"sex": group}), 1).total
+                choose_rows(guide_, rows, Chosen(verdict=place, counted=c, groups={"sex": group}), 1).total
                 for c in ("1", "0")
             ]
             assert counts[0] / sum(counts) == pytest.approx(value)
@@ -99,12 +102,12 @@ def test_how_rows_count_for_a_rate_is_what_the_rate_was_measured_from(measured: 
 
 
 def test_what_a_method_counted_row_by_row_can_be_looked_at(measured: Measured, as_user: AsUser) -> None:
-    evidence, rows = evidence_of(measured.modelled), kept(measured.modelled)
+    guide_, rows = guide(measured.modelled), kept(measured.modelled)
     key, counted = next(iter(rows.results.items()))
-    table = choose_rows(evidence, rows, Chosen(measure=key[:16], counted="1"), 1)
+    table = choose_rows(guide_, rows, Chosen(measure=key[:16], counted="1"), 1)
     assert table.total == int((counted == 1).sum())
     assert {row["counted"] for row in table.rows} <= {"counts as 1"}
-    assert any(measure_key(m) == key for m in evidence.measures)
+    assert key in guide_.measures
     client = as_user(measured.people.reviewer)
     assert client.get(url(measured.modelled), {"measure": key[:16]}).status_code == 200
     for odd in ({"measure": "zz"}, {"verdict": "999"}, {"verdict": "-1"}, {"measure": "'"}, {"counted": "9"}):
@@ -114,7 +117,7 @@ def test_what_a_method_counted_row_by_row_can_be_looked_at(measured: Measured, a
 def test_rows_that_are_not_those_with_labels_show_only_how_they_counted(measured: Measured) -> None:
     from dataclasses import replace
 
-    evidence, rows = evidence_of(measured.modelled), kept(measured.modelled)
+    guide_, rows = guide(measured.modelled), kept(measured.modelled)
     key = next(iter(rows.results))
     other = replace(
         rows,
@@ -122,7 +125,7 @@ def test_rows_that_are_not_those_with_labels_show_only_how_they_counted(measured
         asked_occurrence=rows.asked_occurrence[:100],
         results={key: rows.results[key][:100]},
     )
-    table = choose_rows(evidence, other, Chosen(measure=key[:16], errors=True), 1)
+    table = choose_rows(guide_, other, Chosen(measure=key[:16], errors=True), 1)
     assert (table.aside, table.of) == (True, 100)
     assert set(table.rows[0]) == {"number", "counted", "one"}
 
@@ -193,8 +196,8 @@ def test_erased_rows_are_gone_for_good_and_figures_stay(as_user: AsUser) -> None
 def test_hostile_names_of_groups_stay_words(measured: Measured) -> None:
     from dataclasses import replace
 
-    evidence, rows = evidence_of(measured.run), kept(measured.run)
+    guide_, rows = guide(measured.run), kept(measured.run)
     names = tuple(f"\u202e{name}" for name in rows.categories["sex"])
     spoiled = replace(rows, categories={"sex": names})
-    table = choose_rows(evidence, spoiled, Chosen(), 1)
+    table = choose_rows(guide_, spoiled, Chosen(), 1)
     assert all("\u202e" not in row["groups"][0] for row in table.rows)
