@@ -27,21 +27,21 @@ def test_pages_follow_along_without_a_reload_by_hand(committed: None) -> None:
         page.goto(address + reverse("remediations:remedy", args=[people.organisation.slug, remedy.pk]))
         assert "waiting for a worker" in page.inner_text("#progress")
         Shard.objects.filter(job=remedy.job).update(state="leased", claimable_at=4e9, doing="training")
-        page.wait_for_function("document.querySelector('#progress').innerText.includes('training')")
+        page.locator("#progress", has_text="training").wait_for()
         RemedyRun.unscoped.filter(pk=remedy.pk).update(state=RemedyState.RUNNING)
-        page.wait_for_function("document.querySelector('h1').innerText.includes('making the candidate')")
+        page.locator("h1", has_text="making the candidate").wait_for()
         remedy.refresh_from_db()
         answered(remedy)
-        page.wait_for_function("document.querySelector('h1').innerText.includes('let through')")
+        page.locator("h1", has_text="let through").wait_for()
         assert page.locator("#progress").count() == 0
         assert page.locator("figure svg").count() == 3
 
         page.goto(address + reverse("jobs:new_schedule", args=[people.organisation.slug]))
         page.fill("#id_cron", "30 6 * * mon")
-        page.wait_for_function("document.querySelector('#times').innerText.includes('At 06:30 on Monday')")
+        page.locator("#times", has_text="At 06:30 on Monday").wait_for()
         assert page.locator("#times time").count() == 5
         page.fill("#id_cron", "30 6 *")
-        page.wait_for_function("document.querySelector('#times').innerText.includes('has 3 fields')")
+        page.locator("#times", has_text="has 3 fields").wait_for()
         assert said == []
     other = start_remedy(remedy.baseline, "training.fine_tune", by=people.engineer)
     cancel_remedy(other, by=people.engineer)
