@@ -59,8 +59,8 @@ class ScheduledAuditForm(forms.Form):
         required=False, help_text="Choose none for all that apply.", widget=forms.CheckboxSelectMultiple
     )
 
-    def __init__(self, organisation: Organisation, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, organisation: Organisation, data: Any = None, initial: Any = None) -> None:
+        super().__init__(data, initial=initial, label_suffix="")
         found = Model.objects.of(organisation).select_related("system").order_by("system__name", "name")
         self._choose("model", found, lambda row: f"{row.system}: {row.name}")
         data = Dataset.objects.of(organisation).select_related("system").order_by("system__name", "name")
@@ -91,7 +91,7 @@ class AuditTrigger:
     title = "Audit a model"
 
     def form(self, organisation: Organisation, data: Any = None, initial: Any = None) -> ScheduledAuditForm:
-        return ScheduledAuditForm(organisation, data=data, initial=initial)
+        return ScheduledAuditForm(organisation, data, initial)
 
     def request_of(self, form: ScheduledAuditForm) -> dict[str, Any]:
         found = form.cleaned_data

@@ -27,7 +27,7 @@ from jobs.schedules import fire_now, get_trigger
 __all__ = ["router"]
 
 router = Router(tags=["schedules"])
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "name": "nightly audit",
     "trigger": "audit",
     "when": "cron",

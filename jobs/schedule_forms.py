@@ -39,8 +39,8 @@ class ScheduleForm(forms.Form):
         help_text="What happens to times that passed while no worker ran (at most 24 of them are run).",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial, label_suffix="")
         self.initial.setdefault("key", uuid.uuid4())
 
     def clean(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,26 +60,18 @@ def with_abouts(organisation: Organisation, schedules: Sequence[Schedule]) -> li
         mine = [schedule for schedule in schedules if schedule.trigger == name]
         if mine:
             abouts.update(get_trigger(name).about(organisation, mine))
-            ids = [last[s.pk].made_id for s in mine if s.pk in last and last[s.pk].made_id]
+            ids = [key for s in mine if s.pk in last and (key := last[s.pk].made_id) is not None]
             made.update(get_trigger(name).made(organisation, ids))
-    return [
-        ScheduleLine(
-            schedule,
-            abouts.get(schedule.pk),
-            FiringLine(last[schedule.pk], made.get(last[schedule.pk].made_id))
-            if schedule.pk in last
-            else None,
-        )
-        for schedule in schedules
-    ]
+    lines = {key: _line(firing, made) for key, firing in last.items()}
+    return [ScheduleLine(s, abouts.get(s.pk), lines.get(s.pk)) for s in schedules]
 
 
 def firings_of(schedule: Schedule, limit: int = 50) -> list[FiringLine]:
     """The latest firings, newest first."""
     found = list(schedule.firings.order_by("-fire_at")[:limit])
-    ids = [firing.made_id for firing in found if firing.made_id]
+    ids = [firing.made_id for firing in found if firing.made_id is not None]
     made = get_trigger(schedule.trigger).made(schedule.organisation, ids) if ids else {}
-    return [FiringLine(firing, made.get(firing.made_id)) for firing in found]
+    return [_line(firing, made) for firing in found]
 
 
 def coming(schedule: Schedule, count: int = 5) -> list[datetime]:
@@ -96,3 +88,7 @@ def when_of(schedule: Schedule) -> str:
     if schedule.when == Schedule.When.CRON:
         return in_words(schedule.cron)
     return Schedule.When(schedule.when).label
+
+
+def _line(firing: Firing, made: Mapping[uuid.UUID, Made]) -> FiringLine:
+    return FiringLine(firing, made.get(firing.made_id) if firing.made_id is not None else None)

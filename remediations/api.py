@@ -192,6 +192,7 @@ def list_remedies(
     """Remedies, newest first; progress is told for one at a time."""
     request = require(request, "read")
     rows = RemedyRun.objects.of(request.organisation).select_related("created_by").order_by("-number")
+    rows = rows.defer("changes")
     return {"total": rows.count(), "items": [_out(one, False) for one in rows[offset : offset + limit]]}
 
 

@@ -92,7 +92,13 @@ def on_run_ended(sender: object, run: Run, **_more: object) -> None:
     remedy.ended_at = timezone.now()
     report = evidence_of(run).change if run.snapshot_digest else None
     if report is not None:
-        remedy.state, remedy.gate = RemedyState.DONE, _gate(report)
+        remedy.state = RemedyState.DONE
+        remedy.gate = {
+            "exit_code": report.exit_code,
+            "sentence": report.sentence,
+            "reasons": list(report.reasons),
+        }
+        remedy.changes = _changes(report)
     elif run.state == RunState.CANCELLED:
         remedy.state, remedy.reason = RemedyState.CANCELLED, "The candidate's audit was cancelled."
     else:
@@ -112,13 +118,10 @@ def on_run_ended(sender: object, run: Run, **_more: object) -> None:
     )
 
 
-def _gate(report: ChangeReport) -> dict[str, Any]:
-    """The gate's answer and what it rests on, as the page shows them."""
+def _changes(report: ChangeReport) -> dict[str, Any]:
+    """What the gate's answer rests on, as the page shows it."""
     moved = sorted(report.moved, key=lambda entry: (entry.reading != "worse", entry.pillar, entry.id))
     return {
-        "exit_code": report.exit_code,
-        "sentence": report.sentence,
-        "reasons": list(report.reasons),
         "statements": list(report.statements),
         "counts": dict(report.counts),
         "decisive": [entry.model_dump(mode="json") for entry in report.decisive],

@@ -95,7 +95,7 @@ def why_refused(baseline: Run, remedy: Remedy, params: Any) -> str | None:
     """Why this remedy cannot be applied to the audit's model, as a sentence; None where it can."""
     if not baseline.snapshot_digest:
         return f"{baseline} has no result, so a candidate could not be compared with it."
-    profile = Profile.model_validate(baseline.subject.profile)
+    profile = _profile(baseline)
     data = baseline.subject.dataset_version
     title = remedy.spec.title
     if "training_rows" in remedy.spec.needs and "training_rows" not in profile.capabilities:
@@ -116,9 +116,18 @@ def at_decision(remedy: Remedy, params: Any) -> bool:
 
 def estimate_seconds(baseline: Run, remedy: Remedy, params: Any) -> float:
     """How long it may take, from the subject's profile and the speed at which its model answered."""
-    estimate = remedy.estimate(Profile.model_validate(baseline.subject.profile), params)
+    estimate = remedy.estimate(_profile(baseline), params)
     speed = baseline.subject.rows_per_second
     return float(estimate.seconds + (estimate.evaluations / speed if speed else 0.0))
+
+
+def _profile(baseline: Run) -> Profile:
+    """The subject's profile, parsed once for each loaded row: it may have thousands of columns."""
+    found: Profile | None = baseline.subject.__dict__.get("_parsed")
+    if found is None:
+        found = Profile.model_validate(baseline.subject.profile)
+        baseline.subject.__dict__["_parsed"] = found
+    return found
 
 
 def _refused(baseline: Run) -> str | None:

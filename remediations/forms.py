@@ -127,7 +127,9 @@ def _columns(baseline: Run) -> Mapping[str, Sequence[str]]:
     """What parameters that name columns can name."""
     profile = baseline.subject.profile or {}
     roles = profile.get("roles", {})
-    training = next((d for d in profile.get("datasets", ()) if d["role"] == "training"), {})
+    training: Mapping[str, Any] = next(
+        (d for d in profile.get("datasets", ()) if d["role"] == "training"), {}
+    )
     learnt = [column["name"] for column in training.get("columns", ())]
     taken = {roles.get("label"), *roles.get("sensitive", ())}
     return {
@@ -144,7 +146,7 @@ def _field(name: str, field: FieldInfo, columns: Mapping[str, Sequence[str]]) ->
         "required": not optional and inner is not bool,
         "help_text": " ".join(part for part in (field.description or "", _range(bounds)) if part),
     }
-    limits = {
+    limits: dict[str, Any] = {
         "min_value": next((b.ge for b in bounds if isinstance(b, annotated_types.Ge)), None),
         "max_value": next((b.le for b in bounds if isinstance(b, annotated_types.Le)), None),
     }
@@ -173,7 +175,8 @@ def _field(name: str, field: FieldInfo, columns: Mapping[str, Sequence[str]]) ->
 
 def _unwrapped(field: FieldInfo) -> tuple[Any, list[Any], bool]:
     """The plain type, its bounds, and whether it may be null."""
-    kind, bounds, optional = field.annotation, list(field.metadata), False
+    kind: Any = field.annotation
+    bounds, optional = list(field.metadata), False
     if get_origin(kind) in (Union, types.UnionType):
         optional = type(None) in get_args(kind)
         (kind,) = [part for part in get_args(kind) if part is not type(None)]

@@ -48,6 +48,8 @@ class RemedyRun(TenantModel):
     """The candidate's audit."""
     gate = TextJSONField(null=True)
     """exit_code, sentence and reasons of the gate, from the run's ChangeReport."""
+    changes = models.JSONField(null=True)
+    """The rest of that report, as the page shows it; lists do not load it."""
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
     ended_at = models.DateTimeField(null=True)

@@ -45,6 +45,17 @@ _READINGS = {
 }
 
 
+_NEVER = (
+    *(f"{run}__{name}" for run in ("baseline", "run") for name in ("plan", "params", "methods", "counts")),
+    *(f"{name}__facts" for name in ("model_version", "candidate")),
+    *(f"{name}__signature" for name in ("model_version", "candidate")),
+    *("model_version__lineage", "dataset_version__profile", "dataset_version__description"),
+    *("baseline__policy__toml", "baseline__policy__content", "job__request"),
+)
+"""Large columns that no page of remedies shows."""
+_LISTED_NEVER = ("changes", "params", "candidate__lineage")
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a remedy that has not ended is."""
@@ -85,8 +96,8 @@ class Answers:
     through: int = 0
 
 
-def remedies_of(organisation: Organisation) -> QuerySet[RemedyRun]:
-    """With everything that lists and pages show, newest first."""
+def remedies_of(organisation: Organisation, *, brief: bool = False) -> QuerySet[RemedyRun]:
+    """With everything that pages show, newest first; `brief`, what lists show."""
     found: QuerySet[RemedyRun] = (
         RemedyRun.objects.of(organisation)
         .select_related(
@@ -101,6 +112,7 @@ def remedies_of(organisation: Organisation) -> QuerySet[RemedyRun]:
             "created_by",
         )
         .order_by("-number")
+        .defer(*_NEVER, *(_LISTED_NEVER if brief else ()))
     )
     return found
 

@@ -40,6 +40,12 @@ class RemedySession:
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
         """Apply the remedy, from where an earlier attempt stood; store and read what it made."""
+        try:
+            return self._run(context)
+        finally:
+            self.close()  # no other shard has this subject
+
+    def _run(self, context: ShardContext) -> ShardResult:
         RemedyRun.unscoped.filter(pk=context.job.target_id, state=RemedyState.WAITING).update(
             state=RemedyState.RUNNING
         )

@@ -41,7 +41,7 @@ _PAGE = 50
 @member()
 def remedies(request: MemberRequest) -> HttpResponse:
     """All remedy runs, newest first."""
-    page = Paginator(remedies_of(request.organisation), _PAGE).get_page(request.GET.get("page"))
+    page = Paginator(remedies_of(request.organisation, brief=True), _PAGE).get_page(request.GET.get("page"))
     lines = [(one, remedy_title(one.remedy), _standing(one)) for one in page]
     return render(request, "remediations/remedies.html", {"page": page, "lines": lines})
 
@@ -101,8 +101,8 @@ def new(request: MemberRequest, run: uuid.UUID) -> HttpResponse:
 def remedy(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """One remedy: live while it works, then the candidate and what the gate says of it."""
     found = _get(request, pk)
-    gate = found.gate or {}
-    decisive = gate.get("decisive", [])
+    changes = found.changes or {}
+    decisive = changes.get("decisive", [])
     lineage: dict[str, Any] = (found.candidate.lineage or {}) if found.candidate is not None else {}
     return render(
         request,
@@ -114,10 +114,12 @@ def remedy(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
             "standing": _standing(found),
             "progress": progress_of(found),
             "estimate": fmt.duration(found.estimate_seconds),
-            "gate": gate,
+            "gate": found.gate,
             "decisive": change_lines(decisive),
-            "moved": change_lines(gate.get("moved", [])),
-            "left": max(gate.get("moved_total", 0) - len(gate.get("moved", [])), 0),
+            "moved": change_lines(changes.get("moved", [])),
+            "left": max(changes.get("moved_total", 0) - len(changes.get("moved", [])), 0),
+            "verdict_changes": changes.get("verdict_changes", []),
+            "statements": changes.get("statements", []),
             "changes": change_figures([Comparison.model_validate(entry) for entry in decisive]),
             "losses": loss_figures(lineage),
             "lineage": lineage,

@@ -160,6 +160,8 @@ def answered(remedy: RemedyRun, *, word: str = "Accuracy", exit_code: int = 0) -
         "exit_code": exit_code,
         "sentence": f"Let through: {word}.",
         "reasons": [word],
+    }
+    remedy.changes = {
         "statements": [word],
         "counts": {"better": 2},
         "decisive": [entry],

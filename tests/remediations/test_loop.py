@@ -43,7 +43,7 @@ def test_a_remedy_makes_a_version_and_audits_it_with_the_same_plan(committed: No
     assert change is not None
     assert remedy.gate["exit_code"] == change.exit_code
     assert remedy.gate["sentence"] == change.sentence
-    assert any(entry["reading"] == "better" for entry in remedy.gate["decisive"] + remedy.gate["moved"])
+    assert any(entry["reading"] == "better" for entry in remedy.changes["decisive"] + remedy.changes["moved"])
 
     ledger = Opening.objects.of(people.organisation).order_by("at")
     named = ledger.get(what="named")

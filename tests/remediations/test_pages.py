@@ -232,7 +232,7 @@ def test_longer_lists_and_longer_answers_take_no_more_queries(people: People, as
     listed, one = queries(url(people, "remedies")), queries(url(people, "remedy", first.pk))
     for _ in range(3):
         answered(begun(people))
-    first.gate["moved"] = first.gate["moved"] * 40
+    first.changes["moved"] = first.changes["moved"] * 40
     first.save()
     assert queries(url(people, "remedies")) == listed
     assert queries(url(people, "remedy", first.pk)) == one <= 8
