@@ -213,7 +213,8 @@ def _against(request: ApiRequest, said: NewRun, model: ModelVersion, data: Datas
 
 
 def _run(request: ApiRequest, pk: UUID) -> Run:
-    return _row(request, Run, pk, "subject", "policy", "baseline__subject", "job", "organisation")
+    found: Run = _row(request, Run, pk, "subject", "policy", "baseline__subject", "job", "organisation")
+    return found
 
 
 def _measured(request: ApiRequest, pk: UUID) -> Run:

@@ -57,9 +57,8 @@ def create_policy(request: HttpRequest, said: NewPolicyText) -> Any:
 def adopt_pack(request: HttpRequest, said: PackChoice) -> Any:
     """Copy a built-in pack in; doing it again gives the same version."""
     request = require(request, "write_policy")
-    return Status(
-        201, PolicyVersionOut.of(policies.adopt_pack(request.organisation, said.pack, request.user))
-    )
+    made = policies.adopt_pack(request.organisation, said.pack, request.user)
+    return Status(201, PolicyVersionOut.of(made))
 
 
 @router.get("/policies/{uuid:policy_id}", response=PolicyOut)

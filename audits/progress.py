@@ -176,4 +176,4 @@ def _doing(
         return f"Measuring: {', '.join(running)}."
     if merging or all(line.state in ("done", "failed") for line in lines):
         return "Putting measures together, judging them, and freezing the evidence."
-    return "Between two pieces of work."
+    return "Waiting for a free worker to go on."

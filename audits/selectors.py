@@ -138,7 +138,7 @@ class Tile(NamedTuple):
 
     pillar: str
     outcome: str
-    count: int
+    rules: int
 
     @property
     def word(self) -> str:
@@ -168,9 +168,9 @@ def systems_with_runs(organisation: Organisation) -> QuerySet[Any]:
 
 
 def policies_of(organisation: Organisation, *, archived: bool | None = False) -> QuerySet[Any]:
-    """Policies by name with `newest` (id of the newest version), `versions_count`, `last_used`."""
+    """Policies by name, with `newest` (a version's id), `newest_number`, `newest_at`, `last_used`."""
     newest = PolicyVersion.unscoped.filter(policy=OuterRef("pk")).order_by("-number")
-    found = (
+    found: QuerySet[Any] = (
         Policy.objects.of(organisation)
         .annotate(
             newest=Subquery(newest.values("pk")[:1]),
@@ -180,6 +180,4 @@ def policies_of(organisation: Organisation, *, archived: bool | None = False) ->
         )
         .order_by("name")
     )
-    if archived is None:
-        return found
-    return found.filter(archived_at__isnull=not archived)
+    return found if archived is None else found.filter(archived_at__isnull=not archived)

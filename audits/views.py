@@ -305,7 +305,6 @@ def _policy(request: MemberRequest, choice: str) -> PolicyVersion | None:
 def _system(request: MemberRequest, given: QueryDict) -> AISystem | None:
     """The system that the address names, or that a version or baseline in it belongs to."""
     every = AISystem.objects.of(request.organisation)
-    found: AISystem | None = None
     for name, path in (
         ("system", "pk"),
         ("model_version", "models__versions"),
@@ -316,10 +315,10 @@ def _system(request: MemberRequest, given: QueryDict) -> AISystem | None:
             key = uuid.UUID(given.get(name, ""))
         except ValueError:
             continue
-        found = every.filter(**{path: key}).first()
+        found: AISystem | None = every.filter(**{path: key}).first()
         if found is not None:
             return found
-    return found
+    return None
 
 
 def _preselect(form: NewAuditForm) -> None:

@@ -170,7 +170,7 @@ def test_policies_over_the_api(people: People) -> None:
     assert api.post(f"/policies/{house['id']}/versions", second, status=201)["number"] == 2
     full = reader.get(f"/policies/{house['id']}")
     assert ([v["number"] for v in full["versions"]], full["rules"][0]["id"]) == ([2, 1], "accuracy")
-    wrong = api.post("/policies", {"toml": "id = "}, status=400)
+    wrong = api.post("/policies", {"toml": "id = \nversion = 1"}, status=400)
     assert (wrong["code"], "line 1" in wrong["detail"]) == ("bad_policy", True)
     reader.post("/policies", {"toml": HOUSE}, status=403)
     Api(people, people.outsider).get(f"/policies/{house['id']}", status=404)
