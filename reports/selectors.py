@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 
 from accounts.models import Organisation
@@ -55,5 +53,5 @@ def know_pdf(sha256: str) -> Document | None:
     return _public().filter(pdf=sha256).first()
 
 
-def _public() -> Any:
+def _public() -> QuerySet[Document]:
     return Document.unscoped.select_related("organisation", "run__system", "review")

@@ -138,7 +138,8 @@ def _find(request: MemberRequest, pk: object) -> Document:
     rows = Document.objects.of(request.organisation).select_related(
         "run__system", "run__organisation", "review", "created_by", "revoked_by", "superseded_by", "job"
     )
-    return get_object_or_404(rows, pk=pk)
+    found: Document = get_object_or_404(rows, pk=pk)
+    return found
 
 
 def _is_uuid(text: str) -> bool:
