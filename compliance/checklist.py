@@ -21,7 +21,8 @@ def checklist_of(run: Run, snapshot: Mapping[str, Any]) -> list[Item]:
     """The questions for one run; `snapshot` is the parsed evidence.json."""
     untested = len(snapshot["not_tested"])
     failed = sum(v["outcome"] == "fail" for v in snapshot["verdicts"])
-    undecided = sum(v["outcome"] in ("insufficient", "not_tested") for v in snapshot["verdicts"])
+    undecided = sum(v["outcome"] == "insufficient" for v in snapshot["verdicts"])
+    unmeasured = sum(v["outcome"] == "not_tested" for v in snapshot["verdicts"])
     items = [
         Item("purpose", "Purpose and affected people are described rightly"),
         Item("data", "The test data stand for the people concerned"),
@@ -34,8 +35,9 @@ def checklist_of(run: Run, snapshot: Mapping[str, Any]) -> list[Item]:
         items.append(Item("failed", "What failed is answered or acceptable", _counted(failed, "verdict")))
     if undecided:
         items.append(Item("undecided", "What is undecided is acceptable", _counted(undecided, "verdict")))
-    if untested:
-        items.append(Item("untested", "What was not tested is acceptable", _counted(untested, "entry")))
+    if untested or unmeasured:
+        counts = [_counted(n, word) for n, word in ((untested, "method"), (unmeasured, "rule")) if n]
+        items.append(Item("untested", "What was not tested is acceptable", ", ".join(counts)))
     if snapshot.get("change"):
         items.append(Item("change", "Nothing that became worse matters"))
     items.append(Item("replies", "Management's replies to the findings are enough"))
@@ -43,8 +45,7 @@ def checklist_of(run: Run, snapshot: Mapping[str, Any]) -> list[Item]:
 
 
 def _counted(number: int, word: str) -> str:
-    many = {"entry": "entries"}.get(word, f"{word}s")
-    return f"{number} {word if number == 1 else many}"
+    return f"{number} {word if number == 1 else f'{word}s'}"
 
 
 def filled(items: Sequence[Item], given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

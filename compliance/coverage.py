@@ -7,6 +7,7 @@ version that was audited last.
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -102,7 +103,7 @@ def shown_by(organisation: Organisation, systems: Iterable[AISystem]) -> dict[ob
         .values_list("pk", "model__system_id")
     ):
         deployed.setdefault(system, set()).add(version)
-    chosen: dict[object, list[object]] = {}
+    chosen: dict[object, list[uuid.UUID]] = {}
     counted: dict[object, object] = {}
     for pk, system, version in runs:
         wanted = deployed.get(system) or {counted.setdefault(system, version)}

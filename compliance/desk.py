@@ -21,10 +21,10 @@ __all__ = ["Compared", "Desk", "Judged", "Seen", "desk_of", "findings_of"]
 
 _MOST_COMPARED = 14
 _READINGS = {
-    "better": ("pass", "pass", "Better"),
     "worse": ("fail", "fail", "Worse"),
-    "unchanged": ("none", "none", "Unchanged"),
+    "better": ("pass", "pass", "Better"),
     "insufficient": ("none", "open", "Undecided"),
+    "unchanged": ("none", "none", "Unchanged"),
 }
 
 
@@ -123,6 +123,7 @@ def desk_of(run: Run, digest: str) -> Desk:
     verdicts = [Verdict.model_validate(v) for v in body["verdicts"]]
     change = ChangeReport.model_validate(body["change"]) if body.get("change") else None
     compared = [*change.decisive, *change.moved] if change else []
+    compared.sort(key=lambda c: list(_READINGS).index(c.reading))
     opening = body["plan"].get("opening") or {}
     return Desk(
         damage="",

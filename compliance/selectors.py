@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
@@ -16,8 +17,8 @@ __all__ = [
     "ListedReview",
     "counted",
     "deployed_without_approval",
-    "find_review",
     "listed",
+    "rows",
     "stage_changes",
     "with_names",
 ]
@@ -42,10 +43,6 @@ def with_names(organisation: Organisation) -> QuerySet[Review]:
     )  # fmt: skip
 
 
-def find_review(organisation: Organisation) -> QuerySet[Review]:
-    return with_names(organisation)
-
-
 def listed(organisation: Organisation, show: str, reader: User) -> QuerySet[Review]:
     """One view of the list: what waits first, one's own first among that; then the newest."""
     found = with_names(organisation)
@@ -65,7 +62,7 @@ def listed(organisation: Organisation, show: str, reader: User) -> QuerySet[Revi
     return found.annotate(_first=first).order_by("_first", "-requested_at")
 
 
-def rows(reviews: QuerySet[Review], reader: User) -> list[ListedReview]:
+def rows(reviews: Iterable[Review], reader: User) -> list[ListedReview]:
     return [ListedReview(r, standing_of(r), r.requested_by_id == reader.pk) for r in reviews]
 
 

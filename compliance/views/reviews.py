@@ -34,7 +34,7 @@ def reviews(request: Any) -> HttpResponse:
         request,
         "compliance/reviews.html",
         {
-            "rows": selectors.rows(page.object_list, request.user),
+            "rows": selectors.rows(list(page.object_list), request.user),
             "page": page,
             "show": show,
             "views": [(key, title, counts[key]) for key, title in selectors.VIEWS.items()],
