@@ -11,7 +11,8 @@ __all__ = ["TextJSONField"]
 
 
 if TYPE_CHECKING:
-    _Text = models.TextField[Any, Any]
+    # what a form or a query may give it: the same as a JSONField
+    _Text = models.JSONField
 else:
     _Text = models.TextField
 
