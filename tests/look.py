@@ -33,6 +33,7 @@ def _sample() -> dict[str, str]:
         made = build()
         names = {name: str(user.pk) for name, user in made.people._asdict().items() if hasattr(user, "email")}
         names |= {"org": made.people.organisation.slug, "run": str(made.run.pk)}
+        names |= {"job": str(made.run.job_id)}
         kept.write_text(json.dumps(names))
     found: dict[str, str] = json.loads(kept.read_text())
     return found
