@@ -2,6 +2,7 @@
 
 - simulations: how often the verdict rules err on populations whose truth is known;
 - flips: every byte of a sealed report changed, one at a time, and verified;
+- jobs: 500 random kills of workers on SQLite and on PostgreSQL, every shard counted once;
 - remedies: from broken models of the zoo to repaired ones, measured on sealed rows, and the gate between.
 """
 
@@ -20,7 +21,7 @@ from typing import Any
 
 from assay.manifest import hardware
 from assay.planning import timestamp
-from benchmarks import flips, remedy_loop, remedy_page, simulations, zoo
+from benchmarks import durability, flips, remedy_loop, remedy_page, simulations, zoo
 
 __all__ = ["main"]
 
@@ -106,9 +107,15 @@ def _remedies() -> tuple[dict[str, Any], list[str]]:
     return found, remedy_page.page(found)
 
 
+def _jobs() -> tuple[dict[str, Any], list[str]]:
+    found = durability.run()
+    return found, durability.page(found)
+
+
 PROOFS: dict[str, tuple[str, Callable[[], tuple[dict[str, Any], list[str]]]]] = {
     "simulations": ("The verdict rules on simulated populations", _simulations),
     "flips": ("Every byte of a sealed report, flipped", _flips),
+    "jobs": ("Workers killed at random, every shard counted once", _jobs),
     "remedies": ("From broken models to repaired ones", _remedies),
 }
 

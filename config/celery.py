@@ -38,7 +38,7 @@ _QUEUES = tuple(dict.fromkeys(settings.ENV.queues.split(",")))
 
 app = Celery("assay", set_as_current=True)
 app.conf.update(
-    broker_url=settings.ENV.broker_url,
+    broker_url="memory://localhost//" if _EMBEDDED else settings.ENV.broker_url,
     broker_connection_timeout=2,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,

@@ -124,7 +124,7 @@ def progress_of(jobs: Iterable[Job], now: datetime | None = None) -> dict[Any, P
     sums = {
         row["job"]: row
         for row in work.values("job").annotate(
-            weight=Sum("weight"),
+            total=Sum("weight"),
             got=Sum(F("weight") * share),
             shards=Count("id"),
             completed=Count("id", filter=Q(state=ShardState.DONE)),
@@ -140,7 +140,7 @@ def progress_of(jobs: Iterable[Job], now: datetime | None = None) -> dict[Any, P
 
 
 def _progress(job: Job, sums: dict[str, Any] | None, doing: str, now: datetime) -> Progress:
-    weight = float(sums["weight"] or 0.0) if sums else 0.0
+    weight = float(sums["total"] or 0.0) if sums else 0.0
     done = float(sums["got"] or 0.0) / weight if sums and weight > 0 else 0.0
     if job.state == JobState.DONE:
         done = 1.0

@@ -58,7 +58,7 @@ def test_with_the_fencing_switched_off_the_same_checker_finds_doubles(
     committed: None, tmp_path: Path
 ) -> None:
     code, found = _chaos(
-        tmp_path, "--unfenced", "--kills", "0", "--stops", "25", "--rate", "6", "--patience", "20"
+        tmp_path, "--unfenced", "--kills", "0", "--stops", "16", "--rate", "8", "--patience", "8"
     )
     assert code == 1
     assert any("committed 2 times" in line for line in found["wrong"]), found
