@@ -22,9 +22,11 @@ from models_registry.models import (
 )
 
 if TYPE_CHECKING:
-    _Admin, _Inline = admin.ModelAdmin[Any], admin.TabularInline[Any, Any]
+    _Admin = admin.ModelAdmin[Any]
+    _Inline = admin.TabularInline[Any, Any]
 else:
-    _Admin, _Inline = admin.ModelAdmin, admin.TabularInline
+    _Admin = admin.ModelAdmin
+    _Inline = admin.TabularInline
 
 
 class ReadOnly(_Admin):

@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 from django.conf import settings
 
 from assay.contracts import DataReport, ModelReport, ModelRequest
+from assay.datasets.values import visible
 from assay.errors import AssayError, Cancelled, ChildFailed, Internal
 from assay.runner.supervisor import Supervisor
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, ShardContext, ShardResult
 from jobs.models import Job
 from models_registry.description import data_request, lay_out_data, lay_out_model
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion
+from models_registry.names import refuse_odd_characters
 from models_registry.signals import version_changed
 from models_registry.versions import DATASET_INTAKE, MODEL_INTAKE
 
@@ -41,12 +43,13 @@ class _Session:
         self.version.unscoped.filter(pk=self._id, state=IntakeState.WAITING).update(state=IntakeState.READING)
         self._folder = Path(tempfile.mkdtemp(prefix="assay-intake-"))
         try:
-            report = self._read(self._folder, context)
+            report = self._read(self._folder, context).model_dump(mode="json")
+            refuse_odd_characters(report, "names and values in these files")
         except (ChildFailed, Internal, Cancelled):
             raise
         except AssayError as error:
-            return ShardResult({"refusal": error.message, "sandbox": self._layers()})
-        return ShardResult({"report": report.model_dump(mode="json"), "sandbox": self._layers()})
+            return ShardResult({"refusal": visible(error.message), "sandbox": self._layers()})
+        return ShardResult({"report": report, "sandbox": self._layers()})
 
     def stop(self, why: str) -> None:
         self._stopped = why
@@ -95,7 +98,7 @@ class _DatasetSession(_Session):
 class _Intake:
     """WAITING -> READING -> READY, or REFUSED with the reason; FAILED where no answer could be had."""
 
-    name: ClassVar[str]
+    name: str
     version: ClassVar[Version]
     session: ClassVar[type[_Session]]
 

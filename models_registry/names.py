@@ -52,7 +52,7 @@ def refuse_odd_characters(value: Any, what: str) -> None:
     """Raises BadInput where a string anywhere in a JSON value holds NUL or half a surrogate pair."""
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise BadInput(f"The text on {what} holds a NUL or a broken character; leave it out.")
+            raise BadInput(f"Text in {what} holds a NUL or a broken character; leave it out.")
     elif isinstance(value, Mapping):
         for key, each in value.items():
             refuse_odd_characters(key, what)

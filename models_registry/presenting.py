@@ -74,7 +74,7 @@ def signature_of(version: ModelVersion) -> SignatureTable | None:
     if not version.signature:
         return None
     found = ModelSignature.model_validate(version.signature)
-    output = [("Task", found.task), ("Output", found.output)]
+    output: list[tuple[str, str]] = [("Task", found.task), ("Output", found.output)]
     if found.classes:
         listed = ", ".join(found.classes[:12]) + (" …" if len(found.classes) > 12 else "")
         output.append((f"Classes ({len(found.classes)})", listed))

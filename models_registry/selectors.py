@@ -47,7 +47,7 @@ def list_systems(organisation: Organisation, search: str = "", *, archived: bool
         rows = rows.filter(match)
     versions = ModelVersion.unscoped.filter(model__system=OuterRef("pk"))
     name = Coalesce(NullIf(F("label"), Value("")), Cast("number", CharField()))
-    return (
+    found: QuerySet[Any] = (
         rows.select_related("owner")
         .annotate(
             model_count=_count(Model.unscoped.filter(system=OuterRef("pk")), "system"),
@@ -63,9 +63,10 @@ def list_systems(organisation: Organisation, search: str = "", *, archived: bool
         )
         .order_by("-number")
     )
+    return found
 
 
-def models_of(system: AISystem) -> list[Model]:
+def models_of(system: AISystem) -> list[Any]:
     """The system's models with `version_count` and `latest` (a ModelVersion or None)."""
     latest = ModelVersion.unscoped.filter(model=OuterRef("pk")).order_by("-number").values("pk")[:1]
     rows = list(
@@ -80,7 +81,7 @@ def models_of(system: AISystem) -> list[Model]:
     return rows
 
 
-def datasets_of(system: AISystem) -> list[Dataset]:
+def datasets_of(system: AISystem) -> list[Any]:
     """The system's datasets with `version_count` and `latest` (a DatasetVersion or None)."""
     latest = DatasetVersion.unscoped.filter(dataset=OuterRef("pk")).order_by("-number").values("pk")[:1]
     rows = list(
@@ -161,7 +162,7 @@ def lineage_of(model: Model) -> list[Branch]:
         pk: Branch(row, str((row.lineage or {}).get("remedy") or ""), 0, row.model_id != model.pk)
         for pk, row in known.items()
     }
-    roots = []
+    roots: list[Branch] = []
     for branch in sorted(nodes.values(), key=lambda each: each.version.number):
         parent = nodes.get(branch.version.parent_id) if branch.version.parent_id else None
         branch.parent = parent.version if parent is not None else None

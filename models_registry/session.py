@@ -23,6 +23,7 @@ from jobs.kinds import ShardContext, ShardResult
 from models_registry import files
 from models_registry.description import lay_out, request_of
 from models_registry.models import Subject
+from models_registry.names import refuse_odd_characters
 
 __all__ = ["SubjectSession", "subject_key"]
 
@@ -69,6 +70,7 @@ class SubjectSession:
     def _read(self, context: ShardContext) -> ShardResult:
         """Profile, digest of the rows' content, and how fast the model answers."""
         supervisor, profile = self._loaded(context)
+        refuse_odd_characters(profile.model_dump(mode="json"), "names and values of model and data")
         try:
             rows = supervisor.rows(profile)
         except ChildFailed:

@@ -125,6 +125,17 @@ def test_data_without_the_named_column_is_refused_with_what_is_close() -> None:
     assert '"repaid"' in version.refusal
 
 
+def test_names_that_no_database_keeps_are_refused_and_break_nothing() -> None:
+    people = make_people()
+    content = folder()
+    content["signature.json"] = content["signature.json"].replace(b'"yes"', b'"y\\u0000s"')
+    version = added(people, content)
+    factory.run_jobs()
+    version.refresh_from_db()
+    assert version.state == "refused"
+    assert "holds a NUL" in version.refusal
+
+
 def test_a_child_that_dies_leaves_a_version_that_can_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     people = make_people()
     version = added(people, folder())
