@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -44,14 +44,12 @@ class Users(UserAdmin):  # type: ignore[type-arg]
     readonly_fields = ("date_joined", "last_login")
     filter_horizontal = ()
     add_form = NewUser
-    fieldsets: ClassVar[Any] = (
+    fieldsets = (
         (None, {"fields": ("email", "name", "password")}),
         ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
         ("When", {"fields": ("date_joined", "last_login")}),
     )
-    add_fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),
-    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Closed, not deleted: decisions name them."""
