@@ -9,6 +9,7 @@ from typing import Any
 from ninja import Field, Query, Router, Schema
 
 from accounts.api_auth import require
+from accounts.paging import Paging
 from accounts.permissions import PERMISSIONS, may
 from accounts.selectors import members_of
 
@@ -66,9 +67,7 @@ def me(request: Any) -> dict[str, Any]:
 
 
 @router.get("/members", response=MembersOut, summary="Who works here")
-def list_members(
-    request: Any, limit: int = Query(50, ge=1, le=100), offset: int = Query(0, ge=0, le=2**31)
-) -> dict[str, Any]:
+def list_members(request: Any, page: Query[Paging]) -> dict[str, Any]:
     request = require(request, "read")
     found = members_of(request.organisation)
     return {
@@ -79,9 +78,9 @@ def list_members(
                 "name": str(each.user),
                 "email": each.user.email,
                 "role": each.role,
-                "second_factor": each.second_factor,  # type: ignore[attr-defined]  # annotated
+                "second_factor": each.second_factor,
                 "since": each.created_at,
             }
-            for each in found[offset : offset + limit]
+            for each in page.of(found)
         ],
     }

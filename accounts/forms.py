@@ -67,7 +67,7 @@ class NameForm(forms.Form):
 
 class ThemeForm(forms.Form):
     theme = forms.ChoiceField(
-        choices=(("", "As the system"), ("light", "Light"), ("dark", "Dark")), required=False, label="Colours"
+        choices=(("system", "As the system"), ("light", "Light"), ("dark", "Dark")), label="Colours"
     )
 
 

@@ -35,7 +35,7 @@ def you(request: Any) -> HttpResponse:
         return redirect("accounts:you", request.organisation.slug)
     context = {
         "form": form,
-        "theme_form": ThemeForm(initial={"theme": request.COOKIES.get("theme", "")}),
+        "theme_form": ThemeForm(initial={"theme": request.COOKIES.get("theme", "system")}),
         "second_factor": has_second_factor(request.user),
         "signers_need_it": settings.ENV.mfa == "signers",
         "memberships": memberships_of(request.user),
@@ -51,7 +51,7 @@ def change_theme(request: Any) -> HttpResponse:
     answer = redirect("accounts:you", request.organisation.slug)
     if form.is_valid():
         theme = form.cleaned_data["theme"]
-        if theme:
+        if theme != "system":
             answer.set_cookie(
                 "theme", theme, max_age=_YEAR, secure=settings.ENV.secure, httponly=True, samesite="Lax"
             )

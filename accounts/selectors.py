@@ -35,4 +35,4 @@ def tokens_of(user: User, organisation: Organisation) -> QuerySet[ApiToken]:
 
 
 def has_second_factor(user: User) -> bool:
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists()
+    return bool(Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).exists())

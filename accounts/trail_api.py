@@ -9,6 +9,7 @@ from typing import Any
 from ninja import Field, Query, Router, Schema
 
 from accounts.api_auth import require
+from accounts.paging import Paging
 from trail.selectors import entries_of, head_of
 from trail.services import verify
 
@@ -34,6 +35,12 @@ class EntryOut(Schema):
     hash: str
 
 
+class TrailQuery(Paging):
+    """Which entries."""
+
+    action: str = Field("", max_length=80, description="Only this action, such as `review.approved`.")
+
+
 class TrailOut(Schema):
     """A page of the trail, the newest entry first."""
 
@@ -53,18 +60,13 @@ class ChainOut(Schema):
 
 
 @router.get("/trail", response=TrailOut, summary="Who decided what, when")
-def list_trail(
-    request: Any,
-    action: str = Query("", max_length=80),
-    limit: int = Query(50, ge=1, le=100),
-    offset: int = Query(0, ge=0, le=2**31),
-) -> dict[str, Any]:
+def list_trail(request: Any, asked: Query[TrailQuery]) -> dict[str, Any]:
     request = require(request, "read_trail")
     found = entries_of(request.organisation.pk)
-    if action:
-        found = found.filter(action=action)
+    if asked.action:
+        found = found.filter(action=asked.action)
     items = []
-    for entry in found[offset : offset + limit]:
+    for entry in asked.of(found):
         payload = getattr(entry, "payload", None)
         items.append(
             {

@@ -72,7 +72,7 @@ def _is_secret_file(variable: str) -> bool:
 @register(Tags.database, deploy=True)
 def check_database(app_configs: Sequence[AppConfig] | None = None, **_more: Any) -> list[CheckMessage]:
     """SQLite is for one machine; several workers with a broker want PostgreSQL."""
-    sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+    sqlite = str(settings.DATABASES["default"]["ENGINE"]).endswith("sqlite3")
     if not sqlite or settings.ENV.broker_url.startswith("memory"):
         return []
     return [

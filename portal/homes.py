@@ -130,11 +130,11 @@ def _owner(organisation: Organisation, user: User) -> Home:
     slug = organisation.slug
     parts = [
         _count(stale_count, "approval is stale", "approvals are stale"),
-        _count(grave_count, "grave finding is open", "grave findings are open"),
+        _count(grave_count, "serious finding is open", "serious findings are open"),
         _count(failed_count, "audit did not finish", "audits did not finish"),
     ]
     return Home(
-        _sentence(parts, "Nothing needs you: no stale approval, no grave finding, no failed audit."),
+        _sentence(parts, "Nothing needs you: no stale approval, no serious finding, no failed audit."),
         [
             Tile(
                 "Stale approvals",
@@ -144,7 +144,7 @@ def _owner(organisation: Organisation, user: User) -> Home:
                 _look(stale_count, "warn"),
             ),
             Tile(
-                "Grave findings",
+                "Serious findings",
                 grave_count,
                 "open, high or critical",
                 _url("audits:findings", slug),
@@ -161,7 +161,7 @@ def _owner(organisation: Organisation, user: User) -> Home:
         ],
         [
             Block("Stale approvals", stale, "Every approval still fits what it was given for."),
-            _finding_block(slug, "Grave findings", grave, "No finding of high severity is open."),
+            _finding_block(slug, "Serious findings", grave, "No finding of high severity is open."),
             Block("Audits that did not finish", failed, "Every audit of the last 30 days ran to its end."),
             Block(
                 "Members without a second factor",

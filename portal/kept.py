@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
@@ -81,7 +80,7 @@ def same_origin(request: HttpRequest) -> bool:
 
 def _page_of(request: HttpRequest) -> str:
     """The page that the form was on, from the Referer if that is ours."""
-    referer: Any = request.headers.get("Referer", "")
+    referer: str = request.headers.get("Referer", "")
     if referer and url_has_allowed_host_and_scheme(referer, {request.get_host()}):
         parts = urlsplit(referer)
         if parts.path and not parts.path.startswith(_NEVER):

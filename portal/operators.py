@@ -28,7 +28,7 @@ class OperatorsSite(AdminSite):
         user = request.user
         if not (user.is_active and user.is_superuser):
             return False
-        return settings.ENV.mfa != "signers" or has_second_factor(user)  # type: ignore[arg-type]
+        return settings.ENV.mfa != "signers" or has_second_factor(user)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         user = request.user

@@ -42,7 +42,7 @@ def test_colours_come_with_the_page(people: People, as_user: AsUser) -> None:
     me.cookies["theme"] = '"><script>'
     assert "data-theme" not in me.get(url).content.decode()
     me.cookies["theme"] = "dark"
-    me.post(f"{url}colours/", {"theme": ""})
+    me.post(f"{url}colours/", {"theme": "system"})
     assert "data-theme" not in me.get(url).content.decode()
 
 

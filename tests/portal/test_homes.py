@@ -103,7 +103,7 @@ def _fill(people: People, times: int) -> None:
 SAYS = {
     "owner": (
         "approval is stale",
-        "grave finding is open",
+        "serious finding is open",
         "Members without a second factor",
         "The model changed.",
     ),
