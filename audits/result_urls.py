@@ -4,7 +4,7 @@ from django.urls import path
 
 from audits import compare_views, findings_views, result_pages, rows_views
 
-__all__ = ["paths"]
+__all__ = ["paths", "urlpatterns"]
 
 paths = [
     path("audits/<uuid:pk>/results/<slug:name>/", result_pages.chapter, name="chapter"),
@@ -20,3 +20,4 @@ paths = [
     path("findings/<uuid:pk>/accept/", findings_views.accept, name="accept_finding"),
     path("findings/<uuid:pk>/reopen/", findings_views.reopen, name="reopen_finding"),
 ]
+urlpatterns = paths

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.access import MemberRequest, member
+from assay.annex import RunRows
 from assay.contracts import AnnexReference
 from assay.report.glyphs import visible
 from audits.models import Run
@@ -36,7 +37,7 @@ def rows(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     kept = files.annex(request.organisation).get(guide.annex)
     context: dict[str, Any] = {"run": run, "table": None, "never": guide.annex is None}
     if kept is not None:
-        chosen = _chosen(request, list(kept.attributes))
+        chosen = _chosen(request, kept)
         table = choose_rows(guide, kept, chosen, _number(request.GET.get("page")) or 1)
         _record_look(run, request, guide.annex, chosen, table.page, len(table.rows))
         query = request.GET.copy()
@@ -126,15 +127,16 @@ def _record_look(
     )
 
 
-def _chosen(request: MemberRequest, attributes: list[str]) -> Chosen:
+def _chosen(request: MemberRequest, kept: RunRows) -> Chosen:
+    """What was asked for; groups that the run does not have are not asked for."""
     asked = request.GET
     measure = asked.get("measure", "")[:64].lower()
     return Chosen(
         errors=asked.get("errors") == "1",
         groups={
-            name: asked[f"group.{place}"][:400]
-            for place, name in enumerate(attributes)
-            if asked.get(f"group.{place}")
+            name: asked[f"group.{place}"]
+            for place, name in enumerate(kept.attributes)
+            if asked.get(f"group.{place}") in kept.categories[name]
         },
         measure=measure if measure and all(c in "0123456789abcdef" for c in measure) else "",
         verdict=_number(asked.get("verdict")),

@@ -107,6 +107,7 @@ def test_charts_keep_to_the_content_policy_and_have_words_and_tables(
     for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         ElementTree.fromstring(svg)
     assert not re.search(r"<script(?![^>]* src=)", text)
+    assert not re.search(r"\s(hx-|on)\w+=", text)  # nothing on the page waits for a script
 
 
 def test_a_run_without_result_says_why_and_lists_all_runs_of_the_version(

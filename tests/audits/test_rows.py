@@ -110,7 +110,14 @@ def test_what_a_method_counted_row_by_row_can_be_looked_at(measured: Measured, a
     assert key in guide_.measures
     client = as_user(measured.people.reviewer)
     assert client.get(url(measured.modelled), {"measure": key[:16]}).status_code == 200
-    for odd in ({"measure": "zz"}, {"verdict": "999"}, {"verdict": "-1"}, {"measure": "'"}, {"counted": "9"}):
+    for odd in (
+        {"group.0": "\x00", "group.9": "x"},
+        {"measure": "zz"},
+        {"verdict": "999"},
+        {"verdict": "-1"},
+        {"measure": "'"},
+        {"counted": "9"},
+    ):
         assert client.get(url(measured.modelled), odd).status_code == 200
 
 

@@ -13,7 +13,7 @@ from assay.compare.change import default_tolerance, reading
 from assay.contracts import Comparison, Measure
 from assay.evidence import dump, loads
 from tests.compare.builders import run
-from tests.policy.builders import RATES, fact, groups, measure, policy, rate, score
+from tests.policy.builders import RATES, fact, groups, measure, policy, rate, ratio_rule, score
 from tests.policy.test_pairs import turned
 
 
@@ -172,6 +172,21 @@ def test_what_is_shown_or_has_no_better_side_is_left_out() -> None:
     spread = measure(f"{RATES}_range", 0.1, over="sex")
     report = compare(run([selection, spread]), run([selection, spread], data="b.csv"))
     assert report.comparisons == ()
+
+
+def test_a_rule_of_groups_that_is_not_tested_any_more_changed_once() -> None:
+    rules = policy(ratio_rule(0.8))
+    judged = run(groups({"F": (380, 1_000), "M": (400, 1_000)}), rules)
+    missing = run([rate("performance.accuracy", 650, 1_000)], rules, data="b.csv")
+    assert [(v.over, v.outcome) for v in missing.verdicts] == [(None, "not_tested")]
+    over = judged.verdicts[0].over
+    for before, after, outcomes in (
+        (judged, missing, (judged.verdicts[0].outcome, "not_tested")),
+        (missing, judged, ("not_tested", judged.verdicts[0].outcome)),
+    ):
+        (changed,) = compare(before, after).verdict_changes
+        assert (changed.over, changed.before, changed.after) == (over, *outcomes)
+    assert compare(missing, missing).verdict_changes == ()
 
 
 def test_differences_in_data_policy_and_plan_are_stated() -> None:
