@@ -123,6 +123,7 @@ def remedy(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
             "changes": change_figures([Comparison.model_validate(entry) for entry in decisive]),
             "losses": loss_figures(lineage),
             "lineage": lineage,
+            "learnt": sorted(lineage.get("rows", {}).items()),
             "figures": _figures(lineage),
             "params": sorted(found.params.items()),
         },

@@ -19,6 +19,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 from accounts.models import User
 
@@ -29,6 +30,12 @@ _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 class _Threading(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            connections.close_all()  # PostgreSQL's would outlive the thread
 
 
 class _Quiet(WSGIRequestHandler):
@@ -70,6 +77,8 @@ def browser() -> Iterator[Any]:
             env={**os.environ, "HOME": profile},
         )
         yield found
+        # While Playwright's loop runs, Django keeps a connection of its own for this thread.
+        connections.close_all()
         found.close()
 
 
