@@ -109,7 +109,7 @@ def new_run(request: MemberRequest) -> HttpResponse:
         }
         form = NewAuditForm(request.organisation, system, initial=initial)
         _preselect(form)
-    context = {"form": form, "system": system, "tiers": TIERS}
+    context = {"form": form, "system": system, "tiers": TIERS, "once": _once(request) or uuid.uuid4()}
     return render(request, "audits/new_run.html", context, status=400 if form.errors else 200)
 
 
@@ -120,16 +120,21 @@ def run(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     if found.state == RunState.DRAFT:
         return _draft_page(request, found)
     if not found.ended:
-        context = {"run": found, "progress": progress_of(found), "etag": ""}
-        return render(request, "audits/run_live.html", context)
+        return render(request, "audits/run_live.html", {"run": found, "progress": progress_of(found)})
     if not found.snapshot_digest:
-        return render(request, "audits/run_ended.html", {"run": found, "look": STATE_LOOKS[found.state]})
+        return render(
+            request,
+            "audits/run_ended.html",
+            {"run": found, "look": STATE_LOOKS[found.state], "once": uuid.uuid4()},
+        )
     # --- results: the other app half shows them; the fallback goes when it is there
     try:
         pages: Any = importlib.import_module("audits.result_pages")
     except ModuleNotFoundError:
         verdicts = found.verdicts.order_by("place")
-        return render(request, "audits/run_verdicts.html", {"run": found, "verdicts": verdicts})
+        return render(
+            request, "audits/run_verdicts.html", {"run": found, "verdicts": verdicts, "once": uuid.uuid4()}
+        )
     shown: HttpResponse = pages.show(request, found)
     return shown
 
@@ -226,7 +231,7 @@ def delete(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 def again(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """A new draft with the same request."""
     found = get_run(request, pk)
-    made = services.try_again(found, by=request.user)
+    made = services.try_again(found, by=request.user, once=_once(request))
     messages.success(request, f"{made} asks for what {found} asked for. Look at its plan, then start it.")
     return _to(request, made)
 
@@ -305,6 +310,7 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
             start=False,
             title=said["title"],
             trigger="person",
+            once=_once(request),
         )
     return services.draft_run(
         said["model_version"],
@@ -314,7 +320,16 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
         tier=said["tier"],
         seed=said["seed"] or 0,
         title=said["title"],
+        once=_once(request),
     )
+
+
+def _once(request: MemberRequest) -> uuid.UUID | None:
+    """The id that a form carries, so that sending it twice makes one run."""
+    try:
+        return uuid.UUID(request.POST.get("once", ""))
+    except ValueError:
+        return None
 
 
 def _policy(request: MemberRequest, choice: str) -> PolicyVersion | None:

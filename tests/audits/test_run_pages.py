@@ -296,6 +296,20 @@ def test_roles_and_outsiders(people: People, as_user: Callable[..., Client], sta
     assert as_user(people.outsider).get(foreign).status_code == 404
 
 
+def test_a_form_that_is_sent_twice_makes_one_audit(people: People, as_user: Callable[..., Client]) -> None:
+    system = factory.system(people)
+    said = {
+        "system": system.pk,
+        "model_version": factory.predictions_version(system, people.engineer).pk,
+        "dataset_version": factory.data_version(system, people.engineer, rows=20).pk,
+        "tier": "quick",
+    }
+    client = as_user(people.engineer)
+    said["once"] = hidden(client.get(url(people, "new_run")).text, "once")
+    pages = {client.post(url(people, "new_run"), said).headers["Location"] for _twice in range(2)}
+    assert len(pages) == Run.objects.of(people.organisation).count() == 1
+
+
 def test_versions_of_another_organisation_cannot_be_audited(
     people: People, as_user: Callable[..., Client]
 ) -> None:
