@@ -244,8 +244,16 @@ def repeat_run(
     )
 
 
-def try_again(run: Run, *, by: User, once: uuid.UUID | None = None) -> Run:
-    """A new draft that asks for what an ended run asked for."""
+def try_again(run: Run, *, by: User) -> Run:
+    """A new draft that asks for what an ended run asked for; the one that waits already, where there is."""
+    waiting: Run | None = (
+        Run.objects.of(run.organisation_id)
+        .filter(state=RunState.DRAFT, number__gt=run.number, created_by=by, subject=run.subject)
+        .filter(title=run.title, policy=run.policy, tier=run.tier, seed=run.seed, baseline=run.baseline)
+        .first()
+    )
+    if waiting is not None and (waiting.methods, waiting.params) == (run.methods, run.params):
+        return waiting
     return draft_run(
         run.subject.model_version,
         run.subject.dataset_version,
@@ -257,7 +265,6 @@ def try_again(run: Run, *, by: User, once: uuid.UUID | None = None) -> Run:
         seed=run.seed,
         title=run.title,
         baseline=run.baseline,
-        once=once,
     )
 
 

@@ -120,21 +120,16 @@ def run(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     if found.state == RunState.DRAFT:
         return _draft_page(request, found)
     if not found.ended:
-        return render(request, "audits/run_live.html", {"run": found, "progress": progress_of(found)})
+        context = {"run": found, "progress": progress_of(found), "etag": ""}
+        return render(request, "audits/run_live.html", context)
     if not found.snapshot_digest:
-        return render(
-            request,
-            "audits/run_ended.html",
-            {"run": found, "look": STATE_LOOKS[found.state], "once": uuid.uuid4()},
-        )
+        return render(request, "audits/run_ended.html", {"run": found, "look": STATE_LOOKS[found.state]})
     # --- results: the other app half shows them; the fallback goes when it is there
     try:
         pages: Any = importlib.import_module("audits.result_pages")
     except ModuleNotFoundError:
         verdicts = found.verdicts.order_by("place")
-        return render(
-            request, "audits/run_verdicts.html", {"run": found, "verdicts": verdicts, "once": uuid.uuid4()}
-        )
+        return render(request, "audits/run_verdicts.html", {"run": found, "verdicts": verdicts})
     shown: HttpResponse = pages.show(request, found)
     return shown
 
@@ -231,7 +226,7 @@ def delete(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 def again(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """A new draft with the same request."""
     found = get_run(request, pk)
-    made = services.try_again(found, by=request.user, once=_once(request))
+    made = services.try_again(found, by=request.user)
     messages.success(request, f"{made} asks for what {found} asked for. Look at its plan, then start it.")
     return _to(request, made)
 
