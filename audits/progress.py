@@ -96,7 +96,7 @@ def progress_of(run: Run) -> Progress:
         percent=round(100 * share),
         sentence=_doing(job, lines, preparing, begun, merging and share > 0.5),
         elapsed=rough(max(elapsed, 0.0)),
-        left=rough(left) if begun else None,
+        left=rough(left) if begun and any(row[1] == ShardState.LEASED for row in rows) else None,
         methods=lines,
         started_at=run.started_at,
         cancelling=job is not None and job.state == JobState.CANCELLING,
