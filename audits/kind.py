@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,7 +127,7 @@ def _plan(run: Run) -> AuditPlan:
 
 def _partial(shard: DoneShard) -> Partial:
     spec = ShardSpec.model_validate(shard.spec["shard"])
-    return Partial(spec.method, spec.stage, spec.index, json.loads(shard.data["data"]), dict(shard.arrays()))
+    return Partial(spec.method, spec.stage, spec.index, dict(shard.data["data"]), dict(shard.arrays()))
 
 
 def _new(plan: AuditPlan, shards: Sequence[ShardSpec]) -> list[NewShard]:

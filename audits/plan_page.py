@@ -87,7 +87,8 @@ def plan_page(run: Run, forms: Mapping[str, MethodParamsForm] | None = None) -> 
         about = ""
         if estimate is not None:
             asked = f", {count_in_words(estimate.evaluations)} answers" if estimate.evaluations else ""
-            about = f"{seconds_in_words(estimate.seconds)}{asked}"
+            took = seconds_in_words(estimate.seconds)
+            about = f"{took if estimate.seconds < 1 else f'about {took}'}{asked}"
         form = (forms or {}).get(spec.id) or MethodParamsForm(
             method,
             run.tier,  # type: ignore[arg-type]

@@ -67,9 +67,7 @@ def progress_of(run: Run) -> Progress:
         list(
             Shard.objects.filter(job=job)
             .order_by("id")
-            .values_list(
-                "purpose", "state", "weight", "progress", "doing", "error", "spec__do", "spec__shard__method"
-            )
+            .values_list("purpose", "state", "weight", "progress", "error", "spec")
         )
         if job is not None
         else []
@@ -79,10 +77,10 @@ def progress_of(run: Run) -> Progress:
     for row in rows:
         if row[0] == "advance":
             merging = True
-        elif row[6] == "rows":
-            preparing.append(row)
+        elif row[5]["do"] == "shard":
+            of_method[row[5]["shard"]["method"]].append(row)
         else:
-            of_method[row[7]].append(row)
+            preparing.append(row)
     lines = tuple(_method_progress(m["id"], of_method.get(m["id"], [])) for m in plan.get("methods", ()))
     work = [row for row in rows if row[0] == "work"]
     total = sum(row[2] for row in work) + _READING
@@ -98,7 +96,7 @@ def progress_of(run: Run) -> Progress:
         percent=round(100 * share),
         sentence=_doing(job, lines, preparing, begun, merging and share > 0.5),
         elapsed=rough(max(elapsed, 0.0)),
-        left=rough(left) if begun else None,
+        left=rough(left) if begun and any(row[1] == ShardState.LEASED for row in rows) else None,
         methods=lines,
         started_at=run.started_at,
         cancelling=job is not None and job.state == JobState.CANCELLING,
@@ -137,7 +135,7 @@ def _share(row: Any) -> float:
 def _method_progress(method_id: str, rows: list[Any]) -> MethodProgress:
     spec = METHODS.get(method_id).spec if method_id in set(METHODS) else None
     states = [row[1] for row in rows]
-    why = next((row[5] for row in rows if row[1] == ShardState.FAILED), "")
+    why = next((row[4] for row in rows if row[1] == ShardState.FAILED), "")
     ended = sum(s in (ShardState.DONE, ShardState.FAILED, ShardState.CANCELLED) for s in states)
     if why or ShardState.FAILED in states:
         state = "failed"

@@ -6,6 +6,7 @@ when it starts, before anything is measured.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -60,10 +61,12 @@ def draft_run(
     baseline: Run | None = None,
     start_when_ready: bool = False,
     trigger: str = "person",
+    once: uuid.UUID | None = None,
 ) -> Run:
     """A run that is planned but not started; its subject is read where that was not done.
 
     Args:
+        once: the same request sent twice carries the same id, and gets the run that the first one made.
         methods: ids to run; None for all that apply to the subject.
         params: method id -> what differs from the tier's parameters.
 
@@ -78,8 +81,14 @@ def draft_run(
         # Whoever ends the reading waits here, and then sees this run; or ended it before, and is seen.
         subject = Subject.unscoped.select_for_update(no_key=True).get(pk=subject.pk)
         organisation = Organisation.objects.select_for_update(no_key=True).get(pk=model.organisation_id)
+        if once is not None:
+            found: Run | None = Run.unscoped.filter(pk=once).first()
+            if found is not None and found.organisation_id == organisation.pk:
+                return found
+            once = once if found is None else None
         number = (Run.objects.of(organisation).aggregate(top=Max("number"))["top"] or 0) + 1
         run: Run = Run.objects.create(
+            id=once or uuid.uuid4(),
             organisation=organisation,
             number=number,
             system=model.model.system,
@@ -209,6 +218,7 @@ def repeat_run(
     start: bool = True,
     title: str = "",
     trigger: str = "remedy",
+    once: uuid.UUID | None = None,
 ) -> Run:
     """The plan of a measured run on another model or data version, compared with it.
 
@@ -230,11 +240,20 @@ def repeat_run(
         title=title,
         start_when_ready=start,
         trigger=trigger,
+        once=once,
     )
 
 
 def try_again(run: Run, *, by: User) -> Run:
-    """A new draft that asks for what an ended run asked for."""
+    """A new draft that asks for what an ended run asked for; the one that waits already, where there is."""
+    waiting: Run | None = (
+        Run.objects.of(run.organisation_id)
+        .filter(state=RunState.DRAFT, number__gt=run.number, created_by=by, subject=run.subject)
+        .filter(title=run.title, policy=run.policy, tier=run.tier, seed=run.seed, baseline=run.baseline)
+        .first()
+    )
+    if waiting is not None and (waiting.methods, waiting.params) == (run.methods, run.params):
+        return waiting
     return draft_run(
         run.subject.model_version,
         run.subject.dataset_version,

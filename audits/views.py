@@ -104,7 +104,7 @@ def new_run(request: MemberRequest) -> HttpResponse:
         }
         form = NewAuditForm(request.organisation, system, initial=initial)
         _preselect(form)
-    context = {"form": form, "system": system, "tiers": TIERS}
+    context = {"form": form, "system": system, "tiers": TIERS, "once": _once(request) or uuid.uuid4()}
     return render(request, "audits/new_run.html", context, status=400 if form.errors else 200)
 
 
@@ -280,6 +280,7 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
             start=False,
             title=said["title"],
             trigger="person",
+            once=_once(request),
         )
     return services.draft_run(
         said["model_version"],
@@ -289,7 +290,16 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
         tier=said["tier"],
         seed=said["seed"] or 0,
         title=said["title"],
+        once=_once(request),
     )
+
+
+def _once(request: MemberRequest) -> uuid.UUID | None:
+    """The id that a form carries, so that sending it twice makes one run."""
+    try:
+        return uuid.UUID(request.POST.get("once", ""))
+    except ValueError:
+        return None
 
 
 def _policy(request: MemberRequest, choice: str) -> PolicyVersion | None:

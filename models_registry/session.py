@@ -5,7 +5,6 @@ It serves successive shards of the same subject: the first reading, an audit's m
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import uuid
@@ -52,8 +51,7 @@ class SubjectSession:
         partial = supervisor.run(
             shard, spec["params"], spec["seed"], lambda done: context.progress(done, shard.method)
         )
-        # As text: PostgreSQL's JSON holds no U+0000, which a method's own keys and odd data may have.
-        return ShardResult({"data": json.dumps(partial.data)}, partial.arrays)
+        return ShardResult({"data": partial.data}, partial.arrays)
 
     def stop(self, why: str) -> None:
         self._stopped = why

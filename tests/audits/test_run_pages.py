@@ -233,7 +233,8 @@ def test_cancelling_asks_first_and_a_cancelled_run_can_be_tried_again(
     answer = client.post(url(people, "cancel_run", run.pk), follow=True)
     assert "has ended already" in answer.text
     assert "was cancelled" in answer.text
-    answer = client.post(url(people, "try_again", run.pk), follow=True)
+    for _twice in range(2):
+        answer = client.post(url(people, "try_again", run.pk), follow=True)
     assert "Audit 2: the plan" in answer.text
     listed = client.get(url(people, "runs")).text
     assert "Cancelled" in listed
@@ -294,6 +295,20 @@ def test_roles_and_outsiders(people: People, as_user: Callable[..., Client], sta
         assert as_user(people.outsider).get(address).status_code == 404
     foreign = reverse("audits:run", args=[people.elsewhere.slug, run.pk])
     assert as_user(people.outsider).get(foreign).status_code == 404
+
+
+def test_a_form_that_is_sent_twice_makes_one_audit(people: People, as_user: Callable[..., Client]) -> None:
+    system = factory.system(people)
+    said = {
+        "system": system.pk,
+        "model_version": factory.predictions_version(system, people.engineer).pk,
+        "dataset_version": factory.data_version(system, people.engineer, rows=20).pk,
+        "tier": "quick",
+    }
+    client = as_user(people.engineer)
+    said["once"] = hidden(client.get(url(people, "new_run")).text, "once")
+    pages = {client.post(url(people, "new_run"), said).headers["Location"] for _twice in range(2)}
+    assert len(pages) == Run.objects.of(people.organisation).count() == 1
 
 
 def test_versions_of_another_organisation_cannot_be_audited(
