@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from assay.errors import BadInput
+from assay.errors import BadInput, Internal
 from assay.evidence import dump
 from assay.report.authority import open_authority
 from assay.report.countersign import DECIDED_SEAL_REASON, SUBMITTED_SEAL_REASON, countersign
@@ -16,6 +16,7 @@ from assay.report.document import build_document
 from assay.report.html import build_html
 from assay.report.pdf import build_pdf
 from assay.report.seal import seal
+from assay.report.verify import verify
 from audits.planning import evidence_of
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, ShardContext, ShardResult
 from jobs.models import Job
@@ -50,7 +51,12 @@ class _Session:
             pdf = seal(pdf, authority, reason=reason, when=now)
             if decision.decided:
                 pdf = countersign(pdf, decision, authority, when=now)
-        context.progress(0.85, "storing")
+            context.progress(0.8, "verifying")
+            checked = verify(pdf, authority=authority, now=now)
+            if checked.outcome != "intact" or checked.decision != decision:
+                # Nothing leaves the service that its readers could not verify.
+                raise Internal(f"The report does not verify: {checked.details[0]}")
+        context.progress(0.9, "storing")
         html = build_html(evidence, document=model, decision=decision)
         return ShardResult(
             {
