@@ -18,4 +18,4 @@ class ComplianceConfig(AppConfig):
         policy_changed.connect(on_policy_changed, dispatch_uid="compliance.policy_changed")
         version_changed.connect(on_version_changed, dispatch_uid="compliance.version_changed")
         if find_spec("jobs.ticker") is not None:
-            import_module("jobs.ticker").register_tick("compliance.stale", sweep)
+            import_module("jobs.ticker").register_tick(sweep)
