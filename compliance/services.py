@@ -276,7 +276,8 @@ def snapshot_of(run: Run) -> dict[str, Any]:
 
 
 def _locked(review: Review) -> Review:
-    """The review as it stands now; whoever comes second waits here."""
+    """The review as it stands now; whoever comes second waits here. Locks organisation, review, trail."""
+    Organisation.objects.select_for_update().get(pk=review.organisation_id)
     Review.unscoped.select_for_update().get(pk=review.pk)
     return Review.unscoped.select_related(
         "organisation", "requested_by", "reviewer", "run__policy__policy", "run__system",
