@@ -55,12 +55,12 @@ def run() -> dict[str, Any]:
 def page(found: dict[str, Any]) -> list[str]:
     """Lines of docs/proof/jobs.md."""
     lines = [
-        "Real worker processes, each with a supervisor above it and a child below it, run a cheap kind of job",
-        "while they are killed (SIGKILL), stopped for longer than their lease (SIGSTOP, SIGCONT), started with",
-        "a full disk (RLIMIT_FSIZE), woken at random, and, on PostgreSQL, cut off from a server that is itself",
-        "crashed and restarted. The checker reads nothing but the history: every shard committed exactly once by",
-        "the holder of its newest lease, none lost, every job ended well, and the digest of its result equal to",
-        "that of an undisturbed run.",
+        "Real worker processes, each with a supervisor above it and a child below it, run a cheap kind of",
+        "job while they are killed (SIGKILL), stopped for longer than their lease (SIGSTOP, SIGCONT),",
+        "started with a full disk (RLIMIT_FSIZE), woken at random, and, on PostgreSQL, cut off from a server",
+        "that is itself crashed and restarted. The checker reads nothing but the history: every shard",
+        "committed exactly once by the holder of its newest lease, none lost, every job ended well, and the",
+        "digest of its result equal to that of an undisturbed run.",
         "",
     ]
     for one in found["rounds"]:
@@ -101,8 +101,7 @@ def _chaos(folder: Path, environment: dict[str, str], arguments: list[str]) -> d
             *("--rate", str(RATE), *arguments),
         ],
         env={**variables, "ASSAY_HOME": str(folder), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

@@ -65,12 +65,12 @@ app.conf.update(
 app.amqp.queues.select([f"assay.{queue}" for queue in _QUEUES])
 
 
-@setup_logging.connect
+@setup_logging.connect  # type: ignore[untyped-decorator]
 def _keep_django_logging(**_more: Any) -> None:
     """Celery leaves logging as Django's settings made it."""
 
 
-class Host(bootsteps.StartStopStep):
+class Host(bootsteps.StartStopStep):  # type: ignore[misc]
     """Starts the slots with the worker, and stops them with it: within seconds, shards given back."""
 
     requires = ("celery.worker.components:Pool",)

@@ -121,8 +121,8 @@ def progress_of(jobs: Iterable[Job], now: datetime | None = None) -> dict[Any, P
     work = Shard.objects.filter(job__in=listed, purpose="work").filter(
         ~Q(state=ShardState.CANCELLED) | stopped
     )
-    sums = {
-        row["job"]: row
+    sums: dict[Any, dict[str, Any]] = {
+        row["job"]: dict(row)
         for row in work.values("job").annotate(
             total=Sum("weight"),
             got=Sum(F("weight") * share),

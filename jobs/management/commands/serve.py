@@ -72,7 +72,8 @@ def _refuse_if_taken(host: str, port: int) -> None:
 
 def _collect_static() -> None:
     """Collect with names that carry digests, so that browsers may keep files for ever."""
-    storages.backends["staticfiles"]["BACKEND"] = _MANIFEST
+    backends: Any = storages.backends
+    backends["staticfiles"]["BACKEND"] = _MANIFEST
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
