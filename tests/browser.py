@@ -19,6 +19,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 from accounts.models import User
 
@@ -29,6 +30,13 @@ _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 class _Threading(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Close the thread's own database connection with it."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            connections.close_all()
 
 
 class _Quiet(WSGIRequestHandler):
