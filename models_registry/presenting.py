@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from assay.contracts import ColumnSummary, DataReport, InputColumn, Lineage, ModelFacts, ModelSignature, Roles
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
@@ -99,7 +101,10 @@ def lineage_said(version: ModelVersion) -> dict[str, Any] | None:
     said = version.lineage or claimed
     if not said:
         return None
-    found = Lineage.model_validate(said)
+    try:
+        found = Lineage.model_validate(said)
+    except ValidationError:  # of an older schema: what it is called is all that is sure
+        return {"remedy": str(said.get("remedy", "")), "claimed": not version.lineage}
     return {
         "remedy": found.remedy,
         "claimed": not version.lineage,

@@ -26,7 +26,7 @@ __all__ = [
     "was_read",
 ]
 
-MOST_LINEAGE = 300
+MOST_LINEAGE = 100
 """Versions that a lineage shows."""
 
 
@@ -141,7 +141,7 @@ class Branch:
 def lineage_of(model: Model) -> list[Branch]:
     """The versions of a model as lines to be printed one below the other: parents before children.
 
-    Parents in other models are in it; more than 300 versions are cut, the oldest first.
+    Parents in other models are in it; more than 100 versions are cut, the oldest first.
     """
     fields = ("pk", "number", "label", "stage", "state", "parent_id", "model_id", "lineage", "source")
     rows = list(
