@@ -31,6 +31,18 @@ _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 class _Threading(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.answering: list[threading.Thread] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """As the base does, and remember the thread: a database in use cannot be dropped."""
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        self.answering.append(thread)
+        thread.start()
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Close the thread's own database connection with it."""
         try:
@@ -57,6 +69,8 @@ def served() -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+        for answering in server.answering:
+            answering.join(5)
 
 
 def chromium() -> str | None:
@@ -78,6 +92,8 @@ def browser() -> Iterator[Any]:
             env={**os.environ, "HOME": profile},
         )
         yield found
+        # Beside Playwright's loop this thread has had a connection of its own.
+        connections.close_all()
         found.close()
 
 
