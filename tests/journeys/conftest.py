@@ -70,9 +70,16 @@ class Desk:
 
 @pytest.fixture
 def desk(committed: None) -> Iterator[Desk]:
-    """A browser, a server and a worker."""
+    """A browser and a server."""
     if chromium() is None:
         pytest.skip("Chromium is not installed here (Debian: apt-get install chromium)")
+    with served() as address, browser() as chrome:
+        yield Desk(chrome, address)
+
+
+@pytest.fixture
+def worker(committed: None) -> Iterator[None]:
+    """A worker beside the test."""
     over = threading.Event()
 
     def work() -> None:
@@ -81,11 +88,8 @@ def desk(committed: None) -> Iterator[Desk]:
             slot.work()
         slot.close()
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        with served() as address, browser() as chrome:
-            yield Desk(chrome, address)
-    finally:
-        over.set()
-        worker.join()
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
