@@ -57,7 +57,7 @@ def list_systems(
 ) -> Any:
     """AI systems, newest first; `search` looks at name, purpose, owner and number."""
     request = require(request, "read")
-    rows = selectors.list_systems(request.organisation, search, archived=archived)
+    rows = selectors.list_systems(request.organisation, search, archived=archived, figures=False)
     return _page(rows, limit, offset)
 
 

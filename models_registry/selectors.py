@@ -30,10 +30,13 @@ MOST_LINEAGE = 100
 """Versions that a lineage shows."""
 
 
-def list_systems(organisation: Organisation, search: str = "", *, archived: bool = False) -> QuerySet[Any]:
+def list_systems(
+    organisation: Organisation, search: str = "", *, archived: bool = False, figures: bool = True
+) -> QuerySet[Any]:
     """Systems with `model_count`, `dataset_count`, `version_count`, `deployed` (a version's name) and
-    `unread` (versions being read); newest first. `search` looks at name, purpose, owner and "S-12"."""
-    rows = AISystem.objects.of(organisation).filter(archived_at__isnull=not archived)
+    `unread` (versions being read); newest first. `search` looks at name, purpose, owner and "S-12";
+    without `figures` the rows come plain."""
+    rows: QuerySet[Any] = AISystem.objects.of(organisation).filter(archived_at__isnull=not archived)
     for word in search.replace("\x00", "").split()[:8]:
         match = (
             Q(name__icontains=word)
@@ -45,6 +48,8 @@ def list_systems(organisation: Organisation, search: str = "", *, archived: bool
         if number.isascii() and number.isdigit() and len(number) < 10:
             match |= Q(number=int(number))
         rows = rows.filter(match)
+    if not figures:
+        return rows.select_related("owner").order_by("-number")
     versions = ModelVersion.unscoped.filter(model__system=OuterRef("pk"))
     name = Coalesce(NullIf(F("label"), Value("")), Cast("number", CharField()))
     found: QuerySet[Any] = (
