@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from accounts.models import Membership, Organisation, Role, User
+from accounts.signals import timezone_changed
 from assay.errors import BadInput
 from trail.services import record
 
@@ -57,6 +58,8 @@ def change_organisation(organisation: Organisation, name: str, timezone: str, *,
             actor_id=by.pk,
             payload={"before": before, "after": after},
         )
+        if before["timezone"] != timezone:
+            timezone_changed.send(Organisation, organisation=held)
 
 
 def add_member(organisation: Organisation, user: User, role: str, *, by: User) -> Membership:

@@ -60,7 +60,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "config.nul.RefuseNul",
     "config.idempotency.Idempotency",
     "portal.middleware.KeepTyped",
     "portal.middleware.ErrorsForReaders",

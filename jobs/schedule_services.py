@@ -16,7 +16,16 @@ from jobs.schedule_times import check_cron
 from jobs.schedules import get_trigger, next_time, now
 from trail.services import record
 
-__all__ = ["Wish", "create_schedule", "delete_schedule", "edit_schedule", "pause", "resume", "retime"]
+__all__ = [
+    "Wish",
+    "create_schedule",
+    "delete_schedule",
+    "edit_schedule",
+    "on_timezone_changed",
+    "pause",
+    "resume",
+    "retime",
+]
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,11 @@ def delete_schedule(schedule: Schedule, *, by: User) -> None:
         locked = _locked(schedule)
         _note(locked, "deleted", by)
         locked.delete()
+
+
+def on_timezone_changed(sender: object, organisation: Organisation, **_more: object) -> None:
+    """Fire in the organisation's new time zone."""
+    retime(organisation)
 
 
 def retime(organisation: Organisation) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from assay.contracts import DataRequest, FileRequest, Frozen, ModelRequest
-from models_registry.files import link_into, path_of
+from models_registry.files import copy_into, path_of
 from models_registry.models import DatasetFile, DatasetVersion, ModelVersion
 
 __all__ = ["DataDescription", "data_request", "lay_out", "lay_out_data", "lay_out_model", "request_of"]
@@ -35,7 +35,7 @@ class DataDescription(Frozen):
 
 def lay_out_model(folder: Path, model: ModelVersion) -> Path:
     """Put a version's stored files under `folder`/model; returns what the engine is to load."""
-    link_into(
+    copy_into(
         folder / "model",
         {m.path: path_of(model.organisation_id, m.file.sha256) for m in model.members.select_related("file")},
     )
@@ -44,7 +44,7 @@ def lay_out_model(folder: Path, model: ModelVersion) -> Path:
 
 def lay_out_data(folder: Path, data: DatasetVersion) -> None:
     """Put a version's stored files under `folder`/data/<role>-<name>."""
-    link_into(
+    copy_into(
         folder / "data",
         {
             f"{f.role}-{Path(f.name).name}": path_of(data.organisation_id, f.file.sha256)

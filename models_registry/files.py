@@ -21,7 +21,7 @@ from assay.annex import AnnexStore
 from assay.errors import BadInput
 from models_registry.models import StoredFile
 
-__all__ = ["adopt", "annex", "keep", "link_into", "path_of", "read", "root_of", "sha256_of"]
+__all__ = ["adopt", "annex", "copy_into", "keep", "path_of", "read", "root_of", "sha256_of"]
 
 _PIECE = 1 << 20
 
@@ -110,14 +110,11 @@ def read(organisation: Organisation | uuid.UUID, sha256: str) -> bytes:
     return content
 
 
-def link_into(folder: Path, files: Mapping[str, Path]) -> None:
-    """Lay stored files out under relative names, by links that cost no space (copies across devices)."""
+def copy_into(folder: Path, files: Mapping[str, Path]) -> None:
+    """Lay copies of stored files out under relative names: what a child does to them, it does to copies."""
     for name, source in files.items():
         target = folder / name
         if not target.resolve().is_relative_to(folder.resolve()):
             raise BadInput(f'The name "{name}" leads out of its folder.')
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
+        shutil.copyfile(source, target)

@@ -55,6 +55,7 @@ def add_model_version(
     parent: ModelVersion | None = None,
     lineage: Lineage | Mapping[str, Any] | None = None,
     key: uuid.UUID | None = None,
+    read: bool = True,
 ) -> ModelVersion:
     """Freeze files as the model's next version and submit the job that reads them.
 
@@ -63,6 +64,7 @@ def add_model_version(
         parent: the version that it was made from, of any model of the same system.
         lineage: how, where a remedy made it.
         key: made by the form; the same form sent twice makes one version.
+        read: False where a job of the caller's has read the files already and sets what it found.
 
     Raises:
         BadInput: odd paths, files or a parent of others, an archived system.
@@ -100,7 +102,8 @@ def add_model_version(
             },
             payload={"model": model.name, "label": version.label},
         )
-        _submit(version, by)
+        if read:
+            _submit(version, by)
     return version
 
 

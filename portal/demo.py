@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from accounts.models import Organisation, Role, User
+from accounts.models import Membership, Organisation, Role, User
 from accounts.services import add_member, create_organisation, first_administrator
 from assay.contracts import Evidence
 from assay.demo.folds import Fold, repaired
@@ -188,7 +188,7 @@ def _people() -> tuple[dict[str, Any], dict[str, str]]:
     """The demo's organisation with an owner, an engineer and a reviewer; passwords where made now."""
     known = Organisation.objects.filter(name=_ORGANISATION).first()
     if known is not None:
-        roles = {m.role: m.user for m in known.membership_rows()}
+        roles = {m.role: m.user for m in Membership.objects.of(known).select_related("user")}
         return {"organisation": known, **{str(role): user for role, user in roles.items()}}, {}
     passwords: dict[str, str] = {}
     administrator = first_administrator()

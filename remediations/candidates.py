@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
-from accounts.models import User
 from assay.contracts import ChangeReport
 from assay.errors import AssayError
 from audits.ledger import name_candidate
 from audits.models import Run, RunState
 from audits.planning import evidence_of
 from audits.services import repeat_run
-from models_registry.models import IntakeState, Model, ModelVersion, StoredFile, VersionFile
+from models_registry.models import IntakeState, StoredFile
+from models_registry.versions import add_model_version
 from remediations.models import RemedyRun, RemedyState
 from trail.services import record
 
@@ -41,7 +40,7 @@ def register_candidate(remedy: RemedyRun, made: Mapping[str, Any]) -> None:
             sha256__in=[sha256 for _path, sha256 in made["files"]]
         )
     }
-    candidate = _add_model_version(
+    candidate = add_model_version(
         parent.model,
         {path: stored[sha256] for path, sha256 in made["files"]},
         by=remedy.created_by,
@@ -49,6 +48,7 @@ def register_candidate(remedy: RemedyRun, made: Mapping[str, Any]) -> None:
         notes=f"Made by {remedy}: {remedy.remedy}.",
         parent=parent,
         lineage=made["lineage"],
+        read=False,
     )
     candidate.sha256, candidate.format = made["sha256"], made["format"]
     candidate.facts, candidate.signature = made["facts"], made["signature"]
@@ -129,32 +129,3 @@ def _changes(report: ChangeReport) -> dict[str, Any]:
         "moved_total": len(moved),
         "verdict_changes": [entry.model_dump(mode="json") for entry in report.verdict_changes],
     }
-
-
-def _add_model_version(
-    model: Model,
-    files: Mapping[str, StoredFile],
-    *,
-    by: User,
-    label: str = "",
-    notes: str = "",
-    parent: ModelVersion | None = None,
-    lineage: Mapping[str, Any] | None = None,
-) -> ModelVersion:
-    # To be replaced by models_registry.services.add_model_version, which has this signature.
-    Model.unscoped.select_for_update().get(pk=model.pk)
-    number = (model.versions.aggregate(top=Max("number"))["top"] or 0) + 1
-    version: ModelVersion = ModelVersion.objects.create(
-        organisation=model.organisation,
-        model=model,
-        number=number,
-        label=label[:60],
-        notes=notes,
-        parent=parent,
-        lineage=dict(lineage) if lineage is not None else None,
-        created_by=by,
-    )
-    VersionFile.objects.bulk_create(
-        VersionFile(version=version, file=file, path=path) for path, file in files.items()
-    )
-    return version

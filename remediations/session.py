@@ -112,7 +112,7 @@ class RemedySession:
         """What a fresh child says of the stored candidate: nothing is registered that cannot be loaded."""
         assert self._folder is not None
         place = self._folder / "candidate" / "model"
-        files.link_into(
+        files.copy_into(
             place, {n: files.path_of(context.job.organisation_id, sha) for n, sha in stored.items()}
         )
         self._start(
