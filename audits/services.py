@@ -25,7 +25,7 @@ from audits.planning import make_run_plan
 from audits.recording import record_failure
 from jobs import services as jobs
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, Subject
-from models_registry.session import subject_key
+from models_registry.session import queue_of, subject_key
 from models_registry.subjects import read_subject
 from trail.services import record
 
@@ -203,6 +203,7 @@ def start_run(run: Run, *, by: User | None, seen: str = "") -> None:
             run.organisation,
             run.pk,
             subject_key=subject_key(run.subject),
+            queue=queue_of(run.subject.model_version),
             priority=0 if run.trigger == "person" else -5,
             by=by,
         )

@@ -44,6 +44,8 @@ class Environment(BaseModel):
     """ASSAY_DEBUG: error pages with details; never in production."""
     queues: Annotated[str, Field(pattern=r"^(cpu|gpu)(,(cpu|gpu))*$")] = "cpu"
     """ASSAY_QUEUES: which queues this worker serves: cpu, gpu, or cpu,gpu."""
+    model_queue: Literal["cpu", "gpu"] = "cpu"
+    """ASSAY_MODEL_QUEUE: where audits and remedies of models wait; gpu once a GPU worker runs."""
     slots: Annotated[int, Field(ge=1, le=256)] = 1
     """ASSAY_SLOTS: shards that a worker runs side by side (for gpu: one a device)."""
     lease_seconds: Annotated[float, Field(ge=0.2, le=3600)] = 60.0

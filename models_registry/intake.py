@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 
-from assay.contracts import DataReport, ModelReport, ModelRequest
+from assay.contracts import DataReport, DataRequest, ModelReport, ModelRequest
 from assay.datasets.values import visible
 from assay.errors import AssayError, Cancelled, ChildFailed, Internal
 from assay.runner.supervisor import Supervisor
@@ -82,7 +82,7 @@ class _ModelSession(_Session):
     def _read(self, folder: Path, context: ShardContext) -> ModelReport:
         found = ModelVersion.unscoped.get(pk=self._id)
         request = ModelRequest(path=str(lay_out_model(folder, found)), device="cpu")
-        return self._started(Supervisor(None, time_limit=settings.ENV.shard_seconds)).describe_model(request)
+        return self._started(_supervisor(None, context)).describe_model(request)
 
 
 class _DatasetSession(_Session):
@@ -91,8 +91,18 @@ class _DatasetSession(_Session):
     def _read(self, folder: Path, context: ShardContext) -> DataReport:
         found = DatasetVersion.unscoped.get(pk=self._id)
         lay_out_data(folder, found)
-        supervisor = Supervisor(data_request(folder, found), time_limit=settings.ENV.shard_seconds)
-        return self._started(supervisor).describe_data(lambda done: context.progress(done, "reading"))
+        return self._started(_supervisor(data_request(folder, found), context)).describe_data(
+            lambda done: context.progress(done, "reading")
+        )
+
+
+def _supervisor(request: DataRequest | None, context: ShardContext) -> Supervisor:
+    return Supervisor(
+        request,
+        time_limit=settings.ENV.shard_seconds,
+        memory_limit=context.memory_limit,
+        environment=context.environment,
+    )
 
 
 class _Intake:

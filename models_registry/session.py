@@ -21,14 +21,20 @@ from assay.runner.supervisor import Supervisor
 from jobs.kinds import ShardContext, ShardResult
 from models_registry import files
 from models_registry.description import lay_out, request_of
-from models_registry.models import Subject
+from models_registry.models import ModelVersion, Subject
 from models_registry.names import refuse_odd_characters
 
-__all__ = ["SubjectSession", "subject_key"]
+__all__ = ["SubjectSession", "queue_of", "subject_key"]
 
 
 def subject_key(subject: Subject) -> str:
     return f"subject:{subject.pk}"
+
+
+def queue_of(model: ModelVersion) -> str:
+    """Where work on a model waits: supplied predictions need no device."""
+    predicted = model.source == ModelVersion.Source.PREDICTIONS
+    return "cpu" if predicted else str(settings.ENV.model_queue)
 
 
 class SubjectSession:

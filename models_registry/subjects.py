@@ -8,7 +8,7 @@ from accounts.models import User
 from assay.errors import BadInput
 from jobs.services import submit
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, Subject
-from models_registry.session import subject_key
+from models_registry.session import queue_of, subject_key
 
 __all__ = ["read_subject"]
 
@@ -34,6 +34,7 @@ def read_subject(
                 model.organisation,
                 subject.pk,
                 subject_key=subject_key(subject),
+                queue=queue_of(model),
                 priority=priority,
                 by=by,
             )

@@ -91,7 +91,8 @@ def start_remedy(
             },
             payload={"params": made.params},
         )
-        made.job = jobs.submit("remedy", organisation, made.pk, subject_key=f"remedy:{made.pk}", by=by)
+        key, queue = f"remedy:{made.pk}", queue_of(made.model_version)
+        made.job = jobs.submit("remedy", organisation, made.pk, subject_key=key, queue=queue, by=by)
         made.save(update_fields=["job"])
     return made
 

@@ -104,7 +104,12 @@ class RemedySession:
     def _start(self, request: DataRequest, limit: float) -> None:
         if self._supervisor is not None:
             self._supervisor.close()
-        self._supervisor = Supervisor(request, time_limit=limit)
+        self._supervisor = Supervisor(
+            request,
+            time_limit=limit,
+            memory_limit=context.memory_limit,
+            environment=context.environment,
+        )
         if self._stopped:
             self._supervisor.stop(self._stopped)
 

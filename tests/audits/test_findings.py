@@ -91,7 +91,7 @@ def test_open_findings_are_listed_worst_first_and_filtered(people: People, as_us
     assert list(list_findings(organisation, {"severity": "low", "pillar": "fairness"})) == [low]
     assert list(list_findings(organisation, {"pillar": "privacy"})) == []
     assert list(list_findings(organisation, {"system": str(low.system_id)})) == [low]
-    for odd in ("'", "x" * 4_000, "\x00", "00000000-0000-0000-0000-00000000000g"):
+    for odd in ("'", "x" * 4_000, "00000000-0000-0000-0000-00000000000g"):
         query = dict.fromkeys(("state", "system", "pillar", "severity", "owner", "page"), odd)
         assert as_user(people.auditor).get(f"/o/{organisation.slug}/findings/", query).status_code == 200
 

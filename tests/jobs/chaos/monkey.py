@@ -105,7 +105,7 @@ class Monkey:
             tree = [pid, *(p for worker in children(pid) for p in (worker, *children(worker)))]
             self._signal(tree, signal.SIGKILL)
         for _, pids in self._asleep:
-            # a child that was stopped before it had tied itself to its parent has to see that it is gone
+            # a child stopped before it had tied itself to its parent has yet to see that it is gone
             self._signal(pids[1:], signal.SIGCONT)
         for pid in self._crew:
             with contextlib.suppress(ChildProcessError):
