@@ -17,6 +17,7 @@ from assay.registry import REMEDIES
 from audits.models import Finding, Policy, Run
 from audits.services import cancel_run
 from jobs import services as jobs
+from models_registry.session import queue_of
 from remediations.choices import estimate_seconds, starting_params, why_refused
 from remediations.models import RemedyRun, RemedyState, SensitiveRefusal
 from trail.services import record

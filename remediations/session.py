@@ -56,7 +56,7 @@ class RemedySession:
         request = rows_to_learn_from(self._folder, remedy.model_version, remedy.dataset_version)
         attempt, reached = new_attempt(context.work)
         limit = max(settings.ENV.shard_seconds, _PATIENCE * remedy.estimate_seconds)
-        self._start(request, limit)
+        self._start(request, limit, context)
         assert self._supervisor is not None
         self._supervisor.intake(lambda done: context.progress(done * 0.05, "reading the training rows"))
         lineage = self._supervisor.remedy(
@@ -101,7 +101,7 @@ class RemedySession:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._supervisor = self._folder = None
 
-    def _start(self, request: DataRequest, limit: float) -> None:
+    def _start(self, request: DataRequest, limit: float, context: ShardContext) -> None:
         if self._supervisor is not None:
             self._supervisor.close()
         self._supervisor = Supervisor(
@@ -120,9 +120,8 @@ class RemedySession:
         files.copy_into(
             place, {n: files.path_of(context.job.organisation_id, sha) for n, sha in stored.items()}
         )
-        self._start(
-            request.model_copy(update={"model": ModelRequest(path=str(place))}), settings.ENV.shard_seconds
-        )
+        stored_model = request.model_copy(update={"model": ModelRequest(path=str(place))})
+        self._start(stored_model, settings.ENV.shard_seconds, context)
         assert self._supervisor is not None
         return self._supervisor.intake(lambda done: context.progress(0.95 + done * 0.05, "reading it back"))
 
