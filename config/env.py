@@ -47,7 +47,7 @@ class Environment(BaseModel):
     model_queue: Literal["cpu", "gpu"] = "cpu"
     """ASSAY_MODEL_QUEUE: where audits and remedies of models wait; gpu once a GPU worker runs."""
     slots: Annotated[int, Field(ge=1, le=256)] = 1
-    """ASSAY_SLOTS: shards that a worker runs side by side (for gpu: one a device)."""
+    """ASSAY_SLOTS: shards of the queue cpu that a worker runs side by side; gpu has one slot a device."""
     lease_seconds: Annotated[float, Field(ge=0.2, le=3600)] = 60.0
     """ASSAY_LEASE_SECONDS: how long a silent worker keeps its shard; renewed four times as often."""
     sweep_seconds: Annotated[float, Field(ge=0.05, le=60)] = 0.5
