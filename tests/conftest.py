@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from accounts.models import Organisation, User
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Test processes begin without this one's settings, so that each makes a home of its own above."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 class People(NamedTuple):
     """One organisation with a member in each role, and an outsider who owns another one."""
 
@@ -80,6 +86,11 @@ def django_db_setup(django_test_environment: None, django_db_blocker: object) ->
     """A test database made afresh, also where only tests with real commits are run."""
     from django.test.utils import setup_databases, teardown_databases
 
+    from django.db import connection
+
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        kept = connection.settings_dict["TEST"]
+        kept["NAME"] = f"{kept['NAME'] or 'test_' + str(connection.settings_dict['NAME'])}_{worker}"
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
     yield
