@@ -84,9 +84,8 @@ def make_people(prefix: str = "") -> People:
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: object) -> Iterator[None]:
     """A test database made afresh, also where only tests with real commits are run."""
-    from django.test.utils import setup_databases, teardown_databases
-
     from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
 
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
         kept = connection.settings_dict["TEST"]
