@@ -6,7 +6,9 @@ ASSAY_DATABASE_URL names one.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +17,10 @@ import django
 import pytest
 
 # Settings are read when Django starts, which is before any fixture: a home of its own for each process.
-os.environ["ASSAY_HOME"] = tempfile.mkdtemp(prefix="assay-tests-")
+# In memory where there is such a place: every commit flushes, and what a test leaves may go with a power cut.
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+os.environ["ASSAY_HOME"] = tempfile.mkdtemp(prefix="assay-tests-", dir=_MEMORY)
+atexit.register(shutil.rmtree, os.environ["ASSAY_HOME"], ignore_errors=True)
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
 
@@ -92,6 +97,11 @@ def django_db_setup(django_test_environment: None, django_db_blocker: object) ->
         kept["NAME"] = f"{kept['NAME'] or 'test_' + str(connection.settings_dict['NAME'])}_{worker}"
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        if connection.vendor == "postgresql":
+            name = connection.settings_dict["NAME"]
+            with connection.cursor() as cursor:
+                cursor.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+            connection.close()
     yield
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         teardown_databases(made, verbosity=0)
