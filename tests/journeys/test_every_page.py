@@ -6,9 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django.test import Client
 
+from accounts.models import Membership
+from compliance.frameworks import frameworks
 from tests.browser import axe_violations
 from tests.journeys.conftest import Desk
 from tests.sample import Sample, build
@@ -19,38 +22,57 @@ _FILES = re.compile(r"\.(pdf|html|json|csv|toml|pem)$")
 
 def _addresses(sample: Sample) -> Iterator[tuple[str, str]]:
     """(role, address) of every page that answers a GET with HTML, by ids that fit it."""
-    people, names = sample.people, sample.names()
     clients = {}
     for role in ("owner", "reviewer", "operator"):
         client = Client()
-        user = getattr(people, role)
+        user = getattr(sample.people, role)
         client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
         clients[role] = client
-    ids = [value for name, value in names.items() if len(value) == 36 and name not in people._fields]
-    fitted: dict[str, str] = {}
+    targets = _targets(sample)
     for route in PAGES:
-        place = _place(route, names)
-        kind = place.split("/<uuid:")[0]
-        first = fitted.get(kind)
-        for choice in ([first, *ids] if first else ids) if "<uuid:" in place else [""]:
-            found = re.sub(r"<uuid:[^>]+>", choice, place)
-            role = next((r for r, client in clients.items() if _is_page(client.get(found))), None)
+        for place in _places(route, sample.names(), targets):
+            role = next((r for r, client in clients.items() if _is_page(client.get(place))), None)
             if role is not None:
-                fitted[kind] = choice
-                yield role, found
+                yield role, place
                 break
 
 
-def _place(route: str, names: dict[str, str]) -> str:
+def _targets(sample: Sample) -> dict[str, list[Any]]:
+    """Rows by the first part of their pages' addresses; several where pages want several states."""
+    rows = sample.rows
+    model, data = rows["model_version"], rows["dataset_version"]
+    return {
+        "systems": [rows["system"].pk],
+        "models": [model.model_id],
+        "model-versions": [model.pk],
+        "datasets": [data.dataset_id],
+        "dataset-versions": [data.pk],
+        "audits": [sample.run.pk, rows["running"].pk, rows["draft"].pk, rows["learnt"].pk],
+        "policies": [rows["policy"].pk],
+        "findings": [rows["finding"].pk],
+        "remedies": [rows["remedy"].pk],
+        "reviews": [rows["approved"].pk, rows["waiting"].pk],
+        "controls": [rows["system"].pk],
+        "reports": [rows["report"].pk],
+        "jobs": [rows["running"].job_id, rows["cancelled"].job_id],
+        "schedules": [rows["schedule"].pk],
+        "members": list(Membership.objects.of(sample.people.organisation).values_list("pk", flat=True)[:1]),
+    }
+
+
+def _places(route: str, names: dict[str, str], targets: dict[str, list[Any]]) -> Iterator[str]:
     place = "/" + route.replace("<slug:org>", names["org"])
     for part, value in {
-        "<int:number>": "1",
+        "packs/<slug:name>": "packs/general",
         "<slug:name>": "fairness",
+        "<int:number>": "1",
         "<uuid:before>": names["biased"],
         "<uuid:after>": names["mended"],
     }.items():
         place = place.replace(part, value)
-    return place
+    kind = route.split("/")[2] if route.count("/") > 2 else ""
+    for choice in targets.get(kind, []) if "<uuid:" in place else [""]:
+        yield re.sub(r"<uuid:[^>]+>", str(choice), place)
 
 
 def _is_page(answer: Any) -> bool:
@@ -71,6 +93,9 @@ def _states(sample: Sample) -> Iterator[tuple[str, str]]:
         yield "auditor", f"{here}audits/{names['run']}/results/{chapter}/"
     for role in ("engineer", "auditor", "reviewer", "operator"):
         yield role, here
+    framework = frameworks()[0]
+    asked = urlencode({"framework": framework.slug, "control": framework.controls[0].id})
+    yield "owner", f"{here}controls/{names['system']}/attest/?{asked}"
     yield "nobody", "/accounts/login/"
     yield "nobody", "/verify/"
     yield "nobody", f"/verify/{names['code']}/"
