@@ -107,6 +107,8 @@ def _facts(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str
     """Name and value of each fact, those of inner mappings too; digests shortened."""
     for name, value in facts.items():
         said = f"{above}{name}".replace("_", " ")
+        if value is None or value == "":
+            continue
         if isinstance(value, dict):
             yield from _facts(value, f"{said}, ")
         else:

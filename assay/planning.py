@@ -40,9 +40,9 @@ _NEEDS: dict[Capability, str] = {
     "trainable": "a model that can be trained",
     "tokens": "a model that reads tokens",
     "generation": "a model that generates text",
-    "labels": "a column of true labels (--label)",
-    "sensitive": "a sensitive attribute (--sensitive)",
-    "training_rows": "the training rows (--train)",
+    "labels": "a column of true labels",
+    "sensitive": "a sensitive attribute",
+    "training_rows": "the training rows",
 }
 
 _OF_A_NETWORK: tuple[Capability, ...] = (

@@ -49,6 +49,7 @@ class AuditKind:
     """Stage by stage over all planned methods; then merge, judge, compare, freeze."""
 
     name = "audit"
+    title, page = "Audit", "audits:run"
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         run = _run(job)

@@ -38,10 +38,15 @@ class ScheduledAudit(Frozen):
 class ScheduledAuditForm(forms.Form):
     """Model, data, policy and depth of a scheduled audit."""
 
-    model = forms.ModelChoiceField(queryset=Model.unscoped.none(), help_text="Its latest version is audited.")
+    model = forms.ModelChoiceField(
+        queryset=Model.unscoped.none(),
+        empty_label="Choose a model",
+        help_text="Its latest version is audited.",
+    )
     dataset = forms.ModelChoiceField(
         queryset=Dataset.unscoped.none(),
         label="Data",
+        empty_label="Choose data",
         help_text="Of the same system; its latest version is used.",
     )
     policy = forms.ModelChoiceField(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Advance",
+    "Described",
     "DoneShard",
     "FailedShard",
     "Finished",
@@ -207,6 +208,16 @@ class Retryable(Protocol):
             BadInput: this job cannot be tried again, and why.
         """
         ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A JobKind that tells people what its jobs are; others go by their names."""
+
+    title: str
+    """Of one job, as lists show it: Audit."""
+    page: str
+    """URL name of the page of a job's target, which takes organisation and target id; empty: none."""
 
 
 _KINDS: dict[str, JobKind] = {}

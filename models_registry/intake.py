@@ -152,6 +152,7 @@ class ModelIntake(_Intake):
     """What a model version is: format, facts, signature."""
 
     name = MODEL_INTAKE
+    title, page = "Reading a model", "models_registry:model_version"
     version = ModelVersion
     session = _ModelSession
 
@@ -167,6 +168,7 @@ class DatasetIntake(_Intake):
     """What a dataset version's columns hold."""
 
     name = DATASET_INTAKE
+    title, page = "Reading data", "models_registry:dataset_version"
     version = DatasetVersion
     session = _DatasetSession
 

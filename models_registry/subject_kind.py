@@ -20,6 +20,7 @@ class SubjectKind:
     """Fills in a Subject's profile."""
 
     name = "subject"
+    title, page = "Reading model and data together", ""
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         return [NewShard({"do": "read"}, weight=5.0)]

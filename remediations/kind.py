@@ -21,6 +21,7 @@ class RemedyKind:
     """Makes a RemedyRun's candidate; its audit is drafted in the transaction that ends the job."""
 
     name = "remedy"
+    title, page = "Repair", "remediations:remedy"
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         remedy = RemedyRun.unscoped.get(pk=job.target_id)

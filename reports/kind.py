@@ -85,6 +85,7 @@ class ReportKind:
     """Fills in a Document."""
 
     name = "report"
+    title, page = "Report", "reports:document"
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         return [NewShard({"do": "make"}, weight=2.0)]

@@ -12,4 +12,5 @@ urlpatterns = [
     path("reports/<uuid:pk>/report.html", views.html, name="html"),
     path("reports/<uuid:pk>/revoke/", views.revoke, name="revoke"),
     path("audits/<uuid:run>/report/", views.make, name="make"),
+    path("audits/<uuid:run>/reports/", views.of_run, name="of_run"),
 ]

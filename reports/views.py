@@ -24,7 +24,7 @@ from reports.selectors import EDITIONS, editions_of
 from reports.selectors import documents as documents_of
 from reports.standing import standing_of
 
-__all__ = ["document", "documents", "download", "html", "make", "pdf", "revoke"]
+__all__ = ["document", "documents", "download", "html", "make", "of_run", "pdf", "revoke"]
 
 _PAGE = 50
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
@@ -94,6 +94,17 @@ def download(found: Document, kind: str) -> HttpResponse:
     answer["Content-Security-Policy"] = _SANDBOX
     answer["Cache-Control"] = "private, no-store"
     return answer
+
+
+@member()
+def of_run(request: MemberRequest, run: object) -> HttpResponse:
+    """The newest edition of an audit's report, for pages that do not know which there are."""
+    subject = get_object_or_404(Run.objects.of(request.organisation), pk=run)
+    newest = editions_of(subject).first()
+    if newest is None:
+        messages.info(request, f"No report of audit {subject.number} has been made yet.")
+        return redirect("audits:run", request.organisation.slug, subject.pk)
+    return redirect("reports:document", request.organisation.slug, newest.pk)
 
 
 @member("audit")

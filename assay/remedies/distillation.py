@@ -68,8 +68,7 @@ class Student:
         version="1.0",
         title="Distillation into a smaller student",
         summary="A student with at most half the parameters learns from the labels and from the teacher's "
-        "softened answers: alpha CE + (1 - alpha) T^2 KL(teacher || student). Of a text model every second "
-        "encoder layer is kept.",
+        "softened answers. Of a text model every second encoder layer is kept.",
         needs=("trainable", "probabilities", "labels", "training_rows"),
         modalities=("table", "text", "image"),
         uses_sensitive_at="none",

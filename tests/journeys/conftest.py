@@ -15,7 +15,9 @@ import pytest
 from accounts.models import User
 from jobs.worker import Slot
 from tests.browser import browser, chromium, served, sign_in
+from tests.conftest import People, make_people
 
+PASSWORD = "correct-horse-battery"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,6 +39,25 @@ def axe() -> str:
             check=True,
         )
     return str(found)
+
+
+def sign_in_by_form(page: Any, user: User) -> None:
+    """As a person does: address, password, Enter."""
+    page.get_by_label("E-mail address").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password").press("Enter")
+    page.wait_for_url(lambda url: "/accounts/login/" not in url)
+
+
+@pytest.fixture
+def staff(committed: None) -> People:
+    """People who can sign in with PASSWORD."""
+    people = make_people()
+    for user in people:
+        if isinstance(user, User):
+            user.set_password(PASSWORD)
+            user.save()
+    return people
 
 
 class Desk:

@@ -6,74 +6,122 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 from django.test import Client
 
+from accounts.models import Membership
+from compliance.frameworks import frameworks
 from tests.browser import axe_violations
 from tests.journeys.conftest import Desk
 from tests.sample import Sample, build
 from tests.test_outsider import PAGES, PERSONAL
 
-_FILES = re.compile(r"\.(pdf|html|json|csv|toml|pem)$")
-
 
 def _addresses(sample: Sample) -> Iterator[tuple[str, str]]:
     """(role, address) of every page that answers a GET with HTML, by ids that fit it."""
-    people, names = sample.people, sample.names()
     clients = {}
     for role in ("owner", "reviewer", "operator"):
         client = Client()
-        user = getattr(people, role)
+        user = getattr(sample.people, role)
         client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
         clients[role] = client
-    ids = [value for name, value in names.items() if len(value) == 36 and name not in people._fields]
+    targets = _targets(sample)
     for route in PAGES:
-        for role, place in _tries(route, names, ids, clients):
-            answer = clients[role].get(place)
-            if answer.status_code == 200 and answer["Content-Type"].startswith("text/html"):
+        for place in _places(route, sample.names(), targets):
+            role = next((r for r, client in clients.items() if _is_page(client.get(place))), None)
+            if role is not None:
                 yield role, place
                 break
 
 
-def _tries(
-    route: str, names: dict[str, str], ids: list[str], clients: dict[str, Any]
-) -> Iterator[tuple[str, str]]:
-    slug = "/" + route.replace("<slug:org>", names["org"])
-    slug = (
-        slug.replace("<int:number>", "1")
-        .replace("<slug:name>", "fairness")
-        .replace("<uuid:run>", "<uuid:pk>")
-    )
-    slug = slug.replace("<uuid:before>", names["biased"]).replace("<uuid:after>", names["mended"])
-    for choice in ids if "<uuid:" in slug else [""]:
-        place = re.sub(r"<uuid:[^>]+>", choice, slug)
-        for role in clients:
-            yield role, place
+def _targets(sample: Sample) -> dict[str, list[Any]]:
+    """Rows by the first part of their pages' addresses; several where pages want several states."""
+    rows = sample.rows
+    model, data = rows["model_version"], rows["dataset_version"]
+    return {
+        "systems": [rows["system"].pk],
+        "models": [model.model_id],
+        "model-versions": [model.pk],
+        "datasets": [data.dataset_id],
+        "dataset-versions": [data.pk],
+        "audits": [sample.run.pk, rows["running"].pk, rows["draft"].pk, rows["learnt"].pk],
+        "policies": [rows["policy"].pk],
+        "findings": [rows["finding"].pk],
+        "remedies": [rows["remedy"].pk],
+        "reviews": [rows["approved"].pk, rows["waiting"].pk],
+        "controls": [rows["system"].pk],
+        "reports": [rows["report"].pk],
+        "jobs": [rows["running"].job_id, rows["cancelled"].job_id],
+        "schedules": [rows["schedule"].pk],
+        "members": list(Membership.objects.of(sample.people.organisation).values_list("pk", flat=True)[:1]),
+    }
+
+
+def _places(route: str, names: dict[str, str], targets: dict[str, list[Any]]) -> Iterator[str]:
+    place = "/" + route.replace("<slug:org>", names["org"])
+    for part, value in {
+        "packs/<slug:name>": "packs/general",
+        "<slug:name>": "fairness",
+        "<int:number>": "1",
+        "<uuid:before>": names["biased"],
+        "<uuid:after>": names["mended"],
+    }.items():
+        place = place.replace(part, value)
+    kind = route.split("/")[2] if route.count("/") > 2 else ""
+    for choice in targets.get(kind, []) if "<uuid:" in place else [""]:
+        yield re.sub(r"<uuid:[^>]+>", str(choice), place)
+
+
+def _is_page(answer: Any) -> bool:
+    """Whether this is a whole page: not a file, and no piece of one that a page asks for again."""
+    html = answer.status_code == 200 and answer["Content-Type"].startswith("text/html")
+    return html and b"</html>" in answer.content and "Content-Disposition" not in answer
+
+
+def _states(sample: Sample) -> Iterator[tuple[str, str]]:
+    """Pages that look different by the state of what they show, which a walk over routes does not reach."""
+    names = sample.names()
+    here = f"/o/{names['org']}/"
+    for name in ("draft", "refused", "cancelled", "running", "biased", "run", "learnt"):
+        yield "engineer", f"{here}audits/{names[name]}/"
+    for name in ("waiting", "taken", "approved"):
+        yield "reviewer", f"{here}reviews/{names[name]}/"
+    for name in ("remedy", "working"):
+        yield "engineer", f"{here}remedies/{names[name]}/"
+    for chapter in ("performance", "explainability", "measures", "limits", "manifest"):
+        yield "auditor", f"{here}audits/{names['run']}/results/{chapter}/"
+    for role in ("engineer", "auditor", "reviewer", "operator"):
+        yield role, here
+    framework = frameworks()[0]
+    asked = urlencode({"framework": framework.slug, "control": framework.controls[0].id})
+    yield "owner", f"{here}controls/{names['system']}/attest/?{asked}"
+    yield "nobody", "/accounts/login/"
+    yield "nobody", "/verify/"
+    yield "nobody", f"/verify/{names['code']}/"
+    yield "nobody", "/no-such-page"
+    yield from (("owner", f"/{route}") for route in PERSONAL if route)
 
 
 def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: str) -> None:
     sample = build()
-    found = [(role, place) for role, place in _addresses(sample) if not _FILES.search(place)]
-    found += [("owner", f"/{route}") for route in PERSONAL if route]
-    found += [("nobody", "/accounts/login/"), ("nobody", "/verify/"), ("nobody", "/no-such-page")]
-    found += [("nobody", f"/verify/{sample.names()['code']}/")]
-    found += [(role, f"/o/{sample.people.organisation.slug}/") for role in ("engineer", "auditor")]
-    assert len(found) > 60, len(found)
+    found = {place: role for role, place in _states(sample)}
+    found |= {place: role for role, place in _addresses(sample)}
+    assert len(found) > 80, len(found)
     wrong: list[str] = []
-    pages: dict[tuple[str, str], Any] = {}
-    for role, place in found:
-        for look in ("light", "dark", "phone"):
-            if (role, look) not in pages:
-                user = getattr(sample.people, role, None)
-                pages[role, look] = desk.page(
-                    user, width=390 if look == "phone" else 1280, dark=look == "dark"
-                )
-            page = pages[role, look]
-            page.goto(place)
-            if look == "phone":
-                wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-                if wide > 0:
-                    wrong.append(f"{role} {place}: {wide} px wider than a phone")
-            else:
-                wrong += [f"{role} {place} ({look}): {v}" for v in axe_violations(page, axe)]
+    pages: dict[str, Any] = {}
+    for place, role in found.items():
+        if role not in pages:
+            pages[role] = desk.page(getattr(sample.people, role, None))
+        page = pages[role]
+        page.set_viewport_size({"width": 1280, "height": 900})
+        page.emulate_media(color_scheme="light")
+        page.goto(place)
+        wrong += [f"{role} {place}: {v}" for v in axe_violations(page, axe)]
+        page.emulate_media(color_scheme="dark")
+        page.evaluate("new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))")
+        wrong += [f"{role} {place} (dark): {v}" for v in axe_violations(page, axe, "color-contrast")]
+        page.set_viewport_size({"width": 390, "height": 844})
+        if (wide := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
+            wrong.append(f"{role} {place}: {wide} px wider than a phone")
     assert not wrong + desk.complaints, "\n".join(wrong + desk.complaints)

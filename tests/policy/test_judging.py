@@ -80,7 +80,7 @@ def test_a_rule_says_what_its_measure_lacked_and_only_that() -> None:
     rule = policy('measure = "data_quality.leaked_share"\nmaximum = 0.01')
     specs = [method.spec for method in REGISTERED.all()]
     (lacking,), _ = judge(rule, [], specs, (), ("labels",))
-    assert "Needs the training rows (--train)" in lacking.sentence
+    assert "Needs the training rows" in lacking.sentence
     (had,), _ = judge(rule, [], specs, (), ("labels", "training_rows"))
     assert "--train" not in had.sentence
 
