@@ -93,7 +93,7 @@ def studies() -> dict[str, Study]:
                 "learning_rate": 0.005,
                 "patience": 10,
             },
-            # A step long enough to leave the first network's minimum; the best epoch is chosen on tuning rows.
+            # Steps long enough to leave the first network's minimum; tuning rows choose the epoch.
             repair={
                 "epochs": 80,
                 "batch_rows": 32,
