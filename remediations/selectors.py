@@ -149,7 +149,9 @@ def earlier_answers(organisation: Organisation, run: Run) -> dict[str, Answers]:
     """By remedy: how often it was tried in this system, and how often the gate let its candidate through."""
     found: dict[str, Answers] = {}
     rows = RemedyRun.objects.of(organisation).filter(baseline__system=run.system_id, state=RemedyState.DONE)
-    counts = Counter(rows.values_list("remedy", "gate__exit_code"))
+    counts = Counter(
+        (remedy, gate["exit_code"] if gate else None) for remedy, gate in rows.values_list("remedy", "gate")
+    )
     for (remedy, code), count in counts.items():
         answers = found.setdefault(remedy, Answers())
         answers.tried += count
