@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.contrib.auth.hashers import make_password
@@ -172,7 +173,7 @@ def test_who_is_signed_out_while_typing_finds_everything_after_signing_in(
     hidden = form_of(client, desk)
     client.session.flush()
     sent = client.post(decide, {**DECISION, **hidden})
-    assert sent["Location"] == f"/accounts/login/?next={decide}"
+    assert unquote(sent["Location"]) == f"/accounts/login/?next={decide}"
     signed_in = client.post(sent["Location"], {"login": person.email, "password": PASSWORD})
     assert signed_in["Location"] == decide
     page = client.get(decide, follow=True)
