@@ -46,7 +46,7 @@ def test_no_request_makes_the_api_fail(case: Any) -> None:
     headers = {"Authorization": f"Bearer {_token()}"}
     answer = case.call(headers=headers)
     assert answer.status_code < 500, answer.text[:500]
-    # The same with the id of a row that exists, so that operations get past "not found": of each kind in turn.
+    # The same with an id of each kind in turn, so that operations get past "not found".
     for name in list(case.path_parameters or {}):
         case.path_parameters[name] = next(_known["ids"])
         answer = case.call(headers=headers)
