@@ -10,6 +10,7 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 
 from accounts.api_auth import SCOPES
 from accounts.models import Role, User
+from accounts.names import validate_name
 
 __all__ = ["InviteForm", "JoinForm", "NameForm", "OrganisationForm", "RoleForm", "ThemeForm", "TokenForm"]
 
@@ -35,6 +36,7 @@ class JoinForm(forms.Form):
         label="Your name",
         help_text="As printed in reports that you sign.",
         widget=forms.TextInput({"autocomplete": "name"}),
+        validators=[validate_name],
     )
     password = forms.CharField(
         widget=forms.PasswordInput({"autocomplete": "new-password"}),
@@ -62,6 +64,7 @@ class NameForm(forms.Form):
         label="Your name",
         help_text="As printed in reports that you sign.",
         widget=forms.TextInput({"autocomplete": "name"}),
+        validators=[validate_name],
     )
 
 
@@ -72,7 +75,7 @@ class ThemeForm(forms.Form):
 
 
 class OrganisationForm(forms.Form):
-    name = forms.CharField(max_length=120)
+    name = forms.CharField(max_length=120, validators=[validate_name])
     timezone = forms.ChoiceField(
         label="Time zone",
         choices=lambda: [(zone, zone.replace("_", " ")) for zone in sorted(available_timezones())],
@@ -83,7 +86,10 @@ class OrganisationForm(forms.Form):
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        max_length=80, label="What it is for", help_text='For example "CI of the scoring team".'
+        max_length=80,
+        label="What it is for",
+        help_text='For example "CI of the scoring team".',
+        validators=[validate_name],
     )
     scopes = forms.MultipleChoiceField(
         choices=[

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from accounts.models import Organisation, User
+from accounts.names import trouble_with
 from assay.errors import AssayError, BadInput
 from jobs.models import Schedule
 from jobs.schedule_times import check_cron
@@ -131,6 +132,8 @@ def _fill(schedule: Schedule, wish: Wish) -> None:
         raise BadInput("Give the schedule a name, such as: nightly audit.")
     if len(name) > 120:
         raise BadInput("The name is longer than 120 characters; shorten it.")
+    if (trouble := trouble_with(name)) is not None:
+        raise BadInput(f"The name {trouble}")
     if wish.when not in Schedule.When.values:
         raise BadInput(f'When is "{wish.when[:40]}"; it is one of {", ".join(Schedule.When.values)}.')
     if wish.catch_up not in Schedule.CatchUp.values:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from accounts.names import trouble_with
 from assay.datasets.values import visible
 from assay.errors import BadInput
 
@@ -29,14 +30,16 @@ _LEFT_BEHIND = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 def checked_name(name: str, what: str = "name", longest: int = 120) -> str:
-    """A one-line name, blanks around it removed. Raises BadInput: empty, too long, control characters."""
+    """A one-line name, blanks around it removed.
+
+    Raises BadInput: nothing to see in it, too long, control characters, or characters that turn the direction
+    of what stands after them.
+    """
     found = name.strip()
-    if not found:
-        raise BadInput(f"The {what} is empty; give it one.")
     if len(found) > longest:
         raise BadInput(f"The {what} has {len(found)} characters; at most {longest} are kept.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in found):
-        raise BadInput(f"The {what} holds control characters; leave them out.")
+    if (trouble := trouble_with(found)) is not None:
+        raise BadInput(f"The {what} {trouble}")
     return found
 
 

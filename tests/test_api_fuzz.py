@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from accounts.api_auth import new_token
 from tests.conftest import make_people
 from tests.everything import everything
 
-EXAMPLES = int(os.environ.get("ASSAY_FUZZ", "8"))
+EXAMPLES = int(os.environ.get("ASSAY_FUZZ", "3"))
 """Requests an operation; ./run proof takes more."""
 
 schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
@@ -27,7 +28,7 @@ def _token() -> str:
         people = make_people()
         rows = everything(people)
         _token, secret = new_token(people.owner, people.organisation, "fuzz", ["read", "write", "review"])
-        _known.update({"secret": secret, "ids": [str(row.pk) for row in rows.values()]})
+        _known.update({"secret": secret, "ids": cycle([str(row.pk) for row in rows.values()])})
     return str(_known["secret"])
 
 
@@ -45,9 +46,8 @@ def test_no_request_makes_the_api_fail(case: Any) -> None:
     headers = {"Authorization": f"Bearer {_token()}"}
     answer = case.call(headers=headers)
     assert answer.status_code < 500, answer.text[:500]
-    # The same with ids of rows that exist, so that operations get past "not found".
+    # The same with an id of each kind in turn, so that operations get past "not found".
     for name in list(case.path_parameters or {}):
-        for known in _known["ids"][:30:3]:
-            case.path_parameters[name] = known
-            answer = case.call(headers=headers)
-            assert answer.status_code < 500, answer.text[:500]
+        case.path_parameters[name] = next(_known["ids"])
+        answer = case.call(headers=headers)
+        assert answer.status_code < 500, answer.text[:500]

@@ -23,6 +23,9 @@ UNSCOPED = {
     "accounts/members.py": "starts from a membership that was scoped before",
     "accounts/selectors.py": "a person's own memberships, wherever they are",
     "accounts/tokens.py": "starts from a token that was scoped before",
+    "models_registry/selectors.py": "below a system, model or dataset that was scoped before",
+    "models_registry/forms.py": "versions of a model that was scoped before",
+    "portal/demo.py": "rows that the demo itself has just made",
     "config/health.py": "figures of the whole installation, no rows",
 }
 # Apps whose workers, admin, commands and public pages serve every organisation; their files are listed by
@@ -31,6 +34,8 @@ UNSCOPED_FILES = re.compile(
     r"(^jobs/|/admin\.py$|/management/commands/|_kind\.py$|/kind\.py$|^audits/|^models_registry/|^remediations/"
     r"|^compliance/|^reports/)"
 )
+_HARMLESS = re.compile(r"\.unscoped\.none\(\)|OuterRef\(")
+"""Empty until a form says whose, or bound to the row outside."""
 PAGES_AND_APIS = re.compile(r"(views|forms|api|selectors|pages)(_\w+)?\.py$|/(views|api)/")
 
 
@@ -64,7 +69,7 @@ def test_pages_and_apis_of_apps_never_read_unscoped() -> None:
         for path in _sources()
         if PAGES_AND_APIS.search(str(path)) and str(path) not in UNSCOPED
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if ".unscoped" in line and "# public:" not in line
+        if ".unscoped" in line and "# public:" not in line and not _HARMLESS.search(line)
     }
     assert found == set(), "write .objects.of(request.organisation), or say why: # public: ..."
 

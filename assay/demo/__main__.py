@@ -1,4 +1,4 @@
-"""`./run demo`: train, audit, repair, audit again, and one sealed report on what the repair did.
+"""`python -m assay.demo`: the loop without the service, and one sealed report on what the repair did.
 
 The diabetes study (or UCI Adult) is cut into five folds. In each, three parts of the rest train a network and
 one part tunes it; the sealed fifth is predicted by the network that never saw it. Performance and fairness
@@ -96,7 +96,7 @@ def _adult(file: Path | None) -> Study:
 
 def main() -> NoReturn:
     """Run the loop and say what to do next. Ends with 0 unless an audit itself failed."""
-    parser = argparse.ArgumentParser(prog="./run demo", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m assay.demo", description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the report [out/demo]")
     parser.add_argument("--dataset", choices=("diabetes", "adult"), default="diabetes")
     parser.add_argument("--file", type=Path, help="the UCI Adult file, for --dataset adult")

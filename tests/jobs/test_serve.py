@@ -110,6 +110,11 @@ def test_the_web_process_has_no_torch_and_stays_below_200_mb(served: Served) -> 
         assert int(memory[1]) < 200 * 1024
 
 
+def test_reports_that_the_worker_prints_name_the_address_where_it_is_served(served: Served) -> None:
+    [worker] = [pid for pid, command in _tree(served.process.pid).items() if "celery" in command]
+    assert f"ASSAY_URL={served.address}" in Path(f"/proc/{worker}/environ").read_text().split("\0")
+
+
 def test_a_taken_port_is_one_sentence(served: Served, tmp_path: Path) -> None:
     second = _start(tmp_path, int(served.address.rsplit(":", 1)[1]))
     _, said = second.communicate(timeout=60)

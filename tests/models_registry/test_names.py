@@ -55,6 +55,7 @@ def test_what_an_operating_system_adds_is_left_behind() -> None:
 
 def test_names_are_one_line_of_ordinary_characters() -> None:
     assert checked_name("  Loan <b>screen</b> ") == "Loan <b>screen</b>"
-    for name in ("", "   ", "a\x00b", "x" * 121, "a\nb", "\ud800"):
+    assert checked_name("שלום 👩\u200d👩\u200d👧") == "שלום 👩\u200d👩\u200d👧"
+    for name in ("", "   ", "\u200b\u200b", "a\x00b", "x" * 121, "a\nb", "\ud800", "a\u202eb", "a\u2028b"):
         with pytest.raises(BadInput):
             checked_name(name)

@@ -127,6 +127,14 @@ def test_the_page_says_how_to_check_the_report(as_user: As) -> None:
     assert "carries no seal" in draft
 
 
+def test_the_decided_review_leads_to_its_countersigned_report(as_user: As) -> None:
+    here = shelf()
+    org = here.people.organisation.slug
+    page = as_user(here.people.reviewer).get(f"/o/{org}/reviews/{here.review.pk}/").content.decode()
+    assert f"/o/{org}/reports/{here.countersigned.pk}/report.pdf" in page
+    assert f"/o/{org}/reports/{here.certified.pk}/report.pdf" not in page
+
+
 def test_downloads_are_attachments_that_no_browser_runs(as_user: As) -> None:
     made = shelf()
     client = as_user(made.people.auditor)

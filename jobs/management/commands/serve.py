@@ -35,7 +35,9 @@ class Command(BaseCommand):
         self._first_administrator()
         environment = {} if settings.ENV.url != "http://127.0.0.1:8000" else {"ASSAY_URL": address}
         household = Household(
-            [Member("web", _web(host, port), environment), Member("worker", _worker())], self._say
+            # The worker prints addresses too, into reports.
+            [Member("web", _web(host, port), environment), Member("worker", _worker(), environment)],
+            self._say,
         )
         household.start()
         self._say(f"Assay is at {address} (data in {settings.ENV.home}). Ctrl-C stops it.")
