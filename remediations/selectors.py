@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -149,11 +148,10 @@ def earlier_answers(organisation: Organisation, run: Run) -> dict[str, Answers]:
     """By remedy: how often it was tried in this system, and how often the gate let its candidate through."""
     found: dict[str, Answers] = {}
     rows = RemedyRun.objects.of(organisation).filter(baseline__system=run.system_id, state=RemedyState.DONE)
-    counts = Counter(rows.values_list("remedy", "gate__exit_code"))
-    for (remedy, code), count in counts.items():
+    for remedy, gate in rows.values_list("remedy", "gate"):
         answers = found.setdefault(remedy, Answers())
-        answers.tried += count
-        answers.through += count if code == 0 else 0
+        answers.tried += 1
+        answers.through += gate is not None and gate["exit_code"] == 0
     return found
 
 
