@@ -41,7 +41,8 @@ def multiply(sample: Any) -> dict[str, int]:
             # a year of work, not one second of it
             cursor.execute(
                 f"UPDATE {table} SET {_when(table)} = {_when(table)} - number_of * interval '50 minutes'"
-                f" FROM (SELECT id AS same, row_number() OVER () AS number_of FROM {table}) AS n WHERE same = id"
+                f" FROM (SELECT id AS same, row_number() OVER () AS number_of FROM {table}) AS n"
+                " WHERE same = id"
             )
         cursor.execute("VACUUM ANALYZE")
     return _counts()
@@ -178,7 +179,7 @@ def _of(alias: str, columns: str) -> str:
 
 def _findings(sample: Any, runs: Sequence[Any]) -> list[Any]:
     """Each seen by ten runs of its system."""
-    from audits.models import Finding, FindingRun
+    from audits.models import FindingRun
 
     template = sample.rows["finding"]
     seen = FindingRun.objects.filter(finding=template).first()

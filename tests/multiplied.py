@@ -21,8 +21,8 @@ _ONCE = ("Organisation", "IdempotentRequest", "Worker")
 
 
 def multiply(rows: Everything, times: int) -> dict[str, int]:
-    """Add `times` copies of each row, with the same parents; where a pair of parents is unique, a copy has the
-    copy of one of them.
+    """Add `times` copies of each row, with the same parents; where a pair of parents is unique, with a copy
+    of one of them.
 
     Args:
         rows: name of the model class -> the row that is copied; rows of no organisation are looked up.
@@ -84,7 +84,9 @@ def _copy(row: Any, place: int, copies: dict[type[models.Model], list[Any]]) -> 
     values = {f.attname: getattr(row, f.attname) for f in kind._meta.concrete_fields}
     key = kind._meta.pk
     values[key.attname] = uuid.uuid4() if isinstance(key, models.UUIDField) else None
-    unique: list[tuple[str, ...]] = [(f.name,) for f in kind._meta.concrete_fields if f.unique and f is not key]
+    unique: list[tuple[str, ...]] = [
+        (f.name,) for f in kind._meta.concrete_fields if f.unique and f is not key
+    ]
     unique += [
         tuple(c.fields)
         for c in kind._meta.constraints
