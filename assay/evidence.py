@@ -100,7 +100,7 @@ def from_snapshot(content: bytes) -> Evidence:
         body["snapshot_digest"] = hashlib.sha256(content).hexdigest()
     except (ValueError, TypeError, RecursionError) as error:
         raise NotAReport("What is stored under that digest is no evidence of Assay.") from error
-    return loads(canonical(body), "the stored evidence")
+    return loads(json.dumps(body).encode(), "the stored evidence")
 
 
 def dump(evidence: Evidence) -> bytes:

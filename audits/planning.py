@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from assay.contracts import AuditPlan, Evidence, Policy, Profile
@@ -80,5 +81,20 @@ def request_of(run: Run, plan: AuditPlan) -> AuditRequest:
 
 
 def evidence_of(run: Run) -> Evidence:
-    """The run's frozen snapshot. Raises BadInput where there is none or it is damaged."""
-    return from_snapshot(files.read(run.organisation_id, run.evidence_file))
+    """The run's frozen snapshot, parsed once for each digest. Raises BadInput where there is none or it is
+    damaged: its bytes are read and checked each time. Nobody changes what is returned."""
+    content = files.read(run.organisation_id, run.evidence_file)
+    with _LOCK:
+        found = _PARSED.pop(run.evidence_file, None)
+    found = found or (len(content), from_snapshot(content))
+    with _LOCK:
+        _PARSED[run.evidence_file] = found  # the newest comes last
+        while len(_PARSED) > 1 and sum(size for size, _ in _PARSED.values()) > _MOST_BYTES:
+            del _PARSED[next(iter(_PARSED))]
+    return found[1]
+
+
+_MOST_BYTES = 4 * 2**20
+"""Of snapshots that are kept parsed; an object takes about ten times its text."""
+_PARSED: dict[str, tuple[int, Evidence]] = {}
+_LOCK = threading.Lock()

@@ -24,6 +24,7 @@ from benchmarks import (
     bootstrap,
     large_audit,
     latency,
+    pages,
     pgd,
     report,
     shapley,
@@ -217,6 +218,36 @@ def _shards() -> tuple[dict[str, Any], list[Line]]:
     return found, lines
 
 
+def _pages() -> tuple[dict[str, Any], list[Line]]:
+    found = pages.run()
+    rows = found["rows"]
+    size = f"{rows['audits_run']:,} runs, {rows['audits_runmeasure']:,} measures"
+    page, answer = found["pages"][0], found["lists"][0]
+    over = [line["route"] for line in found["pages"] if line["p95_ms"] > pages.PAGE_MS]
+    web = found["web"]
+    return found, [
+        Line(
+            f"slowest of {len(found['pages'])} pages, {size}: {page['page']}",
+            f"p95 {page['p95_ms']:.0f} ms, CPU {page['cpu_ms']:.0f} ms, {page['queries']} queries",
+            f"< {pages.PAGE_MS:.0f} ms",
+            page["p95_ms"] < pages.PAGE_MS,
+        ),
+        Line(f"pages over {pages.PAGE_MS:.0f} ms", str(len(over)), "none", not over, ", ".join(over[:3])),
+        Line(
+            f"slowest of {len(found['lists'])} API lists: {answer['list']}",
+            f"p95 {answer['p95_ms']:.0f} ms, CPU {answer['cpu_ms']:.0f} ms, {answer['queries']} queries",
+            f"< {pages.LIST_MS:.0f} ms",
+            answer["p95_ms"] < pages.LIST_MS,
+        ),
+        Line(
+            "web process after all of these" + (", torch loaded" if web["torch"] else ", without torch"),
+            f"{web['mb']:.0f} MB (at most {web['peak_mb']:.0f})",
+            f"< {pages.WEB_MB:.0f} MB",
+            web["mb"] < pages.WEB_MB and not web["torch"],
+        ),
+    ]
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
@@ -229,6 +260,7 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "pgd": _pgd,
     "shapley": _shapley,
     "shards": _shards,
+    "pages": _pages,
 }
 
 

@@ -79,7 +79,7 @@ def list_reviews(
     request: Any, state: ReviewState | None = None, limit: Limit = 50, offset: Offset = 0
 ) -> dict[str, Any]:
     request = require(request, "read")
-    found = selectors.with_names(request.organisation).order_by("-requested_at")
+    found = selectors.in_lists(request.organisation).order_by("-requested_at")
     if state is not None:
         found = found.filter(state=state)
     return {"count": found.count(), "items": [_review(r) for r in found[offset : offset + limit]]}

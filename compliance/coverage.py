@@ -12,6 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from django.db.models import Window
+from django.db.models.functions import RowNumber
+
 from accounts.models import Organisation
 from audits.models import Run, RunMeasure
 from compliance.frameworks import MADE_FROM, Control, Framework
@@ -86,6 +89,9 @@ class Coverage(NamedTuple):
         return f"Of {total} {noun}: {', '.join(words)}.{unsure}"
 
 
+_NEVER = ("plan", "params", "methods", "counts")
+
+
 def shown_by(organisation: Organisation, systems: Iterable[AISystem]) -> dict[object, Shown]:
     """What the latest runs of each system show, in three queries however many systems."""
     keys = [system.pk for system in systems]
@@ -93,6 +99,15 @@ def shown_by(organisation: Organisation, systems: Iterable[AISystem]) -> dict[ob
         Run.objects.of(organisation)
         .filter(system__in=keys)
         .exclude(snapshot_digest="")
+        # thousands of runs stay in the database
+        .annotate(
+            place=Window(
+                RowNumber(),
+                partition_by=("system_id", "subject__model_version_id"),
+                order_by="-created_at",
+            )
+        )
+        .filter(place__lte=_RUNS)
         .order_by("-created_at")
         .values_list("pk", "system_id", "subject__model_version_id")
     )
@@ -110,7 +125,7 @@ def shown_by(organisation: Organisation, systems: Iterable[AISystem]) -> dict[ob
         if version in wanted and len(chosen.setdefault(system, [])) < _RUNS:
             chosen[system].append(pk)
     picked = [pk for pks in chosen.values() for pk in pks]
-    whole = {run.pk: run for run in Run.objects.of(organisation).filter(pk__in=picked)}
+    whole = {run.pk: run for run in Run.objects.of(organisation).filter(pk__in=picked).defer(*_NEVER)}
     measured: dict[object, set[str]] = {}
     for run_pk, measure in (
         RunMeasure.objects.filter(run__in=picked, status="measured")

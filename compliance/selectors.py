@@ -17,6 +17,7 @@ __all__ = [
     "ListedReview",
     "counted",
     "deployed_without_approval",
+    "in_lists",
     "listed",
     "rows",
     "stage_changes",
@@ -24,6 +25,21 @@ __all__ = [
 ]
 
 OPEN = (ReviewState.SUBMITTED, ReviewState.IN_REVIEW)
+_NEVER = (
+    *(
+        f"{run}__{name}"
+        for run in ("run", "run__baseline")
+        for name in ("plan", "params", "methods", "counts")
+    ),
+    *(f"run__policy__{name}" for name in ("toml", "content")),
+    *(
+        f"run__subject__model_version__{name}"
+        for name in ("facts", "signature", "lineage", "remarks", "sandbox")
+    ),
+    *(f"run__subject__dataset_version__{name}" for name in ("profile", "description", "sandbox")),
+    "run__subject__profile",
+)
+"""Large columns that lists do not show: plans, profiles, texts of policies."""
 VIEWS = {"open": "For review", "mine": "Mine", "decided": "Decided"}
 
 
@@ -43,9 +59,14 @@ def with_names(organisation: Organisation) -> QuerySet[Review]:
     )  # fmt: skip
 
 
+def in_lists(organisation: Organisation) -> QuerySet[Review]:
+    """Reviews with what a line says about them."""
+    return with_names(organisation).defer(*_NEVER)
+
+
 def listed(organisation: Organisation, show: str, reader: User) -> QuerySet[Review]:
     """One view of the list: what waits first, one's own first among that; then the newest."""
-    found = with_names(organisation)
+    found = in_lists(organisation)
     if show == "open":
         found = found.filter(state__in=OPEN)
     elif show == "mine":

@@ -88,7 +88,8 @@ class Shard(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    job = models.ForeignKey(Job, models.CASCADE, related_name="shards")
+    # its index is the one of `one_shard_a_place`, which begins with it
+    job = models.ForeignKey(Job, models.CASCADE, related_name="shards", db_index=False)
     round = models.PositiveSmallIntegerField(default=0)
     stage = models.PositiveIntegerField()
     purpose = models.CharField(
@@ -128,6 +129,10 @@ class Shard(models.Model):
                 name="claimable",
                 condition=models.Q(state__in=("ready", "leased")),
             ),
+            # whether a stage is over
+            models.Index(
+                fields=("job",), name="unfinished", condition=models.Q(state__in=("ready", "leased"))
+            ),
             # the next shard of the subject that a worker has open
             models.Index(
                 fields=("subject_key", "queue", "-priority", "id"),
@@ -141,7 +146,8 @@ class Event(models.Model):
     """What happened to a shard; the chaos suite's checker reads nothing else."""
 
     id = models.BigAutoField(primary_key=True)
-    job = models.ForeignKey(Job, models.CASCADE, related_name="events")
+    # its index is the one below
+    job = models.ForeignKey(Job, models.CASCADE, related_name="events", db_index=False)
     shard = models.ForeignKey(Shard, models.CASCADE, null=True, related_name="events")
     at = models.FloatField()
     """Seconds since 1970, database clock."""

@@ -25,6 +25,9 @@ __all__ = ["Block", "Home", "Item", "Tile", "home_of"]
 _SHOWN = 6
 _RECENT = timedelta(days=30)
 _ALIVE_SECONDS = 90.0
+_RUNS_NEVER = ("plan", "params", "methods", "counts")
+_REVIEWS_NEVER = ("checklist", "basis", "reason", "conditions", *(f"run__{name}" for name in _RUNS_NEVER))
+"""Large columns that no home shows."""
 
 
 class Item(NamedTuple):
@@ -182,6 +185,7 @@ def _engineer(organisation: Organisation, user: User) -> Home:
         .filter(created_by=user)
         .exclude(state=RunState.CANCELLED)
         .select_related("system")
+        .defer(*_RUNS_NEVER)
         .order_by("-created_at")[:20]
     )
     mine = Finding.objects.of(organisation).filter(state=Finding.State.OPEN, owner=user)
@@ -189,6 +193,7 @@ def _engineer(organisation: Organisation, user: User) -> Home:
         Review.objects.of(organisation)
         .filter(requested_by=user, state=ReviewState.CHANGES)
         .select_related("run__system")
+        .defer(*_REVIEWS_NEVER)
         .order_by("-decided_at", "-requested_at")[:_SHOWN]
     )
     drafts = [run for run in runs if run.state == RunState.DRAFT]
@@ -241,6 +246,7 @@ def _reviewer(organisation: Organisation, user: User) -> Home:
         .filter(state__in=_WAITING)
         .exclude(requested_by=user)
         .select_related("run__system", "requested_by", "reviewer")
+        .defer(*_REVIEWS_NEVER)
         .order_by("requested_at")[:50]
     )
     taken = [r for r in waiting if r.reviewer_id == user.pk]
@@ -340,7 +346,8 @@ def _auditor(organisation: Organisation, user: User) -> Home:
 
 def _operator(organisation: Organisation, user: User) -> Home:
     slug = organisation.slug
-    queued = Shard.objects.filter(job__organisation=organisation).aggregate(
+    unfinished = Shard.objects.filter(job__organisation=organisation, state__in=("ready", "leased"))
+    queued = unfinished.aggregate(
         cpu=Count("pk", filter=Q(state="ready", queue=Queue.CPU)),
         gpu=Count("pk", filter=Q(state="ready", queue=Queue.GPU)),
         running=Count("pk", filter=Q(state="leased")),
@@ -459,6 +466,7 @@ def _stale(organisation: Organisation) -> tuple[list[Item], int]:
         Review.objects.of(organisation)
         .filter(state=ReviewState.APPROVED, stale_at__isnull=False, revoked_at=None)
         .select_related("run__system")
+        .defer(*_REVIEWS_NEVER)
         .order_by("-stale_at")
     )
     rows = list(found[:100])
@@ -473,6 +481,7 @@ def _decided(organisation: Organisation) -> list[Review]:
         Review.objects.of(organisation)
         .filter(decided_at__gte=timezone.now() - _RECENT)
         .select_related("run__system", "reviewer")
+        .defer(*_REVIEWS_NEVER)
         .order_by("-decided_at")[:100]
     )
 
@@ -482,6 +491,7 @@ def _failed_runs(organisation: Organisation) -> tuple[list[Item], int]:
         Run.objects.of(organisation)
         .filter(state__in=(RunState.FAILED, RunState.INCOMPLETE), ended_at__gte=timezone.now() - _RECENT)
         .select_related("system")
+        .defer(*_RUNS_NEVER)
         .order_by("-ended_at")
     )
     rows = list(found[:100])

@@ -59,6 +59,9 @@ def _has_null(request: HttpRequest) -> bool:
         return True
     if request.content_type == "application/json":
         return b"\\u0000" in request.body or b"\x00" in request.body
+    announced = str(request.META.get("CONTENT_LENGTH") or 0)
+    if not announced.isdigit() or int(announced) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return False  # the view refuses it unread
     return request.content_type == "application/x-www-form-urlencoded" and b"%00" in request.body
 
 

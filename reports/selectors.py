@@ -25,6 +25,9 @@ def documents(organisation: Organisation, only: str = "") -> QuerySet[Document]:
     rows = (
         Document.objects.of(organisation)
         .select_related("run__system", "run__organisation", "review", "created_by")
+        .defer(
+            "run__plan", "run__params", "run__methods", "run__counts", "review__basis", "review__checklist"
+        )
         .order_by("-created_at", "pk")
     )
     if only == "revoked":

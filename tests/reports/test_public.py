@@ -79,14 +79,12 @@ def test_a_code_is_found_however_it_is_typed() -> None:
     assert "Valid: approved" in answer.content.decode()
 
 
-@pytest.mark.parametrize(
-    "code", ["0" * 24, "nonsense", "<script>alert(1)</script>", "%00", "a" * 300, "審査"]
-)
+@pytest.mark.parametrize("code", ["0" * 24, "nonsense", "<script>alert(1)</script>", "a" * 300, "審査"])
 def test_an_unknown_code_gets_a_clear_page(code: str) -> None:
     answer = Client().get(f"/verify/{code}/")
     assert answer.status_code == 404
     text = answer.content.decode()
-    if "/" not in code and code != "%00":
+    if "/" not in code:
         assert "knows no report with this code" in text
     assert "<script>alert" not in text
 
