@@ -57,4 +57,5 @@ def know_pdf(sha256: str) -> Document | None:
 
 
 def _public() -> QuerySet[Document]:
-    return Document.unscoped.select_related("organisation", "run__system", "review")
+    documents = Document.unscoped  # public: whoever knows the code or holds the PDF may ask
+    return documents.select_related("organisation", "run__system", "review")
