@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from assay.errors import BadInput
 from assay.contracts import Profile, Remedy, RemedySpec
 from assay.planning import make_params, needs_in_words, why_no_remedy
 from assay.registry import REMEDIES
@@ -125,7 +126,9 @@ def _profile(baseline: Run) -> Profile:
     """The subject's profile, parsed once for each loaded row: it may have thousands of columns."""
     found: Profile | None = baseline.subject.__dict__.get("_parsed")
     if found is None:
-        found = Profile.model_validate(baseline.subject.profile)
+        if baseline.subject.profile is None:
+        raise BadInput("The model and the data of this audit were not read together; audit them again first.")
+    found = Profile.model_validate(baseline.subject.profile)
         baseline.subject.__dict__["_parsed"] = found
     return found
 
