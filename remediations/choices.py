@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from assay.errors import BadInput
 from assay.contracts import Profile, Remedy, RemedySpec
+from assay.errors import BadInput
 from assay.planning import make_params, needs_in_words, why_no_remedy
 from assay.registry import REMEDIES
 from audits.models import Run
@@ -127,8 +127,8 @@ def _profile(baseline: Run) -> Profile:
     found: Profile | None = baseline.subject.__dict__.get("_parsed")
     if found is None:
         if baseline.subject.profile is None:
-        raise BadInput("The model and the data of this audit were not read together; audit them again first.")
-    found = Profile.model_validate(baseline.subject.profile)
+            raise BadInput("Model and data of this audit were not read together; audit them again first.")
+        found = Profile.model_validate(baseline.subject.profile)
         baseline.subject.__dict__["_parsed"] = found
     return found
 
