@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Q
 
 from assay.contracts import Profile, Remedy, RemedySpec
+from assay.errors import BadInput
 from assay.planning import make_params, needs_in_words, why_no_remedy
 from assay.registry import REMEDIES
 from audits.models import Run
@@ -125,6 +126,8 @@ def _profile(baseline: Run) -> Profile:
     """The subject's profile, parsed once for each loaded row: it may have thousands of columns."""
     found: Profile | None = baseline.subject.__dict__.get("_parsed")
     if found is None:
+        if baseline.subject.profile is None:
+            raise BadInput("Model and data of this audit were not read together; audit them again first.")
         found = Profile.model_validate(baseline.subject.profile)
         baseline.subject.__dict__["_parsed"] = found
     return found

@@ -92,8 +92,8 @@ def start_remedy(
             },
             payload={"params": made.params},
         )
-        key, queue = f"remedy:{made.pk}", queue_of(made.model_version)
-        made.job = jobs.submit("remedy", organisation, made.pk, subject_key=key, queue=queue, by=by)
+        named, queue = f"remedy:{made.pk}", queue_of(made.model_version)
+        made.job = jobs.submit("remedy", organisation, made.pk, subject_key=named, queue=queue, by=by)
         made.save(update_fields=["job"])
     return made
 
