@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 from django.apps import apps
@@ -16,6 +17,8 @@ from trail.services import record
 __all__ = ["multiply"]
 
 _APPS = "accounts jobs models_registry audits remediations compliance reports".split()  # noqa: SIM905
+_NUMBERS = count(1_000)
+"""Small enough for every column, and beyond what tests number."""
 _ONCE = ("Organisation", "IdempotentRequest", "Worker")
 """Kinds that belong to no organisation, or are it."""
 
@@ -118,6 +121,6 @@ def _other(field: Any, value: Any) -> Any:
     if isinstance(value, uuid.UUID):
         return uuid.uuid4()
     if isinstance(value, int):
-        return 1_000 + uuid.uuid4().int % 1_000_000
+        return next(_NUMBERS)
     text = uuid.uuid4().hex * 2
     return f"{text[:20]}@example.org" if isinstance(field, models.EmailField) else text[: field.max_length]
