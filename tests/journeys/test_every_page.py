@@ -103,6 +103,18 @@ def _states(sample: Sample) -> Iterator[tuple[str, str]]:
     yield from (("owner", f"/{route}") for route in PERSONAL if route)
 
 
+def _in_the_dark(page: Any, axe: str) -> list[str]:
+    """Contrasts of a page that is open in light; looked at again where it was still half in light."""
+    page.emulate_media(color_scheme="dark")
+    found: list[str] = []
+    for _look in range(3):
+        page.evaluate("new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))")
+        found = axe_violations(page, axe, "color-contrast")
+        if not found:
+            break
+    return found
+
+
 def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: str) -> None:
     sample = build()
     found = {place: role for role, place in _states(sample)}
@@ -118,9 +130,7 @@ def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: s
         page.emulate_media(color_scheme="light")
         page.goto(place)
         wrong += [f"{role} {place}: {v}" for v in axe_violations(page, axe)]
-        page.emulate_media(color_scheme="dark")
-        page.evaluate("new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))")
-        wrong += [f"{role} {place} (dark): {v}" for v in axe_violations(page, axe, "color-contrast")]
+        wrong += [f"{role} {place} (dark): {v}" for v in _in_the_dark(page, axe)]
         page.set_viewport_size({"width": 390, "height": 844})
         if (wide := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
             wrong.append(f"{role} {place}: {wide} px wider than a phone")
