@@ -20,12 +20,13 @@ class Renderer(TemplatesSetting):
     def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> SafeString:
         """As Django does; lists to choose from are put together here, since hundreds of time zones or
         systems, each through two templates of its own, take a tenth of a second."""
-        widget = context.get("widget")
+        widget: Any = context.get("widget")
         if template_name == _SELECT and all(
             option["template_name"] == _OPTION for _, options, _ in widget["optgroups"] for option in options
         ):
             return _select(widget)
-        return super().render(template_name, context, request)
+        rendered: SafeString = super().render(template_name, context, request)
+        return rendered
 
 
 _SELECT, _OPTION = "django/forms/widgets/select.html", "django/forms/widgets/select_option.html"
