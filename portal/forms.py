@@ -25,8 +25,7 @@ class Renderer(TemplatesSetting):
             option["template_name"] == _OPTION for _, options, _ in widget["optgroups"] for option in options
         ):
             return _select(widget)
-        rendered: SafeString = super().render(template_name, context, request)
-        return rendered
+        return SafeString(super().render(template_name, context, request))
 
 
 _SELECT, _OPTION = "django/forms/widgets/select.html", "django/forms/widgets/select_option.html"
