@@ -150,7 +150,7 @@ def test_the_heartbeat_is_what_the_operator_reads(committed: None) -> None:
     station = Station(make_slots(["cpu"], 3), ["cpu"])
     station._beat()
     station._beat()
-    worker = Worker.objects.get()
+    worker = Worker.objects.get(name__contains=f":{os.getpid()}")
     assert (worker.queues, worker.slots) == ("cpu", 3)
     worker.delete()
 
