@@ -43,11 +43,11 @@ def lay_out_model(folder: Path, model: ModelVersion) -> Path:
 
 
 def lay_out_data(folder: Path, data: DatasetVersion) -> None:
-    """Put a version's stored files under `folder`/data/<role>-<name>."""
+    """Put a version's stored files under `folder`/data/<role>/<name>, since reports call a file by its own name."""
     copy_into(
         folder / "data",
         {
-            f"{f.role}-{Path(f.name).name}": path_of(data.organisation_id, f.file.sha256)
+            f"{f.role}/{Path(f.name).name}": path_of(data.organisation_id, f.file.sha256)
             for f in data.files.select_related("file")
         },
     )
@@ -94,7 +94,7 @@ def _files(folder: Path, data: DatasetVersion, said: DataDescription) -> dict[st
     """The file of each role."""
     found: dict[str, FileRequest | None] = dict.fromkeys(DatasetFile.Role.values)
     for each in data.files.all():
-        path = folder / "data" / f"{each.role}-{Path(each.name).name}"
+        path = folder / "data" / each.role / Path(each.name).name
         found[each.role] = FileRequest(path=str(path), header=said.header)
     return found
 

@@ -167,8 +167,8 @@ def rows_to_learn_from(folder: Path, model: ModelVersion, data: DatasetVersion) 
     if request is None or request.training is None:
         raise BadInput(f"{data} has no training rows, and a remedy learns from them alone.")
     named = {Path(f.path) for f in (request.training, request.tuning) if f is not None}
-    for path in (folder / "data").iterdir():
-        if path not in named:
+    for path in (folder / "data").rglob("*"):
+        if path.is_file() and path not in named:
             path.unlink()
     return request.model_copy(update={"predictions": None, "scores": None, "threshold": None})
 

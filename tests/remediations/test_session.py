@@ -57,4 +57,4 @@ def test_one_file_with_a_column_of_roles_leads_as_training(people: People, tmp_p
     request = rows_to_learn_from(tmp_path, trainable_model(system, people.engineer), data)
     assert request.test is None
     assert request.training is not None
-    assert (Path(request.training.path).name, request.roles_column) == ("test-test.csv", "part")
+    assert (Path(request.training.path).name, request.roles_column) == ("test.csv", "part")
