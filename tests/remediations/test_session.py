@@ -15,7 +15,7 @@ from tests.remediations.made import learnable_data, trainable_model
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "data").iterdir()}
+    return {path.name for path in (folder / "data").rglob("*") if path.is_file()}
 
 
 def test_sealed_rows_are_neither_asked_for_nor_put_where_a_child_could_find_them(
@@ -30,7 +30,7 @@ def test_sealed_rows_are_neither_asked_for_nor_put_where_a_child_could_find_them
     assert request.training is not None
     assert request.tuning is not None
     assert request.model is not None
-    assert names(tmp_path) == {"training-training.csv", "tuning-tuning.csv"}
+    assert names(tmp_path) == {"training.csv", "tuning.csv"}
     sealed = asked.sha256.encode()
     assert sealed not in request.model_dump_json().encode()
 
