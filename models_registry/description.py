@@ -43,7 +43,7 @@ def lay_out_model(folder: Path, model: ModelVersion) -> Path:
 
 
 def lay_out_data(folder: Path, data: DatasetVersion) -> None:
-    """Put a version's stored files under `folder`/data/<role>/<name>, since reports call a file by its own name."""
+    """Put a version's stored files under `folder`/data/<role>/<name>: reports call a file by its name."""
     copy_into(
         folder / "data",
         {
