@@ -35,6 +35,7 @@ UNASKED: dict[str, str] = {
     "o/<slug:org>/reports/<uuid:pk>/report.html": _NO_FILE,
     "o/<slug:org>/reports/<uuid:pk>/report.pdf": _NO_FILE,
     "o/<slug:org>/attestations/<uuid:pk>/withdraw/": _ONE_ROW,
+    "o/<slug:org>/audits/<uuid:run>/reports/": "leads on to the newest edition",
     "o/<slug:org>/audits/<uuid:pk>/cancel/": _ONE_ROW,
     "o/<slug:org>/audits/<uuid:pk>/delete/": _ONE_ROW,
     "o/<slug:org>/audits/<uuid:run>/submit/": _ONE_ROW,

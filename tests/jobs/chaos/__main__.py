@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -144,6 +145,8 @@ class Round:
         )
 
     def _harm(self) -> None:
+        from django.db import OperationalError
+
         options, monkey = self._options, self.monkey
         todo = ["kill"] * options.kills + ["stop"] * options.stops + ["restart"] * options.restarts
         todo += ["cut"] * (options.kills // 10 if self._server else 0)
@@ -153,7 +156,9 @@ class Round:
         time.sleep(0.5)
         while todo:
             if time.monotonic() - submitted > 0.5:
-                self._patiently(self._keep_submitting)
+                # A worker that sleeps in the middle of a write holds SQLite until it is woken below.
+                with contextlib.suppress(OperationalError):
+                    self._patiently(self._keep_submitting)
                 submitted = time.monotonic()
             monkey.keep_crew()
             monkey.wake_up()
@@ -200,8 +205,14 @@ class Round:
 
         from jobs.patience import patiently
 
+        def hurried() -> Any:
+            if connection.vendor == "sqlite":
+                with connection.cursor() as cursor:
+                    cursor.execute("PRAGMA busy_timeout = 1000")
+            return call()
+
         try:
-            return patiently(call, threading.Event())
+            return patiently(hurried, threading.Event())
         finally:
             connection.close()
 
