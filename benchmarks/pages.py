@@ -75,6 +75,7 @@ def _seed() -> dict[str, Any]:
     import django
 
     django.setup()
+    from django.conf import settings
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
@@ -85,7 +86,7 @@ def _seed() -> dict[str, Any]:
 
     counts = multiply(sample)
     known = {"rows": counts, "ids": _ids(sample)}
-    Path(os.environ["ASSAY_HOME"], "known.json").write_text(json.dumps(known))
+    Path(settings.ENV.home, "known.json").write_text(json.dumps(known))
     return known
 
 
@@ -93,7 +94,9 @@ def _ask() -> dict[str, Any]:
     import django
 
     django.setup()
-    known = json.loads(Path(os.environ["ASSAY_HOME"], "known.json").read_text())
+    from django.conf import settings
+
+    known = json.loads(Path(settings.ENV.home, "known.json").read_text())
     pages = sorted(_pages(known["ids"]), key=lambda line: -float(line["p95_ms"]))
     answers = sorted(_lists(known["ids"]), key=lambda line: -float(line["p95_ms"]))
     found = {"rows": known["rows"], "pages": pages, "lists": [a for a in answers if a["is_list"]]}
