@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,7 +29,7 @@ __all__ = ["DatasetIntake", "ModelIntake"]
 Version = type[ModelVersion] | type[DatasetVersion]
 
 
-class _Session:
+class _Session(ABC):
     """One child that reads one version. Wrong content is the job's result, not its failure."""
 
     version: ClassVar[Version]
@@ -63,8 +64,9 @@ class _Session:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._supervisor = self._folder = None
 
+    @abstractmethod
     def _read(self, folder: Path, context: ShardContext) -> ModelReport | DataReport:
-        raise NotImplementedError
+        """What the child says of the version, whose files go below `folder`."""
 
     def _started(self, supervisor: Supervisor) -> Supervisor:
         self._supervisor = supervisor
@@ -105,7 +107,7 @@ def _supervisor(request: DataRequest | None, context: ShardContext) -> Superviso
     )
 
 
-class _Intake:
+class _Intake(ABC):
     """WAITING -> READING -> READY, or REFUSED with the reason; FAILED where no answer could be had."""
 
     name: str
@@ -141,8 +143,9 @@ class _Intake:
     def on_cancelled(self, job: Job) -> None:
         self._ended(job, "The reading was cancelled.")
 
+    @abstractmethod
     def store(self, version: Any, report: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Put the report into the version's fields."""
 
     def _ended(self, job: Job, why: str) -> None:
         self.version.unscoped.filter(pk=job.target_id).update(state=IntakeState.FAILED, refusal=why)
