@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from django.conf import settings
-
-from assay.contracts import DataReport, DataRequest, ModelReport, ModelRequest
+from assay.contracts import DataReport, ModelReport, ModelRequest
 from assay.datasets.values import visible
 from assay.errors import AssayError, Cancelled, ChildFailed, Internal
-from assay.runner.supervisor import Supervisor
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, ShardContext, ShardResult
 from jobs.models import Job
+from models_registry.child_session import ChildSession
 from models_registry.description import data_request, lay_out_data, lay_out_model
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion
 from models_registry.names import refuse_odd_characters
@@ -29,22 +25,20 @@ __all__ = ["DatasetIntake", "ModelIntake"]
 Version = type[ModelVersion] | type[DatasetVersion]
 
 
-class _Session(ABC):
+class _Session(ChildSession, ABC):
     """One child that reads one version. Wrong content is the job's result, not its failure."""
 
     version: ClassVar[Version]
 
     def __init__(self, version_id: uuid.UUID) -> None:
+        super().__init__()
         self._id = version_id
-        self._folder: Path | None = None
-        self._supervisor: Supervisor | None = None
-        self._stopped = ""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
         self.version.unscoped.filter(pk=self._id, state=IntakeState.WAITING).update(state=IntakeState.READING)
-        self._folder = Path(tempfile.mkdtemp(prefix="assay-intake-"))
+        folder = self._new_folder()
         try:
-            report = self._read(self._folder, context).model_dump(mode="json")
+            report = self._read(folder, context).model_dump(mode="json")
             refuse_odd_characters(report, "names and values in these files")
         except (ChildFailed, Internal, Cancelled):
             raise
@@ -52,30 +46,9 @@ class _Session(ABC):
             return ShardResult({"refusal": visible(error.message), "sandbox": self._layers()})
         return ShardResult({"report": report, "sandbox": self._layers()})
 
-    def stop(self, why: str) -> None:
-        self._stopped = why
-        if self._supervisor is not None:
-            self._supervisor.stop(why)
-
-    def close(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._supervisor = self._folder = None
-
     @abstractmethod
     def _read(self, folder: Path, context: ShardContext) -> ModelReport | DataReport:
         """What the child says of the version, whose files go below `folder`."""
-
-    def _started(self, supervisor: Supervisor) -> Supervisor:
-        self._supervisor = supervisor
-        if self._stopped:
-            supervisor.stop(self._stopped)
-        return supervisor
-
-    def _layers(self) -> dict[str, Any] | None:
-        return self._supervisor.sandbox.model_dump(mode="json") if self._supervisor is not None else None
 
 
 class _ModelSession(_Session):
@@ -84,7 +57,7 @@ class _ModelSession(_Session):
     def _read(self, folder: Path, context: ShardContext) -> ModelReport:
         found = ModelVersion.unscoped.get(pk=self._id)
         request = ModelRequest(path=str(lay_out_model(folder, found)), device="cpu")
-        return self._started(_supervisor(None, context)).describe_model(request)
+        return self._supervise(None, context).describe_model(request)
 
 
 class _DatasetSession(_Session):
@@ -93,18 +66,9 @@ class _DatasetSession(_Session):
     def _read(self, folder: Path, context: ShardContext) -> DataReport:
         found = DatasetVersion.unscoped.get(pk=self._id)
         lay_out_data(folder, found)
-        return self._started(_supervisor(data_request(folder, found), context)).describe_data(
+        return self._supervise(data_request(folder, found), context).describe_data(
             lambda done: context.progress(done, "reading")
         )
-
-
-def _supervisor(request: DataRequest | None, context: ShardContext) -> Supervisor:
-    return Supervisor(
-        request,
-        time_limit=settings.ENV.shard_seconds,
-        memory_limit=context.memory_limit,
-        environment=context.environment,
-    )
 
 
 class _Intake(ABC):

@@ -5,11 +5,8 @@ It serves successive shards of the same subject: the first reading, an audit's m
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +17,7 @@ from assay.evidence import digest
 from assay.runner.supervisor import Supervisor
 from jobs.kinds import ShardContext, ShardResult
 from models_registry import files
+from models_registry.child_session import ChildSession
 from models_registry.description import lay_out, request_of
 from models_registry.models import ModelVersion, Subject
 from models_registry.names import refuse_odd_characters
@@ -37,15 +35,13 @@ def queue_of(model: ModelVersion) -> str:
     return "cpu" if predicted else str(settings.ENV.model_queue)
 
 
-class SubjectSession:
+class SubjectSession(ChildSession):
     """Runs `{"do": "read" | "rows" | "shard", ...}` specs on one subject; loads it at the first."""
 
     def __init__(self, subject_id: uuid.UUID) -> None:
+        super().__init__()
         self._subject_id = subject_id
-        self._folder: Path | None = None
-        self._supervisor: Supervisor | None = None
         self._profile: Profile | None = None
-        self._stopped = ""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
         if spec["do"] == "read":
@@ -59,17 +55,9 @@ class SubjectSession:
         )
         return ShardResult({"data": partial.data}, partial.arrays)
 
-    def stop(self, why: str) -> None:
-        self._stopped = why
-        if self._supervisor is not None:
-            self._supervisor.stop(why)
-
     def close(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._supervisor = self._folder = self._profile = None
+        super().close()
+        self._profile = None
 
     def _read(self, context: ShardContext) -> ShardResult:
         """Profile, digest of the rows' content, and how fast the model answers."""
@@ -112,18 +100,13 @@ class SubjectSession:
             subject = Subject.unscoped.select_related("model_version", "dataset_version").get(
                 pk=self._subject_id
             )
-            self._folder = Path(tempfile.mkdtemp(prefix="assay-subject-"))
-            lay_out(self._folder, subject.model_version, subject.dataset_version)
-            request = request_of(self._folder, subject.model_version, subject.dataset_version)
-            self._supervisor = Supervisor(
-                request,
-                time_limit=settings.ENV.shard_seconds,
-                memory_limit=context.memory_limit,
-                environment=context.environment,
-            )
-            if self._stopped:
-                self._supervisor.stop(self._stopped)
-            self._profile = self._supervisor.intake(lambda done: context.progress(done * 0.5, "reading"))
+            folder = self._new_folder()
+            lay_out(folder, subject.model_version, subject.dataset_version)
+            request = request_of(folder, subject.model_version, subject.dataset_version)
+            supervisor = self._supervise(request, context)
+            self._profile = supervisor.intake(lambda done: context.progress(done * 0.5, "reading"))
+        assert self._supervisor is not None
+        assert self._profile is not None
         if expected is not None and digest(self._profile) != expected:
             raise ChildFailed("The subject was read differently from when the plan was made.")
         return self._supervisor, self._profile

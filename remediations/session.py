@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,9 +13,9 @@ from assay.contracts import DataRequest, ModelRequest, Profile
 from assay.errors import BadInput, ChildFailed
 from assay.intake.model_files import model_files
 from assay.repair import ARTEFACT, made_model
-from assay.runner.supervisor import Supervisor
 from jobs.kinds import ShardContext, ShardResult
 from models_registry import files
+from models_registry.child_session import ChildSession
 from models_registry.description import lay_out, request_of
 from models_registry.models import DatasetVersion, ModelVersion
 from remediations.attempts import epochs_in, new_attempt
@@ -30,13 +28,8 @@ _PATIENCE = 20.0
 """How many times the estimate an attempt may take before it counts as hung."""
 
 
-class RemedySession:
+class RemedySession(ChildSession):
     """Runs the one shard of a remedy's job; ends with the shard."""
-
-    def __init__(self) -> None:
-        self._folder: Path | None = None
-        self._supervisor: Supervisor | None = None
-        self._stopped = ""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
         """Apply the remedy, from where an earlier attempt stood; store and read what it made."""
@@ -52,14 +45,12 @@ class RemedySession:
         remedy = RemedyRun.unscoped.select_related("model_version", "dataset_version").get(
             pk=context.job.target_id
         )
-        self._folder = Path(tempfile.mkdtemp(prefix="assay-remedy-"))
-        request = rows_to_learn_from(self._folder, remedy.model_version, remedy.dataset_version)
+        request = rows_to_learn_from(self._new_folder(), remedy.model_version, remedy.dataset_version)
         attempt, reached = new_attempt(context.work)
         limit = max(settings.ENV.shard_seconds, _PATIENCE * remedy.estimate_seconds)
-        self._start(request, limit, context)
-        assert self._supervisor is not None
-        self._supervisor.intake(lambda done: context.progress(done * 0.05, "reading the training rows"))
-        lineage = self._supervisor.remedy(
+        supervisor = self._supervise(request, context, limit)
+        supervisor.intake(lambda done: context.progress(done * 0.05, "reading the training rows"))
+        lineage = supervisor.remedy(
             remedy.remedy,
             remedy.params,
             seed=remedy.seed,
@@ -85,33 +76,9 @@ class RemedySession:
                 "format": found,
                 "facts": profile.model.model_dump(mode="json"),
                 "signature": profile.model_signature.model_dump(mode="json"),
-                "sandbox": self._supervisor.sandbox.model_dump(mode="json"),
+                "sandbox": self._layers(),
             }
         )
-
-    def stop(self, why: str) -> None:
-        self._stopped = why
-        if self._supervisor is not None:
-            self._supervisor.stop(why)
-
-    def close(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        self._supervisor = self._folder = None
-
-    def _start(self, request: DataRequest, limit: float, context: ShardContext) -> None:
-        if self._supervisor is not None:
-            self._supervisor.close()
-        self._supervisor = Supervisor(
-            request,
-            time_limit=limit,
-            memory_limit=context.memory_limit,
-            environment=context.environment,
-        )
-        if self._stopped:
-            self._supervisor.stop(self._stopped)
 
     def _read_back(self, request: DataRequest, context: ShardContext, stored: Mapping[str, str]) -> Profile:
         """What a fresh child says of the stored candidate: nothing is registered that cannot be loaded."""
@@ -121,9 +88,8 @@ class RemedySession:
             place, {n: files.path_of(context.job.organisation_id, sha) for n, sha in stored.items()}
         )
         stored_model = request.model_copy(update={"model": ModelRequest(path=str(place))})
-        self._start(stored_model, settings.ENV.shard_seconds, context)
-        assert self._supervisor is not None
-        return self._supervisor.intake(lambda done: context.progress(0.95 + done * 0.05, "reading it back"))
+        supervisor = self._supervise(stored_model, context)
+        return supervisor.intake(lambda done: context.progress(0.95 + done * 0.05, "reading it back"))
 
 
 class _Watch:
