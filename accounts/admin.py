@@ -10,21 +10,7 @@ from django.contrib.auth.forms import AdminUserCreationForm
 from django.http import HttpRequest
 
 from accounts.models import ApiToken, Invitation, Membership, Organisation, User
-
-__all__ = ["ReadOnly"]
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # its parameter exists for type checkers only
-    """Rows to look at: they are made, changed and ended by services, which record it in the trail."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from trail.read_only import ReadOnly
 
 
 class NewUser(AdminUserCreationForm):  # type: ignore[type-arg]

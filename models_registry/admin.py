@@ -20,29 +20,18 @@ from models_registry.models import (
     Upload,
     VersionFile,
 )
+from trail.read_only import ReadOnly
 
 if TYPE_CHECKING:
-    _Admin = admin.ModelAdmin[Any]
     _Inline = admin.TabularInline[Any, Any]
 else:
-    _Admin = admin.ModelAdmin
     _Inline = admin.TabularInline
 
 
-class ReadOnly(_Admin):
-    """Shows rows; changes go through the services, which record who decided."""
+class ByOrganisation(ReadOnly):
+    """Rows that can be narrowed to one organisation."""
 
     list_filter: ClassVar[Any] = ("organisation",)
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
 
 
 class _Lines(_Inline):
@@ -66,28 +55,28 @@ class DatasetFiles(_Lines):
 
 
 @admin.register(AISystem)
-class AISystemAdmin(ReadOnly):
+class AISystemAdmin(ByOrganisation):
     list_display = ("name", "number", "organisation", "owner", "risk_class", "archived_at")
     list_select_related = ("organisation", "owner")
     search_fields = ("name", "purpose")
 
 
 @admin.register(Model)
-class ModelAdmin(ReadOnly):
+class ModelAdmin(ByOrganisation):
     list_display = ("name", "system", "organisation", "created_at")
     list_select_related = ("organisation", "system")
     search_fields = ("name",)
 
 
 @admin.register(Dataset)
-class DatasetAdmin(ReadOnly):
+class DatasetAdmin(ByOrganisation):
     list_display = ("name", "system", "organisation", "created_at")
     list_select_related = ("organisation", "system")
     search_fields = ("name",)
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnly):
+class ModelVersionAdmin(ByOrganisation):
     list_display = ("model", "number", "label", "state", "stage", "format", "created_at")
     list_select_related = ("model",)
     list_filter: ClassVar[Any] = ("state", "stage", "format", "organisation")
@@ -96,7 +85,7 @@ class ModelVersionAdmin(ReadOnly):
 
 
 @admin.register(DatasetVersion)
-class DatasetVersionAdmin(ReadOnly):
+class DatasetVersionAdmin(ByOrganisation):
     list_display = ("dataset", "number", "label", "state", "disjoint", "created_at")
     list_select_related = ("dataset",)
     list_filter: ClassVar[Any] = ("state", "organisation")
@@ -105,14 +94,14 @@ class DatasetVersionAdmin(ReadOnly):
 
 
 @admin.register(StoredFile)
-class StoredFileAdmin(ReadOnly):
+class StoredFileAdmin(ByOrganisation):
     list_display = ("sha256", "size", "organisation", "created_at")
     list_select_related = ("organisation",)
     search_fields = ("sha256",)
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnly):
+class UploadAdmin(ByOrganisation):
     """`manage.py sweep_uploads` removes those that nobody finished."""
 
     list_display = ("name", "size", "received", "by", "touched_at", "organisation")
@@ -120,7 +109,7 @@ class UploadAdmin(ReadOnly):
 
 
 @admin.register(Subject)
-class SubjectAdmin(ReadOnly):
+class SubjectAdmin(ByOrganisation):
     list_display = ("id", "model_version", "dataset_version", "state", "created_at")
     list_select_related = ("model_version__model", "dataset_version__dataset")
     list_filter: ClassVar[Any] = ("state", "organisation")

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from remediations.models import RemedyRun
+from trail.read_only import ReadOnly
 
 __all__ = ["RemedyRunAdmin"]
 
 
 @admin.register(RemedyRun)
-class RemedyRunAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic when it runs
+class RemedyRunAdmin(ReadOnly):
     list_display = ("number", "organisation", "remedy", "state", "created_at", "ended_at")
     list_filter = ("state", "remedy")
     search_fields = ("=id",)
     ordering = ("-created_at",)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False

@@ -13,13 +13,12 @@ from django.utils.safestring import SafeString, mark_safe
 from assay.contracts import Comparison, Series, SeriesColumn
 from assay.report import formatting as fmt
 from assay.report.charts import draw
-from assay.report.document.change import comparison_name
+from assay.report.document.change import comparison_name, loss_chart
 from assay.report.document.verdicts import axis_bounds
 from assay.report.palette import ACCENT, INK, LINE, SOFT, STYLES, WASH
 
 __all__ = ["Figure", "change_figures", "loss_figures"]
 
-_FEW = 12
 _MOST = 14
 _TABLE_ROWS = 60
 _DRAWN = ("share", "difference", "ratio", "score")
@@ -75,31 +74,8 @@ def change_figures(entries: Sequence[Comparison]) -> list[Figure]:
 
 
 def _curve(series: Series, x: SeriesColumn, lines: Sequence[SeriesColumn], unit: str) -> Figure:
-    across = [v for v in map(_number, x.values) if v is not None]
-    down = [v for c in lines for v in map(_number, c.values) if v is not None]
-    room = (max(down) - min(down)) * 0.06 or 0.1
     names = " and ".join(c.name for c in lines)
-    chart = {
-        "kind": "curves",
-        "lines": [
-            {
-                "name": c.name,
-                "x": list(x.values),
-                "y": list(c.values),
-                "low": None,
-                "high": None,
-                "points": len(across) < _FEW,
-            }
-            for c in lines
-        ],
-        "x_title": x.name,
-        "y_title": unit,
-        "x": [min(across), max(across)],
-        "y": [min(down) - room, max(down) + room],
-        "diagonal": False,
-        "rule": None,
-        "half": False,
-    }
+    chart = {**loss_chart(x, lines), "half": False}
     ends = "; ".join(
         f"{c.name} from {fmt.value(_number(c.values[0]), unit)} to {fmt.value(_number(c.values[-1]), unit)}"
         for c in lines

@@ -13,7 +13,7 @@ from assay.report.document.model import Block, Cell, Figure, Section, bullets, f
 from assay.report.document.verdicts import axis_bounds
 from assay.report.palette import STYLES
 
-__all__ = ["change_section", "comparison_name"]
+__all__ = ["change_section", "comparison_name", "loss_chart"]
 
 _DRAWN = ("share", "difference", "ratio", "score")
 """Units that several measures share, so that they can stand on one axis."""
@@ -206,8 +206,7 @@ def _curves(book: Book, series: Series) -> list[Block]:
     if len(across) < 2:
         return []
     return [
-        _curve(book, series, x, [c for c in drawn if c.unit == unit], across, half=len(units) > 1)
-        for unit in units
+        _curve(book, series, x, [c for c in drawn if c.unit == unit], half=len(units) > 1) for unit in units
     ]
 
 
@@ -216,38 +215,16 @@ def _curve(
     series: Series,
     x: SeriesColumn,
     lines: Sequence[SeriesColumn],
-    across: Sequence[float],
     *,
     half: bool,
 ) -> Figure:
-    down = [float(v) for c in lines for v in c.values if isinstance(v, int | float)]
-    room = (max(down) - min(down)) * 0.06 or 0.1
     names = ", ".join(c.name for c in lines)
     title = f"{names[:1].upper()}{names[1:]} over {x.name}."
     step = max(1, -(-len(x.values) // _SHOWN_ROWS))
     return book.figure(
         f"{title} {series.note}" if series.note else title,
         f"{series.title}: {names} over {x.name}.",
-        {
-            "kind": "curves",
-            "lines": [
-                {
-                    "name": c.name,
-                    "x": list(x.values),
-                    "y": list(c.values),
-                    "low": None,
-                    "high": None,
-                    "points": len(across) < _FEW_POINTS,
-                }
-                for c in lines
-            ],
-            "x_title": x.name,
-            "y_title": lines[0].unit,
-            "x": [min(across), max(across)],
-            "y": [min(down) - room, max(down) + room],
-            "diagonal": False,
-            "rule": None,
-        },
+        loss_chart(x, lines),
         [number_column(c.name) for c in (x, *lines)],
         [
             [fmt.value(_number(c.values[i]), c.unit) for c in (x, *lines)]
@@ -256,6 +233,33 @@ def _curve(
         [series],
         half=half,
     )
+
+
+def loss_chart(x: SeriesColumn, lines: Sequence[SeriesColumn]) -> dict[str, Any]:
+    """The chart of lines of one unit over `x`, which has numbers: for the report and the service's page."""
+    across = [v for v in map(_number, x.values) if v is not None]
+    down = [v for c in lines for v in map(_number, c.values) if v is not None]
+    room = (max(down) - min(down)) * 0.06 or 0.1
+    return {
+        "kind": "curves",
+        "lines": [
+            {
+                "name": c.name,
+                "x": list(x.values),
+                "y": list(c.values),
+                "low": None,
+                "high": None,
+                "points": len(across) < _FEW_POINTS,
+            }
+            for c in lines
+        ],
+        "x_title": x.name,
+        "y_title": lines[0].unit,
+        "x": [min(across), max(across)],
+        "y": [min(down) - room, max(down) + room],
+        "diagonal": False,
+        "rule": None,
+    }
 
 
 def _number(value: float | int | str | None) -> float | None:
