@@ -36,9 +36,13 @@ class Command(BaseCommand):
 
     def _print(self, shown: Shown, out: Path) -> None:
         from assay.commands.changes import print_report
+        from assay.commands.kept import kept_evidence
+        from assay.evidence import snapshot
         from assay.terminal import Terminal
 
         evidence, change = shown.after, shown.after.change
+        for run in (shown.before, evidence):
+            kept_evidence().put(snapshot(run))  # so that `assay compare` and `gate` find them
         code = exit_code(evidence.verdicts, evidence.manifest.failed_shards)
         Terminal().audit(evidence, out, code, None if change is None else lambda t: print_report(t, change))
         self._say(f"\nNext: .venv/bin/assay verify {out / 'report.pdf'}")
