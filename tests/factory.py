@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,15 @@ from tests.command import loans, write_csv
 from tests.conftest import People
 from tests.models.made import linear_folder, number
 
-__all__ = ["data_version", "measured_run", "model_version", "predictions_version", "run_jobs", "system"]
+__all__ = [
+    "data_version",
+    "measured_run",
+    "model_version",
+    "predictions_version",
+    "run_jobs",
+    "system",
+    "working",
+]
 
 
 def run_jobs() -> int:
@@ -35,6 +46,26 @@ def run_jobs() -> int:
         return slot.work()
     finally:
         slot.close()
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """A worker beside the caller, in a thread of its own."""
+    over = threading.Event()
+
+    def work() -> None:
+        slot = Slot(["cpu"])
+        while not over.wait(0.1):
+            slot.work()
+        slot.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
 
 
 def system(people: People, name: str = "Loan pre-screen") -> AISystem:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from django.test.utils import override_settings
 
 from accounts.models import Organisation, User
 from audits.models import Run
@@ -62,3 +63,9 @@ def other(people: People, measured: Measured) -> Run:
 @pytest.fixture
 def repaired(people: People, measured: Measured) -> Run:
     return Run.unscoped.get(pk=measured.repaired.pk)
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords() -> Any:
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from jobs.worker import Slot
+from tests import factory
 from tests.browser import browser, chromium, served, sign_in
 from tests.conftest import People, make_people
 
@@ -101,16 +100,5 @@ def desk(committed: None) -> Iterator[Desk]:
 @pytest.fixture
 def worker(committed: None) -> Iterator[None]:
     """A worker beside the test."""
-    over = threading.Event()
-
-    def work() -> None:
-        slot = Slot(["cpu"])
-        while not over.wait(0.1):
-            slot.work()
-        slot.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    over.set()
-    thread.join()
+    with factory.working():
+        yield

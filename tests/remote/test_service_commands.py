@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +14,8 @@ import pytest
 
 from accounts.api_auth import new_token
 from assay import evidence
-from jobs.worker import Slot
 from models_registry.models import AISystem, ModelVersion
+from tests import factory
 from tests.browser import served
 from tests.command import loans, write_csv
 from tests.conftest import People, make_people
@@ -55,20 +54,8 @@ def place(committed: None, tmp_path: Path) -> Iterator[Place]:
     _token, secret = new_token(people.engineer, people.organisation, "ci", ["read", "write"])
     write_csv(tmp_path / "loans.csv", loans(400))
     linear_folder(tmp_path / "linear", [number("income", mean=1_500, scale=2_000)], [1.0])
-    over = threading.Event()
-
-    def work() -> None:
-        slot = Slot(["cpu"])
-        while not over.wait(0.1):
-            slot.work()
-        slot.close()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    with served() as address:
+    with factory.working(), served() as address:
         yield Place(people, address, secret, tmp_path)
-    over.set()
-    worker.join()
 
 
 def test_a_pipeline_brings_a_model_audits_it_and_reads_the_exit_code(place: Place) -> None:
