@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from ninja import Header, Query, Router, Status
+from ninja import Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
 from accounts.models import User
@@ -41,10 +40,6 @@ router.add_router("", uploads_router)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", max_length=200, description="The same key again makes nothing new."),
-]
 
 
 @router.get("/systems", response=Page[SystemOut], summary="List systems")
@@ -62,7 +57,7 @@ def list_systems(
 
 
 @router.post("/systems", response={201: SystemOut}, summary="Register a system")
-def create_system(request: Any, body: SystemIn, idempotency_key: IdempotencyKey = None) -> Any:
+def create_system(request: Any, body: SystemIn) -> Any:
     request = require(request, "register")
     words = body.model_dump(exclude={"name", "owner"})
     if body.owner:
@@ -73,7 +68,6 @@ def create_system(request: Any, body: SystemIn, idempotency_key: IdempotencyKey 
             request.organisation,
             body.name,
             by=request.user,
-            key=_key(request, "system", idempotency_key),
             **words,
         ),
     )
@@ -107,14 +101,13 @@ def list_models(request: Any, system_id: UUID, limit: Limit = 50, offset: Offset
 
 
 @router.post("/systems/{system_id}/models", response={201: ModelOut}, summary="Add a model")
-def create_model(request: Any, system_id: UUID, body: ModelIn, idempotency_key: IdempotencyKey = None) -> Any:
+def create_model(request: Any, system_id: UUID, body: ModelIn) -> Any:
     request = require(request, "register")
     made = services.create_model(
         _system(request, system_id),
         body.name,
         by=request.user,
         description=body.description,
-        key=_key(request, "model", idempotency_key),
     )
     return Status(201, made)
 
@@ -132,9 +125,7 @@ def list_model_versions(request: Any, model_id: UUID, limit: Limit = 50, offset:
 
 
 @router.post("/models/{model_id}/versions", response={201: ModelVersionOut}, summary="Add a model version")
-def create_model_version(
-    request: Any, model_id: UUID, body: ModelVersionIn, idempotency_key: IdempotencyKey = None
-) -> Any:
+def create_model_version(request: Any, model_id: UUID, body: ModelVersionIn) -> Any:
     """From finished uploads. It is read by a job: ask again until `state` is ready, refused or failed."""
     request = require(request, "register")
     model = _model(request, model_id)
@@ -148,22 +139,18 @@ def create_model_version(
         label=body.label,
         notes=body.notes,
         parent=parent,
-        key=_key(request, "model_version", idempotency_key),
     )
     return Status(201, version)
 
 
 @router.post("/models/{model_id}/predictions", response={201: ModelVersionOut}, summary="Add predictions")
-def create_predictions_version(
-    request: Any, model_id: UUID, body: PredictionsIn, idempotency_key: IdempotencyKey = None
-) -> Any:
+def create_predictions_version(request: Any, model_id: UUID, body: PredictionsIn) -> Any:
     """A version that is columns of predictions in the test data."""
     request = require(request, "register")
     version = services.add_predictions_version(
         _model(request, model_id),
         **body.model_dump(),
         by=request.user,
-        key=_key(request, "model_version", idempotency_key),
     )
     return Status(201, version)
 
@@ -182,16 +169,13 @@ def list_datasets(request: Any, system_id: UUID, limit: Limit = 50, offset: Offs
 
 
 @router.post("/systems/{system_id}/datasets", response={201: DatasetOut}, summary="Add a dataset")
-def create_dataset(
-    request: Any, system_id: UUID, body: DatasetIn, idempotency_key: IdempotencyKey = None
-) -> Any:
+def create_dataset(request: Any, system_id: UUID, body: DatasetIn) -> Any:
     request = require(request, "register")
     made = services.create_dataset(
         _system(request, system_id),
         body.name,
         by=request.user,
         description=body.description,
-        key=_key(request, "dataset", idempotency_key),
     )
     return Status(201, made)
 
@@ -213,9 +197,7 @@ def list_dataset_versions(request: Any, dataset_id: UUID, limit: Limit = 50, off
 @router.post(
     "/datasets/{dataset_id}/versions", response={201: DatasetVersionOut}, summary="Add a dataset version"
 )
-def create_dataset_version(
-    request: Any, dataset_id: UUID, body: DatasetVersionIn, idempotency_key: IdempotencyKey = None
-) -> Any:
+def create_dataset_version(request: Any, dataset_id: UUID, body: DatasetVersionIn) -> Any:
     """From finished uploads, one file a row role. It is read by a job, as a model version is."""
     request = require(request, "register")
     dataset = _dataset(request, dataset_id)
@@ -228,7 +210,6 @@ def create_dataset_version(
         files,
         body.description,
         by=request.user,
-        key=_key(request, "dataset_version", idempotency_key),
         **body.model_dump(exclude={"files", "description"}),
     )
     return Status(201, version)
@@ -285,10 +266,3 @@ def _member(address: str) -> User:
     if found is None:
         raise BadInput("The owner of a system is a member of the organisation; choose one.")
     return found
-
-
-def _key(request: ApiRequest, kind: str, header: str | None) -> UUID | None:
-    """A row's id from the caller's idempotency key: the same call makes one row."""
-    if not header:
-        return None
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{request.organisation.pk}:{request.user.pk}:{kind}:{header}")
