@@ -61,12 +61,12 @@ def draft_run(
     baseline: Run | None = None,
     start_when_ready: bool = False,
     trigger: str = "person",
-    once: uuid.UUID | None = None,
+    key: uuid.UUID | None = None,
 ) -> Run:
     """A run that is planned but not started; its subject is read where that was not done.
 
     Args:
-        once: the same request sent twice carries the same id, and gets the run that the first one made.
+        key: the same request sent twice carries the same id, and gets the run that the first one made.
         methods: ids to run; None for all that apply to the subject.
         params: method id -> what differs from the tier's parameters.
 
@@ -81,14 +81,14 @@ def draft_run(
         # Whoever ends the reading waits here, and then sees this run; or ended it before, and is seen.
         subject = Subject.unscoped.select_for_update(no_key=True).get(pk=subject.pk)
         organisation = Organisation.objects.select_for_update(no_key=True).get(pk=model.organisation_id)
-        if once is not None:
-            found: Run | None = Run.unscoped.filter(pk=once).first()
+        if key is not None:
+            found: Run | None = Run.unscoped.filter(pk=key).first()
             if found is not None and found.organisation_id == organisation.pk:
                 return found
-            once = once if found is None else None
+            key = key if found is None else None
         number = (Run.objects.of(organisation).aggregate(top=Max("number"))["top"] or 0) + 1
         run: Run = Run.objects.create(
-            id=once or uuid.uuid4(),
+            id=key or uuid.uuid4(),
             organisation=organisation,
             number=number,
             system=model.model.system,
@@ -219,7 +219,7 @@ def repeat_run(
     start: bool = True,
     title: str = "",
     trigger: str = "remedy",
-    once: uuid.UUID | None = None,
+    key: uuid.UUID | None = None,
 ) -> Run:
     """The plan of a measured run on another model or data version, compared with it.
 
@@ -241,7 +241,7 @@ def repeat_run(
         title=title,
         start_when_ready=start,
         trigger=trigger,
-        once=once,
+        key=key,
     )
 
 

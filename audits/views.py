@@ -280,7 +280,7 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
             start=False,
             title=said["title"],
             trigger="person",
-            once=_once(request),
+            key=_once(request),
         )
     return services.draft_run(
         said["model_version"],
@@ -290,7 +290,7 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
         tier=said["tier"],
         seed=said["seed"] or 0,
         title=said["title"],
-        once=_once(request),
+        key=_once(request),
     )
 
 
