@@ -30,10 +30,10 @@ def note(job: Job, shard: Shard | None, what: str, held: _Holder | None = None, 
 def note_sql(
     job: Job, shard: Shard | None, what: str, held: _Holder | None = None, detail: str = ""
 ) -> tuple[str, list[Any]]:
-    """The statement of `note`, for callers that send another one along with it."""
+    """The statement of `note`, for callers that send another one along with it or add a WHERE."""
     return (
         "INSERT INTO jobs_event (job_id, shard_id, at, what, token, worker, detail)"
-        f" VALUES (%s, %s, {seconds_sql()}, %s, %s, %s, %s)",
+        f" SELECT %s, %s, {seconds_sql()}, %s, %s, %s, %s",
         [
             prepared(Job._meta.pk, job.pk),
             shard.pk if shard else None,

@@ -224,13 +224,10 @@ def commit(held: Claim, result: ShardResult, arrays: str = "") -> None:
     Doing it again after a commit whose confirmation was lost changes nothing. Raises Fenced.
     """
     with transaction.atomic():
-        _lock_only(held.job)
-        changed = _mine(held).update(
-            state=ShardState.DONE, result=dict(result.data), arrays=arrays, progress=1.0, doing="", error=""
-        )
+        changed, last = _done(held, result, arrays)
         if not changed:
             return _unless_done(held)
-        if _note_commit(held):
+        if last:
             _after(lock(held.job), held)
 
 
@@ -328,25 +325,40 @@ def lock(job: Job) -> Job:
     return Job.unscoped.select_for_update(no_key=True).get(pk=job.pk)
 
 
-def _lock_only(job: Job) -> None:
-    """As `lock`, for callers that need nothing of the row."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM jobs_job WHERE id = %s FOR NO KEY UPDATE", [job.pk])
+def _done(held: Claim, result: ShardResult, arrays: str) -> tuple[bool, bool]:
+    """End the shard as done and note it, with the job locked first, so that what others committed counts.
 
-
-def _note_commit(held: Claim) -> bool:
-    """Note it, and tell whether no shard of the job is unfinished; the job is locked, the shard is done."""
-    statement, params = note_sql(held.job, held.shard, "committed", held)
-    open_ = "SELECT 1 FROM jobs_shard WHERE job_id = %s AND state IN ('ready', 'leased')"
-    key = prepared(Job._meta.pk, held.job.pk)
+    Returns:
+        whether the shard was still this claim's, and whether no other shard of the job is unfinished.
+    """
+    update = """
+        UPDATE jobs_shard SET state = 'done', result = %s, arrays = %s, progress = 1.0, doing = '', error = ''
+        WHERE id = %s AND token = %s AND state = 'leased'
+    """
+    kept = prepared(Shard._meta.get_field("result"), dict(result.data))
+    given = [kept, arrays, held.shard.pk, held.token]
+    others = "SELECT 1 FROM jobs_shard WHERE job_id = %s AND state IN ('ready', 'leased') AND id <> %s"
+    asked = [prepared(Job._meta.pk, held.job.pk), held.shard.pk]
+    noting, noted = note_sql(held.job, held.shard, "committed", held)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(f"WITH noted AS ({statement}) SELECT EXISTS ({open_})", [*params, key])
-        else:
-            cursor.execute(statement, params)
-            cursor.execute(f"SELECT EXISTS ({open_})", [key])
-        return not cursor.fetchone()[0]
+            # one way to the server and back; two statements, so that the second sees what the lock waited for
+            cursor.execute(
+                "SELECT 1 FROM jobs_job WHERE id = %s FOR NO KEY UPDATE;"
+                f" WITH done AS ({update} RETURNING id),"
+                f" noted AS ({noting} WHERE EXISTS (SELECT 1 FROM done))"
+                f" SELECT EXISTS (SELECT 1 FROM done), NOT EXISTS ({others})",
+                [asked[0], *given, *noted, *asked],
+            )
+            cursor.nextset()
+            changed, last = cursor.fetchone()
+            return bool(changed), bool(last)
+        cursor.execute(update, given)
+        if not cursor.rowcount:
+            return False, False
+        cursor.execute(noting, noted)
+        cursor.execute(f"SELECT NOT EXISTS ({others})", asked)
+        return True, bool(cursor.fetchone()[0])
 
 
 def _text(words: str) -> str:
