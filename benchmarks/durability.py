@@ -37,6 +37,8 @@ def run() -> dict[str, Any]:
         found["unfenced"] = _chaos(
             Path(folder), {}, ["--unfenced", "--kills", "20", "--stops", "30", "--patience", "10"]
         )
+    if not found["unfenced"]["wrong"]:
+        raise RuntimeError("With the fencing switched off the checker finds nothing, so it proves nothing.")
     with _cluster() as cluster:
         if cluster is not None:
             address, restart = cluster

@@ -46,6 +46,8 @@ __all__ = [
 ]
 
 _LONGEST_PAUSE = 60.0
+_HELD = "id = %s AND token = %s AND state = 'leased'"
+"""That a shard is still a claim's; `_mine` says it in the mapper's words."""
 
 
 class Fenced(Exception):
@@ -331,10 +333,10 @@ def _done(held: Claim, result: ShardResult, arrays: str) -> tuple[bool, bool]:
     Returns:
         whether the shard was still this claim's, and whether no other shard of the job is unfinished.
     """
-    update = """
-        UPDATE jobs_shard SET state = 'done', result = %s, arrays = %s, progress = 1.0, doing = '', error = ''
-        WHERE id = %s AND token = %s AND state = 'leased'
-    """
+    update = (
+        "UPDATE jobs_shard SET state = 'done', result = %s, arrays = %s, progress = 1.0, doing = '', error = ''"
+        f" WHERE {_HELD}"
+    )
     kept = prepared(Shard._meta.get_field("result"), dict(result.data))
     given = [kept, arrays, held.shard.pk, held.token]
     others = "SELECT 1 FROM jobs_shard WHERE job_id = %s AND state IN ('ready', 'leased') AND id <> %s"

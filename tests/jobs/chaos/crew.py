@@ -50,6 +50,7 @@ def start_supervisor(seed: int, full_disks: float) -> int:
 def switch_fencing_off() -> None:
     """For the proof that the checker bites: whoever once held a shard may still write to it."""
     leases._mine = lambda held: Shard.objects.filter(pk=held.shard.pk)
+    leases._HELD = "id = %s AND %s > 0"
 
 
 def children(process: int) -> list[int]:
