@@ -32,6 +32,7 @@ __all__ = [
     "Capability",
     "ChangeReport",
     "Citation",
+    "CleanedFormat",
     "ColumnSummary",
     "Comparison",
     "Context",
@@ -45,6 +46,7 @@ __all__ = [
     "Finding",
     "FormatSpec",
     "Frozen",
+    "GateVerdict",
     "Grade",
     "ImageInput",
     "InputColumn",
@@ -86,6 +88,7 @@ __all__ = [
     "Status",
     "SubjectProtocol",
     "TextInput",
+    "Trust",
     "Verdict",
     "VerdictChange",
     "WithRowResults",
@@ -139,6 +142,9 @@ Judging = Literal["single", "pairs", "shown"]
 """How a policy may judge a measure: by its own interval, pair by pair over an attribute, or never."""
 Outcome = Literal["pass", "warn", "fail", "insufficient", "not_tested"]
 Severity = Literal["low", "medium", "high", "critical"]
+Trust = Literal["A", "B", "C"]
+"""Of model files. A: nothing in them can run. B: loaded after cleaning only. C: code, refused unless an
+operator opted in for one organisation."""
 Tier = Literal["quick", "standard", "deep"]
 DatasetRole = Literal["test", "training", "tuning", "reference", "asked"]
 """`asked`: the rows that the model itself is asked about, where predictions over more rows were supplied."""
@@ -283,6 +289,8 @@ class ModelRequest(Frozen):
     """`auto`, `cpu`, `cuda` or `cuda:N`."""
     batch_rows: Annotated[int, Field(ge=1)] = 1024
     """Most rows of one call; halved when memory runs out."""
+    gate: GateVerdict | None = None
+    """What the gate decided before, where `path` is what cleaning wrote; said by who keeps such verdicts."""
 
 
 class ColumnSummary(Frozen):
@@ -395,12 +403,26 @@ class Lineage(Frozen):
     made_with: Mapping[str, str] = Field(default_factory=dict)
 
 
+class GateVerdict(Frozen):
+    """What the gate decided on the files of a model, as they came in; printed in every report on them."""
+
+    trust: Trust
+    came_as: Identifier
+    """Format of what came in; the model that runs may be of another one, which cleaning wrote."""
+    sha256: Digest
+    """Of what came in: of the file, or over names and digests of the folder's files."""
+    cleaning: tuple[Text, ...] = ()
+    """Sentences on what cleaning kept, wrote anew and left out; empty for class A."""
+    findings: tuple[Text, ...] = ()
+    """What scanners noticed: a tripwire, never a permission."""
+
+
 class ModelFacts(Frozen):
     """What the child learnt about a loaded model."""
 
     name: Text
     format: Identifier
-    """`torch_folder`, `huggingface`, `xgboost_json`."""
+    """Of the files that were loaded (`assay formats`)."""
     sha256: Digest
     """Of the file, or over names and digests of the folder's files."""
     architecture: Text
@@ -411,6 +433,8 @@ class ModelFacts(Frozen):
     dtype: Text
     device: Text
     lineage: Lineage | None = None
+    gate: GateVerdict | None = None
+    """Null only where a model was loaded without passing the gate (a copy inside a method)."""
 
 
 class Profile(Frozen):
@@ -769,7 +793,7 @@ class FormatSpec(Frozen):
     id: Identifier
     title: Text
     recognised_by: Text
-    trust: Literal["A", "B"]
+    trust: Trust
     """A: accepted as it comes; B: accepted after cleaning (docs/formats.md)."""
     modalities: tuple[Modality, ...]
 
@@ -785,7 +809,26 @@ class ModelFormat(Protocol):
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> Model:
         """Load, in the child only. `signature` overrides the model's own.
 
+        What a format of class B gets is what its own `clean` wrote.
+
         Raises BadInput: truncated or foreign weights, a signature that does not fit them.
+        """
+        ...
+
+
+@runtime_checkable
+class CleanedFormat(ModelFormat, Protocol):
+    """A format of class B: nothing of what came in is loaded, only what cleaning wrote anew from it."""
+
+    def clean(self, path: Path, signature: ModelSignature | None, into: Path) -> Sequence[str]:
+        """Write a model that needs no trust into the empty folder `into`, in a contained child only.
+
+        The same input gives the same bytes. What is written may be of another format, or of this one.
+
+        Returns:
+            sentences on what was kept, written anew and left out.
+
+        Raises BadInput: anything that the format's rules refuse, and why.
         """
         ...
 

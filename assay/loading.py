@@ -16,7 +16,6 @@ from assay.contracts import (
     DataRequest,
     DatasetRole,
     Grade,
-    ModelFormat,
     ModelReport,
     ModelRequest,
     Profile,
@@ -25,7 +24,7 @@ from assay.datasets.model_columns import unknown_values
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.errors import BadInput
-from assay.intake.gate import admit, model_kind, refusal
+from assay.intake.gate import Surroundings, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -44,22 +43,21 @@ class Loaded(NamedTuple):
     rows_per_second: float
 
 
-def load_model(request: ModelRequest) -> Model:
-    """Recognise the model by its content and load it, in the child only.
+def load_model(request: ModelRequest, surroundings: Surroundings | None = None) -> Model:
+    """Let the model in through the gate and load it, in the child only.
 
     Raises:
         BadInput: foreign, truncated or unsafe files, a device that is not there, a signature that fits not.
     """
     from assay.models.torch_model import choose_device
 
-    path = Path(request.path)
     device = choose_device(request.device)
-    admit(path)
-    found = _format(path)
+    admitted = let_in(request, FORMATS.all(), surroundings or Surroundings())
     override = read_signature(Path(request.signature)) if request.signature is not None else None
 
     def load() -> Model:
-        loaded = found.load(path, override, device)
+        loaded = admitted.format.load(admitted.path, override, device)
+        loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded
 
@@ -69,9 +67,9 @@ def load_model(request: ModelRequest) -> Model:
     return model
 
 
-def describe_model(request: ModelRequest) -> ModelReport:
+def describe_model(request: ModelRequest, surroundings: Surroundings | None = None) -> ModelReport:
     """Load a model by itself and say what it is. Raises BadInput as `load_model` does."""
-    model = load_model(request)
+    model = load_model(request, surroundings)
     return ModelReport(
         facts=model.facts,
         signature=model.signature,
@@ -80,19 +78,11 @@ def describe_model(request: ModelRequest) -> ModelReport:
     )
 
 
-def _format(path: Path) -> ModelFormat:
-    """Built-in formats by the gate's word; those of plug-ins by their own."""
-    kind = model_kind(path)
-    if kind is not None:
-        return FORMATS.get(kind)
-    for name in FORMATS:
-        if FORMATS.get(name).recognise(path):
-            return FORMATS.get(name)
-    raise refusal(path)
-
-
 def load_subject(
-    request: DataRequest, scratch: Path, progress: Callable[[float], None] | None = None
+    request: DataRequest,
+    scratch: Path,
+    progress: Callable[[float], None] | None = None,
+    surroundings: Surroundings | None = None,
 ) -> Loaded:
     """Load the model (if any), take in the data, and ask the model about the test rows.
 
@@ -104,7 +94,7 @@ def load_subject(
     tick = progress or (lambda _share: None)
     if request.model is None:
         return Loaded(take_in(request, scratch, tick), 0.0)
-    model = load_model(request.model)
+    model = load_model(request.model, surroundings)
     data = take_in(request, scratch, lambda share: tick(share * 0.5), signature=model.signature)
     supplied = data.profile.roles.prediction is not None or data.profile.roles.score is not None
     subject = _with_model(data, model, supplied)

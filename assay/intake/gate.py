@@ -1,25 +1,27 @@
-"""The first gate for models: what a path is, decided by its content before any library opens it.
+"""The gate for models: what may come in, decided by content before any library opens it.
 
-A path is admitted (regular files only, few, of bounded size, no code among them), then given to one of the
-formats that Assay reads, or refused with what it seems to be and the way out.
+A path is admitted (regular files only, few, of bounded size, no code among them) and given to the one format
+that recognises it, or refused with what it seems to be and the way out. What is of class B is cleaned first,
+in a contained child, and only what cleaning wrote is ever loaded. No error leads to another way of loading.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
+from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelRequest, ModelSignature
 from assay.datasets.values import visible
-from assay.errors import BadInput
+from assay.errors import BadInput, Internal
 from assay.intake.foreign_models import Foreign, foreign_model
-from assay.intake.model_files import MAX_JSON, model_files, read_json
+from assay.intake.model_files import MAX_JSON, SIDE_FILES, alike, folder_digest, model_files, read_signature
 from assay.intake.xgboost_trees import looks_like_xgboost
 
-__all__ = ["MAX_MODEL", "ModelKind", "admit", "model_kind", "refusal", "xgboost_file"]
+__all__ = ["MAX_MODEL", "Admitted", "Surroundings", "admit", "format_of", "let_in", "refusal"]
 
-ModelKind = Literal["torch_folder", "huggingface", "xgboost_json"]
 MAX_MODEL = 64 * 2**30
-_SIDE_FILES = ("signature.json", "lineage.json")
 _CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".exe", ".sh")
 _MARKS: tuple[tuple[str, Foreign], ...] = (
     (
@@ -37,6 +39,68 @@ _MARKS: tuple[tuple[str, Foreign], ...] = (
         Foreign("an MLflow folder", "Name the model inside it, if it is of a format that Assay reads."),
     ),
 )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the process that opens a model offers it. As it stands: nothing, so that class A only comes in."""
+
+    contained: bool = False
+    """Whether the sandbox keeps code in: namespaces, Landlock and seccomp are all on."""
+    scratch: Path | None = None
+    """Where cleaning writes to."""
+
+
+class Admitted(NamedTuple):
+    """A model that may be loaded: `path` is what came in (class A) or what cleaning wrote (class B)."""
+
+    path: Path
+    format: ModelFormat
+    verdict: GateVerdict
+
+
+def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: Surroundings) -> Admitted:
+    """Decide on the model at `request.path`; the only way to the `load` of one of `formats`.
+
+    Raises:
+        BadInput: why it is not let in, and what would be right.
+    """
+    path = Path(request.path)
+    admit(path)
+    found = format_of(path, formats)
+    if found is None:
+        raise refusal(path)
+    if request.gate is not None:
+        return Admitted(path, found, request.gate)
+    verdict = GateVerdict(trust=found.spec.trust, came_as=found.spec.id, sha256=folder_digest(path))
+    if found.spec.trust == "A":
+        return Admitted(path, found, verdict)
+    override = read_signature(Path(request.signature)) if request.signature is not None else None
+    into, said = _clean(path, found, override, surroundings)
+    written = format_of(into, formats)
+    if written is None:
+        raise Internal(
+            f"{found.spec.id} cleaned {visible(path.name)} into something that no format recognises."
+        )
+    return Admitted(into, written, verdict.model_copy(update={"cleaning": said}))
+
+
+def _clean(
+    path: Path, found: ModelFormat, signature: ModelSignature | None, surroundings: Surroundings
+) -> tuple[Path, tuple[str, ...]]:
+    """The folder that cleaning wrote, and what it says it did."""
+    name = visible(path.name)
+    if not isinstance(found, CleanedFormat):
+        raise Internal(f"{found.spec.id} is of class B and cleans nothing.")
+    if not surroundings.contained or surroundings.scratch is None:
+        raise BadInput(
+            f"{name} is of the format {found.spec.id}, which is opened only where the sandbox has "
+            "namespaces, Landlock and seccomp; this machine's has not. Convert it where you trust it: "
+            "assay convert."
+        )
+    into = surroundings.scratch / "cleaned" / path.stem
+    into.mkdir(parents=True)
+    return into, tuple(found.clean(path, signature, into))
 
 
 def admit(path: Path) -> None:
@@ -64,22 +128,9 @@ def admit(path: Path) -> None:
             raise BadInput(f"{name}/{visible(relative)} has more than {MAX_JSON // 2**20} MB of JSON.")
 
 
-def model_kind(path: Path) -> ModelKind | None:
-    """The built-in format that the content at `path` is of; None for none. Never raises for bad content."""
-    if path.is_dir():
-        if (path / "architecture.json").is_file() and (path / "model.safetensors").is_file():
-            return "torch_folder"
-        if _is_transformer(path / "config.json"):
-            return "huggingface"
-    return "xgboost_json" if xgboost_file(path) is not None else None
-
-
-def xgboost_file(path: Path) -> Path | None:
-    """The XGBoost model.json that the path is, or the only one in the folder."""
-    if path.is_file():
-        return path if looks_like_xgboost(path) else None
-    found = _boosters(path)
-    return found[0] if len(found) == 1 else None
+def format_of(path: Path, formats: Iterable[ModelFormat]) -> ModelFormat | None:
+    """The first of `formats` whose content is at `path`; None for none. Never raises for bad content."""
+    return next((found for found in formats if found.recognise(path)), None)
 
 
 def refusal(path: Path) -> BadInput:
@@ -104,13 +155,13 @@ def refusal(path: Path) -> BadInput:
     for mark, found in _MARKS:
         if mark in members:
             return BadInput(f"{name} is {found.what}. {found.way_out}")
-    if len(boosters := _boosters(path)) > 1:
+    if len(boosters := alike(path, looks_like_xgboost)) > 1:
         return BadInput(
             f"{name} holds {len(boosters)} XGBoost models "
             f"({', '.join(visible(b.name) for b in boosters[:4])}); name one of them."
         )
     for member in members.values():
-        if member.is_file() and member.name not in _SIDE_FILES:
+        if member.is_file() and member.name not in SIDE_FILES:
             seems = _seems(member)
             if seems is not None and seems.what != "JSON, but no XGBoost model":
                 return BadInput(
@@ -122,27 +173,6 @@ def refusal(path: Path) -> BadInput:
             f"{name} has a signature.json but no weights that Assay reads; `assay formats` lists which."
         )
     return BadInput(f"{name} is a folder without a model that Assay reads; `assay formats` lists what is.")
-
-
-def _boosters(path: Path) -> list[Path]:
-    return [
-        member
-        for member in sorted(path.iterdir())
-        if member.suffix == ".json"
-        and member.name not in _SIDE_FILES
-        and member.is_file()
-        and looks_like_xgboost(member)
-    ]
-
-
-def _is_transformer(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    try:
-        config = read_json(path)
-    except BadInput:
-        return False
-    return isinstance(config, dict) and ("model_type" in config or "architectures" in config)
 
 
 def _seems(path: Path) -> Foreign | None:

@@ -16,7 +16,7 @@ from assay.errors import BadInput
 from assay.intake.model_files import read_json
 from assay.intake.safetensors_header import check_safetensors
 
-__all__ = ["HEAD", "HuggingFaceFiles", "check_huggingface"]
+__all__ = ["HEAD", "HuggingFaceFiles", "check_huggingface", "is_transformer"]
 
 HEAD = "ForSequenceClassification"
 _MAX_CONFIG = 4 * 1024 * 1024
@@ -45,6 +45,17 @@ _DROPPED_KEYS = (
     *("torch_dtype", "dtype", "use_kernels"),
 )
 """What a folder may say and Assay decides itself."""
+
+
+def is_transformer(path: Path) -> bool:
+    """Whether the folder has a config.json that names a kind of transformer."""
+    if not (path / "config.json").is_file():
+        return False
+    try:
+        config = read_json(path / "config.json")
+    except BadInput:
+        return False
+    return isinstance(config, dict) and ("model_type" in config or "architectures" in config)
 
 
 class HuggingFaceFiles(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,22 @@ from assay.contracts import Lineage, ModelSignature
 from assay.datasets.values import visible
 from assay.errors import BadInput
 
-__all__ = ["MAX_JSON", "folder_digest", "model_files", "read_json", "read_lineage", "read_signature"]
+__all__ = [
+    "MAX_JSON",
+    "SIDE_FILES",
+    "alike",
+    "folder_digest",
+    "model_files",
+    "read_json",
+    "read_lineage",
+    "read_signature",
+    "the_file",
+]
 
 MAX_JSON = 64 * 1024 * 1024
 MAX_FILES = 2_000
+SIDE_FILES = ("signature.json", "lineage.json")
+"""What may lie beside a model that is one file."""
 _CHUNK = 1 << 20
 
 
@@ -83,6 +96,27 @@ def model_files(path: Path) -> list[tuple[str, Path]]:
                 f"{visible(path.name)} holds more than {MAX_FILES:,} files; a model folder has a few."
             )
     return sorted(found)
+
+
+def alike(path: Path, looks: Callable[[Path], bool]) -> list[Path]:
+    """The files directly in the folder `path`, side files apart, whose content `looks` accepts; sorted."""
+    return [
+        member
+        for member in sorted(path.iterdir())
+        if member.name not in SIDE_FILES and member.is_file() and not member.is_symlink() and looks(member)
+    ]
+
+
+def the_file(path: Path, looks: Callable[[Path], bool]) -> Path | None:
+    """The model file that `path` is, or the only one in the folder `path`; None for none and for several.
+
+    Args:
+        looks: whether a file's content is of the format; reads little and never raises for bad content.
+    """
+    if path.is_file():
+        return path if looks(path) else None
+    found = alike(path, looks) if path.is_dir() else []
+    return found[0] if len(found) == 1 else None
 
 
 def folder_digest(path: Path) -> str:

@@ -11,8 +11,7 @@ import numpy as np
 from assay.contracts import Capability, FormatSpec, Lineage, ModelFacts, ModelSignature, TextInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.gate import model_kind
-from assay.intake.huggingface_files import HEAD, check_huggingface
+from assay.intake.huggingface_files import HEAD, check_huggingface, is_transformer
 from assay.intake.model_files import folder_digest, read_lineage, read_signature
 from assay.models.base import Floats, Inputs
 from assay.models.torch_model import TorchModel, count_parameters
@@ -110,7 +109,7 @@ class HuggingFace:
     )
 
     def recognise(self, path: Path) -> bool:
-        return model_kind(path) == self.spec.id
+        return is_transformer(path)
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> TextClassifier:
         name = visible(path.name)

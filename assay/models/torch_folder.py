@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from assay.contracts import FormatSpec, Frozen, Identifier, Lineage, ModelFacts, ModelSignature
 from assay.errors import BadInput
-from assay.intake.gate import model_kind
 from assay.intake.model_files import folder_digest, read_json, read_lineage, read_signature
 from assay.intake.safetensors_header import check_safetensors
 
@@ -55,7 +54,7 @@ class TorchFolder:
     )
 
     def recognise(self, path: Path) -> bool:
-        return model_kind(path) == self.spec.id
+        return (path / ARCHITECTURE).is_file() and (path / WEIGHTS).is_file()
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> ArrayNetwork:
         from safetensors.torch import load_file

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from assay.contracts import Capability, FormatSpec, InputColumn, ModelFacts, ModelSignature
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
-from assay.intake.gate import model_kind, xgboost_file
-from assay.intake.model_files import folder_digest, read_lineage, read_signature
-from assay.intake.xgboost_trees import CheckedTrees, check_xgboost
+from assay.intake.model_files import folder_digest, read_lineage, read_signature, the_file
+from assay.intake.xgboost_trees import CheckedTrees, check_xgboost, looks_like_xgboost
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder
 
@@ -109,12 +108,12 @@ class XGBoostJson:
     )
 
     def recognise(self, path: Path) -> bool:
-        return model_kind(path) == self.spec.id
+        return the_file(path, looks_like_xgboost) is not None
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> TreeEnsemble:
         import xgboost
 
-        file = xgboost_file(path)
+        file = the_file(path, looks_like_xgboost)
         if file is None:
             raise Internal(f"{path.name} is no XGBoost JSON.")
         name = visible(path.name)

@@ -13,9 +13,12 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assay.runner.sandbox import lock_down
+from assay.runner.sandbox import contains, lock_down
+
+if TYPE_CHECKING:
+    from assay.intake.gate import Surroundings
 
 __all__ = ["main"]
 
@@ -30,7 +33,7 @@ def main() -> None:
 
     channel = socket.socket(fileno=descriptor)
     protocol.send(channel, {"kind": "ready", "layers": layers})
-    server = _Server(channel)
+    server = _Server(channel, contained=contains(layers))
     while True:
         try:
             message, _ = protocol.receive(channel)
@@ -40,8 +43,9 @@ def main() -> None:
 
 
 class _Server:
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, *, contained: bool) -> None:
         self._channel = channel
+        self._contained = contained
         self._subject: Any = None
         self._answers = {
             "intake": self._intake,
@@ -73,12 +77,17 @@ class _Server:
 
         protocol.send(self._channel, {"kind": "progress", "done": round(float(done), 4), "note": note})
 
+    def _surroundings(self) -> Surroundings:
+        from assay.intake.gate import Surroundings
+
+        return Surroundings(contained=self._contained, scratch=Path.cwd())
+
     def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import DataRequest
         from assay.loading import load_subject
 
         request = DataRequest.model_validate(message["request"])
-        loaded = load_subject(request, Path.cwd(), self._progress)
+        loaded = load_subject(request, Path.cwd(), self._progress, self._surroundings())
         self._subject = loaded.subject
         profile = self._subject.profile.model_dump(mode="json")
         return {"kind": "profile", "profile": profile, "rows_per_second": loaded.rows_per_second}, b""
@@ -87,7 +96,7 @@ class _Server:
         from assay.contracts import ModelRequest
         from assay.loading import describe_model
 
-        found = describe_model(ModelRequest.model_validate(message["request"]))
+        found = describe_model(ModelRequest.model_validate(message["request"]), self._surroundings())
         return {"kind": "model", "report": found.model_dump(mode="json")}, b""
 
     def _data(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Mapping
 
-__all__ = ["ENVIRONMENT", "child_environment", "lock_down"]
+__all__ = ["ENVIRONMENT", "child_environment", "contains", "lock_down"]
 
 ENVIRONMENT = (
     "LANG",
@@ -67,6 +67,11 @@ def lock_down(parent: int) -> dict[str, bool]:
     if os.getppid() != parent:
         sys.exit("The supervisor ended before its child was ready.")
     return layers
+
+
+def contains(layers: Mapping[str, bool]) -> bool:
+    """Whether these layers keep foreign code in, so that more than class A may be opened."""
+    return all(layers.get(name, False) for name in ("namespaces", "landlock", "seccomp"))
 
 
 _OURS = {"HOME", "TMPDIR", "PATH", "LC_CTYPE", "__CF_USER_TEXT_ENCODING", *_FIXED}

@@ -25,9 +25,10 @@ from torch import nn
 
 from assay.contracts import ModelRequest
 from assay.errors import BadInput
-from assay.intake.gate import model_kind
+from assay.intake.gate import format_of
 from assay.intake.model_files import MAX_FILES
 from assay.loading import load_model
+from assay.registry import FORMATS
 from tests.models.made import linear_folder, number, tiny_bert
 
 
@@ -48,6 +49,11 @@ def _refusal(path: Path) -> str:
     assert "\n" not in message
     assert message.endswith((".", ".)"))
     return message
+
+
+def _kind(path: Path) -> str | None:
+    found = format_of(path, FORMATS.all())
+    return None if found is None else found.spec.id
 
 
 def _booster() -> xgboost.Booster:
@@ -245,10 +251,10 @@ def test_two_boosters_in_a_folder_are_not_chosen_between(tmp_path: Path) -> None
 def test_what_is_read_is_recognised_without_its_name(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b" \n" + bytes(_booster().save_raw("json")))
-    assert model_kind(path) == "xgboost_json"
+    assert _kind(path) == "xgboost_json"
     assert load_model(ModelRequest(path=str(path), device="cpu")).facts.format == "xgboost_json"
-    assert model_kind(linear_folder(tmp_path / "m", [number("x")], [1.0])) == "torch_folder"
+    assert _kind(linear_folder(tmp_path / "m", [number("x")], [1.0])) == "torch_folder"
     bert = tiny_bert(tmp_path / "bert")
-    assert model_kind(bert) == "huggingface"
+    assert _kind(bert) == "huggingface"
     shutil.copy(tmp_path / "m" / "signature.json", tmp_path / "alone.json")
-    assert model_kind(tmp_path / "alone.json") is None
+    assert _kind(tmp_path / "alone.json") is None

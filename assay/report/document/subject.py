@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.contracts import DatasetProfile, Profile
+from assay.contracts import DatasetProfile, GateVerdict, Profile
 from assay.intake.images import PICTURE
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
@@ -14,6 +14,13 @@ _GRADES = {
     "supplied": "supplied: predictions came as a file; that the model made them was not verified",
     "endpoint": "endpoint: the model was asked over its interface",
     "executed": "executed: the model itself ran here, on every row of the data",
+}
+
+
+_TRUST = {
+    "A": "nothing in these files can run",
+    "B": "cleaned in the sandbox; only what cleaning wrote was loaded",
+    "C": "code, which an operator of this installation allowed",
 }
 
 
@@ -87,6 +94,7 @@ def _model(profile: Profile) -> list[Block]:
         ("Ran on", model.device),
         ("SHA-256", model.sha256),
     ]
+    rows += _gate(model.gate)
     lineage = model.lineage
     if lineage is not None:
         looked = ", ".join(f"{fmt.plural(count, 'row')} of {role}" for role, count in lineage.rows.items())
@@ -107,7 +115,20 @@ def _model(profile: Profile) -> list[Block]:
                 "are those of the predictions that came with the data",
             )
         )
-    return [heading("The model"), facts(rows, mono=("SHA-256",))]
+    return [heading("The model"), facts(rows, mono=("SHA-256", "SHA-256 of what came in"))]
+
+
+def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
+    """What the gate decided on the files as they came in."""
+    if verdict is None:
+        return []
+    rows = [("Came in as", f"{verdict.came_as}, class {verdict.trust}: {_TRUST[verdict.trust]}")]
+    if verdict.trust != "A":
+        rows.append(("SHA-256 of what came in", verdict.sha256))
+    if verdict.cleaning:
+        rows.append(("Cleaning", " ".join(verdict.cleaning)))
+    rows.append(("Scanners", " ".join(verdict.findings) or "noticed nothing (which permits nothing)"))
+    return rows
 
 
 def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:
