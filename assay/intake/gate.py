@@ -49,6 +49,8 @@ class Surroundings:
     """Whether the sandbox keeps code in: namespaces, Landlock and seccomp are all on."""
     scratch: Path | None = None
     """Where cleaning writes to."""
+    formats: frozenset[str] | None = None
+    """Ids of the only formats that may come in; None for all."""
 
 
 class Admitted(NamedTuple):
@@ -70,6 +72,11 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     found = format_of(path, formats)
     if found is None:
         raise refusal(path)
+    if surroundings.formats is not None and found.spec.id not in surroundings.formats:
+        raise BadInput(
+            f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
+            f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
+        )
     if request.gate is not None:
         return Admitted(path, found, request.gate)
     verdict = GateVerdict(trust=found.spec.trust, came_as=found.spec.id, sha256=folder_digest(path))
