@@ -104,7 +104,7 @@ def lock_down(
         sys.exit("The supervisor ended before its child was ready.")
     layers["landlock"] = "landlock" not in without and _keep_to(confinement, profile)
     layers["seccomp"] = "seccomp" not in without and seccomp.switch_on(profile)
-    if profile.needs_containment and not (contains(layers) or without):
+    if profile.needs_containment and not contains(layers):
         sys.exit(
             f"Profile {confinement.profile} needs namespaces, Landlock and seccomp; this machine lacks one."
         )
