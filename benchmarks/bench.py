@@ -27,6 +27,7 @@ from benchmarks import (
     pages,
     pgd,
     report,
+    sandbox,
     shapley,
     shards,
     startup,
@@ -113,6 +114,19 @@ def _startup() -> tuple[dict[str, Any], list[Line]]:
             "< 0.3 s",
             found["help"] < 0.3,
             f"import typer: {found['ratio_to_typer']:.1f} times",
+        )
+    ]
+
+
+def _sandbox() -> tuple[dict[str, Any], list[Line]]:
+    found = sandbox.run()
+    return found, [
+        Line(
+            f"what the sandbox adds to a child's start ({found['layers_on']} layers on)",
+            f"{found['added'] * 1000:+.0f} ms, {found['lock_down'] * 1000:.1f} ms of them locking down",
+            "< 50 ms",
+            max(found["added"], found["lock_down"]) < 0.05,
+            f"{found['with'] / found['without']:.2f} times the start of the same child without them",
         )
     ]
 
@@ -256,6 +270,7 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "latency": _latency,
     "report": _report,
     "startup": _startup,
+    "sandbox": _sandbox,
     "training": _training,
     "pgd": _pgd,
     "shapley": _shapley,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from assay.contracts import ColumnSummary, DataReport, InputColumn, Lineage, ModelFacts, ModelSignature, Roles
+from assay.report import sandbox_words
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
 
@@ -27,12 +28,6 @@ _TASKS = {
     "multiclass": "tells {n} classes apart",
     "multilabel": "sets {n} labels",
     "regression": "predicts a number",
-}
-_LAYERS = {
-    "private_protocol_descriptor": "private protocol channel",
-    "minimal_environment": "minimal environment",
-    "dies_with_parent": "dies with its parent",
-    "no_new_privileges": "no new privileges",
 }
 
 
@@ -123,8 +118,7 @@ class Layer(NamedTuple):
 
 def layers_of(version: ModelVersion | DatasetVersion) -> list[Layer]:
     """Sandbox layers that were on when the child read it."""
-    layers = (version.sandbox or {}).get("layers", {})
-    return [Layer(_LAYERS.get(name, name.replace("_", " ")), bool(active)) for name, active in layers.items()]
+    return [Layer(*found) for found in sandbox_words.layers_of((version.sandbox or {}).get("layers", {}))]
 
 
 def data_sentence(version: DatasetVersion) -> str:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def _compile() -> None:
     subprocess.run(["cc", "c.c", "-o", "c.out"], check=True, capture_output=True)
 
 
-PROBES = {
+PROBES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "tcp_to_this_machine": lambda f: _connect(socket.SOCK_STREAM, socket.AF_INET, ("127.0.0.1", f["port"])),
     "tcp_to_the_world": lambda f: _connect(socket.SOCK_STREAM, socket.AF_INET, ("192.0.2.1", 9)),
     "tcp_listen": lambda f: _listen(),

@@ -135,11 +135,13 @@ def lay_out(folder: Path, authority: Path, stack: contextlib.ExitStack) -> Place
             (socket.AF_UNIX, socket.SOCK_DGRAM),
         )
     ]
-    for server, address in zip(
-        servers,
-        (("127.0.0.1", 0), str(paths["socket"]), f"\0{abstract}", str(paths["datagram"])),
-        strict=True,
-    ):
+    addresses: tuple[Any, ...] = (
+        ("127.0.0.1", 0),
+        str(paths["socket"]),
+        f"\0{abstract}",
+        str(paths["datagram"]),
+    )
+    for server, address in zip(servers, addresses, strict=True):
         server.bind(address)
     for server in servers[:3]:
         server.listen(64)
