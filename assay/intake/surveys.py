@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from assay.contracts import DataRequest, DatasetRole, FileRequest, ModelSignature
 from assay.errors import BadInput
-from assay.intake.images import IMAGE, ImageSource
+from assay.intake.column_names import IMAGE
+from assay.intake.images import ImageSource
 from assay.intake.roles import ColumnRoles, resolve_roles
 from assay.intake.source import Pixels, Source, open_source
 from assay.intake.survey import Survey, survey

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assay import errors
-from assay.annex import RunRows
+from assay.annex import MOST_ROWS, RunRows
 from assay.contracts import (
     DataReport,
     DataRequest,
@@ -32,7 +32,6 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
-from assay.datasets.row_arrays import MOST_ROWS
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
 from assay.runner import protocol
 from assay.runner.rows import checked_rows
