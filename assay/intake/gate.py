@@ -20,6 +20,7 @@ from assay.errors import BadInput, Internal
 from assay.intake.foreign_models import Foreign, foreign_model
 from assay.intake.limits import MAX_JSON, MAX_MODEL
 from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.side_files import check_side_files
 from assay.intake.xgboost_trees import looks_like_xgboost
 
 __all__ = ["MAX_MODEL", "Admitted", "Surroundings", "admit", "format_of", "let_in", "refusal"]
@@ -128,6 +129,8 @@ def admit(path: Path) -> None:
             )
         if member.suffix == ".json" and member.stat().st_size > MAX_JSON and not looks_like_xgboost(member):
             raise BadInput(f"{name}/{visible(relative)} has more than {MAX_JSON // 2**20} MB of JSON.")
+    if path.is_dir():
+        check_side_files(name, files)
 
 
 def format_of(path: Path, formats: Iterable[ModelFormat]) -> ModelFormat | None:
