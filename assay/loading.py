@@ -18,13 +18,15 @@ from assay.contracts import (
     Grade,
     ModelReport,
     ModelRequest,
+    ModelSignature,
     Profile,
 )
 from assay.datasets.model_columns import unknown_values
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
+from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.gate import Surroundings, let_in
+from assay.intake.gate import Admitted, Surroundings, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -56,7 +58,7 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
     override = read_signature(Path(request.signature)) if request.signature is not None else None
 
     def load() -> Model:
-        loaded = admitted.format.load(admitted.path, override, device)
+        loaded = _loaded(admitted, override, device)
         loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded
@@ -65,6 +67,20 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
     model = load()
     model.load_seconds, model.reload = time.perf_counter() - start, load
     return model
+
+
+def _loaded(admitted: Admitted, signature: ModelSignature | None, device: str) -> Model:
+    """What the format makes of it. A library in Rust panics where it should refuse, which is no Exception."""
+    try:
+        found: Model = admitted.format.load(admitted.path, signature, device)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        said = visible(str(error).partition("\n")[0][:160]).rstrip(".")
+        raise BadInput(
+            f"{visible(admitted.path.name)} is damaged: its library gave up on it ({said})."
+        ) from None
+    return found
 
 
 def describe_model(request: ModelRequest, surroundings: Surroundings | None = None) -> ModelReport:
