@@ -207,6 +207,7 @@ def _timed(ask: Any) -> dict[str, Any]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
+    before = _memory()["mb"]
     ask()
     with CaptureQueriesContext(connection) as captured:
         answer = ask()
@@ -227,6 +228,7 @@ def _timed(ask: Any) -> dict[str, Any]:
         "cpu_ms": round(cpu[len(cpu) // 2], 1),
         "queries": queries,
         "kb": round(kb),
+        "grown_mb": _memory()["mb"] - before,
     }
 
 
@@ -238,6 +240,9 @@ def print_table(found: dict[str, Any]) -> None:
             figures = f"{line['p50_ms']:7.1f} {line['p95_ms']:7.1f} {line['cpu_ms']:7.1f}"
             print(f"  {figures} {line['queries']:4} {line['kb']:5}  {line[name]}")
     print(f"web process: {found['web']}")
+    everything = [*found["pages"], *found["lists"], *found["others"]]
+    for line in sorted(everything, key=lambda line: -int(line["grown_mb"]))[:8]:
+        print(f"  grew by {line['grown_mb']} MB: {line.get('route') or line.get('list')}")
 
 
 if __name__ == "__main__":
