@@ -25,10 +25,7 @@ class Foreign(NamedTuple):
 
 
 _OWN = "Assay never opens pickles, which can run any code."
-_TORCH = (
-    "Where you trust it, load it and write its weights with assay.models.torch_folder.write_torch_folder, or "
-    "save_pretrained for a transformer."
-)
+_TORCH = "Where you trust it, convert it: assay convert; a transformer: save_pretrained."
 _TREES = "Save it where you trust it: booster.save_model('model.json') for XGBoost."
 _SCORES = "Audit its predictions instead, with --scores."
 _LATER = "Assay does not read it yet; until then, audit its predictions with --scores."
@@ -81,8 +78,6 @@ def _pickle(head: bytes) -> Foreign | None:
     binary = head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5
     if not binary and _PICKLE_TEXT.match(head) is None:
         return None
-    if head.startswith(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."):
-        return Foreign("an old torch checkpoint, which is a pickle", f"{_OWN} {_TORCH}")
     for word, what, way_out in (
         (b"xgboost", "a pickle of an XGBoost model", _TREES),
         (b"lightgbm", "a pickle of a LightGBM model", _SCORES),
@@ -129,7 +124,7 @@ def _zip(path: Path) -> Foreign:
     if "constants.pkl" in last or any("/code/" in name for name in names):
         return Foreign("a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}")
     if "data.pkl" in last:
-        return Foreign("a torch checkpoint (torch.save), whose data.pkl is a pickle", f"{_OWN} {_TORCH}")
+        return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}")
     if "archive_format" in last or "serialized_exported_program.json" in last:
         return Foreign(
             "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
