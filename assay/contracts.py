@@ -29,6 +29,7 @@ __all__ = [
     "AnnexReference",
     "AuditMethod",
     "AuditPlan",
+    "BaseModelFacts",
     "Capability",
     "ChangeReport",
     "Citation",
@@ -283,6 +284,8 @@ class ModelRequest(Frozen):
     """The model to load, as the user named it."""
 
     path: str
+    base: str | None = None
+    """For an adapter: the whole model that it changes."""
     signature: str | None = None
     """A signature.json that replaces the model's own or the inferred one."""
     device: str = "auto"
@@ -417,6 +420,14 @@ class GateVerdict(Frozen):
     """What scanners noticed: a tripwire, never a permission."""
 
 
+class BaseModelFacts(Frozen):
+    """The model that an adapter changes."""
+
+    name: Text
+    format: Identifier
+    sha256: Digest
+
+
 class ModelFacts(Frozen):
     """What the child learnt about a loaded model."""
 
@@ -433,6 +444,8 @@ class ModelFacts(Frozen):
     dtype: Text
     device: Text
     lineage: Lineage | None = None
+    base: BaseModelFacts | None = None
+    """For an adapter: the model below it, whose files are no part of `sha256`."""
     gate: GateVerdict | None = None
     """Null only where a model was loaded without passing the gate (a copy inside a method)."""
 

@@ -118,7 +118,7 @@ def load_subject(
         _check_outputs(subject, "training")
         return Loaded(subject, _speed(subject, "training"))
     _check_outputs(subject, subject.profile.asked_role)
-    if supplied:
+    if supplied or model.signature.task == "generation":
         return Loaded(subject, _speed(subject, subject.profile.asked_role))
     return _predicted(subject, scratch, lambda share: tick(0.5 + share * 0.5))
 

@@ -107,6 +107,7 @@ METHODS: Registry[AuditMethod] = Registry(
     "assay.methods",
     {
         "performance.classification": "assay.methods.performance.classification:METHOD",
+        "performance.language_modelling": "assay.methods.performance.language_modelling:METHOD",
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",

@@ -56,7 +56,10 @@ def survey_files(
     leading, file = request.leading
     source = _opened(file, leading, scratch, signature)
     pictures = isinstance(source, ImageSource)
-    roles = resolve_roles(request, source.columns, source.name, IMAGE if pictures else None)
+    outcomes = signature is None or signature.task != "generation"
+    roles = resolve_roles(
+        request, source.columns, source.name, IMAGE if pictures else None, outcomes=outcomes
+    )
     surveys = [survey(source, leading, roles, request, _part(tick, 0, steps))]
     for step, (role, named_file) in enumerate(others, start=1):
         other = _opened(named_file, role, scratch, signature)
