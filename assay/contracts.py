@@ -532,6 +532,11 @@ class DataRequest(Frozen):
     id column (`identifier`, or `cluster` where several rows belong to one person)."""
     attributes_id: str | None = None
     """The id's column in `attributes`, where it is called otherwise there."""
+    predictions_file: FileRequest | None = None
+    """Log of predictions that holds the columns `predictions` and `scores`; joined to the test rows by id."""
+    predictions_id: str | None = None
+    predictions_time: str | None = None
+    """Column of the log that says when; of an id's predictions the latest counts. Null: one a row."""
     model: ModelRequest | None = None
     label: str | None = None
     predictions: str | None = None
@@ -559,8 +564,17 @@ class DataRequest(Frozen):
     def model_post_init(self, _context: Any) -> None:
         if self.test is None and self.training is None:
             raise ValueError("a request names a test file (audit) or a training file (remedy)")
-        if self.attributes is not None and self.identifier is None and self.cluster is None:
-            raise ValueError("attributes are joined by id: a request with them names identifier or cluster")
+        joined = self.attributes is not None or self.predictions_file is not None
+        if joined and self.identifier is None and self.cluster is None:
+            raise ValueError("files are joined by id: a request with them names identifier or cluster")
+        if self.predictions_file is not None and self.predictions is None and self.scores is None:
+            raise ValueError("a request with a log of predictions names its column of predictions or scores")
+
+    @property
+    def files(self) -> tuple[FileRequest, ...]:
+        """Every data file that is read."""
+        named = (self.test, self.training, self.tuning, self.asked, self.attributes, self.predictions_file)
+        return tuple(file for file in named if file is not None)
 
     @property
     def leading(self) -> tuple[DatasetRole, FileRequest]:
