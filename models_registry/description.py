@@ -14,7 +14,8 @@ from models_registry.models import DatasetFile, DatasetVersion, ModelVersion
 
 __all__ = [
     "JOINED",
-    "DataDescriptiondata_request",
+    "DataDescription",
+    "data_request",
     "lay_out",
     "lay_out_data",
     "lay_out_model",
