@@ -51,6 +51,7 @@ __all__ = [
     "Grade",
     "ImageInput",
     "InputColumn",
+    "Joined",
     "Judging",
     "Limits",
     "Lineage",
@@ -90,6 +91,7 @@ __all__ = [
     "SubjectProtocol",
     "TextInput",
     "Trust",
+    "UnknownGroup",
     "Verdict",
     "VerdictChange",
     "WithRowResults",
@@ -338,6 +340,21 @@ class Roles(Frozen):
         return self.features if self.text is None else (*self.features, self.text)
 
 
+class Joined(Frozen):
+    """A file whose columns were joined to the rows of a dataset by id. The ids themselves are never kept."""
+
+    name: Text
+    """File name without its folder."""
+    sha256: Digest
+    """Of the file as it came."""
+    rows: Annotated[int, Field(ge=0)]
+    """Rows of the joined file."""
+    columns: tuple[Text, ...]
+    """What was taken from it."""
+    unmatched: Annotated[int, Field(ge=0)]
+    """Rows of the dataset whose id the file does not have: their values are missing, their group unknown."""
+
+
 class DatasetProfile(Frozen):
     """One dataset as the child read it."""
 
@@ -350,6 +367,8 @@ class DatasetProfile(Frozen):
     columns: tuple[ColumnSummary, ...]
     set_aside: int = 0
     """Rows left out because label or prediction was missing (only with allow_missing)."""
+    joined: tuple[Joined, ...] = Field((), exclude_if=lambda found: not found)
+    """Files whose columns were joined to these rows by id. Left out of the JSON where there are none."""
 
     def column(self, name: str) -> ColumnSummary:
         for column in self.columns:
@@ -521,6 +540,16 @@ class DataRequest(Frozen):
     tuning: FileRequest | None = None
     asked: FileRequest | None = None
     """Rows that the model itself is asked about, where the predictions of the test rows came as a file."""
+    attributes: FileRequest | None = None
+    """Table of sensitive attributes that are kept apart, one row an id; joined to every file that has the
+    id column (`identifier`, or `cluster` where several rows belong to one person)."""
+    attributes_id: str | None = None
+    """The id's column in `attributes`, where it is called otherwise there."""
+    predictions_file: FileRequest | None = None
+    """Log of predictions that holds the columns `predictions` and `scores`; joined to the test rows by id."""
+    predictions_id: str | None = None
+    predictions_time: str | None = None
+    """Column of the log that says when; of an id's predictions the latest counts. Null: one a row."""
     model: ModelRequest | None = None
     label: str | None = None
     predictions: str | None = None
@@ -548,6 +577,17 @@ class DataRequest(Frozen):
     def model_post_init(self, _context: Any) -> None:
         if self.test is None and self.training is None:
             raise ValueError("a request names a test file (audit) or a training file (remedy)")
+        joined = self.attributes is not None or self.predictions_file is not None
+        if joined and self.identifier is None and self.cluster is None:
+            raise ValueError("files are joined by id: a request with them names identifier or cluster")
+        if self.predictions_file is not None and self.predictions is None and self.scores is None:
+            raise ValueError("a request with a log of predictions names its column of predictions or scores")
+
+    @property
+    def files(self) -> tuple[FileRequest, ...]:
+        """Every data file that is read."""
+        named = (self.test, self.training, self.tuning, self.asked, self.attributes, self.predictions_file)
+        return tuple(file for file in named if file is not None)
 
     @property
     def leading(self) -> tuple[DatasetRole, FileRequest]:
@@ -578,6 +618,26 @@ class MeasureSpec(Frozen):
     """What this measure needs beyond what its method does."""
 
 
+class UnknownGroup(Frozen):
+    """Rows whose group is not known, and what they could make of one value wherever they belong.
+
+    `low` and `high` are the sharp (Manski) bounds of the value in these rows, without sampling error; the
+    interval of the measure holds the sampling interval of every way of placing the rows, so it is the wider.
+    """
+
+    rows: Annotated[int, Field(ge=1)]
+    """Rows that may belong to the group, or to one of the groups compared."""
+    share: Annotated[Number, Field(ge=0, le=1)]
+    """Of all rows."""
+    low: Number | None
+    high: Number | None
+    """Null where the value has no bound on that side."""
+    hits: Annotated[int, Field(ge=0)] | None = None
+    """Of a rate: those that would count above the line, and below it."""
+    misses: Annotated[int, Field(ge=0)] | None = None
+    """Of a rate: those that would count below the line alone."""
+
+
 class Measure(Frozen):
     """One number with what is needed to trust it. Identity: (`id`, `slice`, `over`, `at`)."""
 
@@ -606,6 +666,8 @@ class Measure(Frozen):
     volatile: bool = False
     """Timing or energy: excluded from result_digest."""
     note: Text | None = None
+    unknown: UnknownGroup | None = Field(None, exclude_if=lambda found: found is None)
+    """Where some rows' group is not known. Left out of the JSON where all are."""
 
     def model_post_init(self, _context: Any) -> None:
         if (self.value is None) == (self.status == "measured"):

@@ -12,7 +12,24 @@ from assay.contracts import DataRequest, FileRequest, Frozen, ModelRequest
 from models_registry.files import copy_into, path_of
 from models_registry.models import DatasetFile, DatasetVersion, ModelVersion
 
-__all__ = ["DataDescription", "data_request", "lay_out", "lay_out_data", "lay_out_model", "request_of"]
+__all__ = [
+    "JOINED",
+    "DataDescription",
+    "data_request",
+    "lay_out",
+    "lay_out_data",
+    "lay_out_model",
+    "request_of",
+]
+
+
+JOINED = (DatasetFile.Role.ATTRIBUTES, DatasetFile.Role.PREDICTIONS)
+"""Roles whose rows are found by id, beside those that are rows of the data."""
+
+
+def _unsaid(value: str | None) -> bool:
+    """Left out of the JSON, so that what was hashed before there was such a field keeps its digest."""
+    return value is None
 
 
 class DataDescription(Frozen):
@@ -24,6 +41,11 @@ class DataDescription(Frozen):
     task: Literal["binary", "multiclass", "regression"] | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes_id: str | None = Field(None, exclude_if=_unsaid)
+    """The id's column in the file of attributes, where it is called otherwise than `identifier`."""
+    predictions_id: str | None = Field(None, exclude_if=_unsaid)
+    predictions_time: str | None = Field(None, exclude_if=_unsaid)
+    """Of a log of predictions: the column that says when; of an id's predictions the latest counts."""
     text: str | None = None
     roles_column: str | None = None
     header: tuple[str, ...] | None = None
@@ -62,7 +84,9 @@ def lay_out(folder: Path, model: ModelVersion, data: DatasetVersion) -> None:
 def data_request(folder: Path, data: DatasetVersion) -> DataRequest:
     """The engine's request for data by itself that `lay_out_data` put under `folder`."""
     said = DataDescription.model_validate(data.description)
-    return DataRequest(**_files(folder, data, said), **said.model_dump(exclude={"header"}))
+    files = _files(folder, data, said)
+    files.pop("predictions")  # a log is looked at together with the version that names its columns
+    return DataRequest(**files, **said.model_dump(exclude={"header"}))
 
 
 def request_of(
@@ -80,8 +104,10 @@ def request_of(
             files["training"] = files["test"]
         files["test"] = files["asked"] = None
     predicted = model.source == ModelVersion.Source.PREDICTIONS
+    log = files.pop("predictions")
     return DataRequest(
         **files,
+        predictions_file=log if predicted and not remedy else None,
         model=None if predicted else ModelRequest(path=str(_model_path(folder / "model")), device=device),
         predictions=(model.predictions or None) if predicted else None,
         scores=(model.scores or None) if predicted else None,
@@ -95,7 +121,8 @@ def _files(folder: Path, data: DatasetVersion, said: DataDescription) -> dict[st
     found: dict[str, FileRequest | None] = dict.fromkeys(DatasetFile.Role.values)
     for each in data.files.all():
         path = folder / "data" / each.role / Path(each.name).name
-        found[each.role] = FileRequest(path=str(path), header=said.header)
+        header = None if each.role in JOINED else said.header
+        found[each.role] = FileRequest(path=str(path), header=header)
     return found
 
 

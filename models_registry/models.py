@@ -244,9 +244,11 @@ class DatasetFile(models.Model):
         TRAINING = "training", "Training"
         TUNING = "tuning", "Tuning"
         ASKED = "asked", "Rows for the model, beside supplied predictions"
+        ATTRIBUTES = "attributes", "Sensitive attributes, joined by id"
+        PREDICTIONS = "predictions", "Log of predictions, joined by id"
 
     version = models.ForeignKey(DatasetVersion, models.CASCADE, related_name="files")
-    role = models.CharField(max_length=8, choices=Role.choices)
+    role = models.CharField(max_length=12, choices=Role.choices)
     file = models.ForeignKey(StoredFile, models.PROTECT, related_name="+")
     name = models.CharField(max_length=255)
 

@@ -18,7 +18,7 @@ from assay.datasets.values import EXACT, NUMBER
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Hashes", "combine_hashes", "hash_column", "hash_numbers", "hash_strings"]
+__all__ = ["Hashes", "combine_hashes", "hash_column", "hash_numbers", "hash_strings", "hash_text"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -68,7 +68,7 @@ def hash_column(column: pa.Array) -> Hashes:
     truth = pc.or_(pc.equal(lower, "true"), pc.equal(lower, "false"))
     if truth.true_count:
         column = pc.if_else(truth, lower, column)
-    hashes = _hash_text(pc.cast(column, pa.large_string()))
+    hashes = hash_text(pc.cast(column, pa.large_string()))
     hashes[numeric] = hash_numbers(numbers[numeric])
     hashes[np.asarray(column.is_null())] = _MISSING
     return hashes
@@ -92,8 +92,11 @@ def _spelt_numbers(column: pa.Array) -> npt.NDArray[np.float64]:
     return _floats(parsed)
 
 
-def _hash_text(column: pa.Array) -> Hashes:
-    """Tabulation hash of each string, a bounded number of bytes at a time."""
+def hash_text(column: pa.Array, seed: int = int(_SEED)) -> Hashes:
+    """Tabulation hash of the characters of each large_string, a bounded number of bytes at a time.
+
+    Another seed makes another hash; one that nobody knows beforehand cannot be made to collide.
+    """
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)[column.offset :][: len(column) + 1]
     data = column.buffers()[2]
     text = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
@@ -108,7 +111,7 @@ def _hash_text(column: pa.Array) -> Hashes:
         if len(starts):
             filled = lengths[first:stop][lengths[first:stop] > 0]
             position = np.arange(end - begin, dtype=np.uint64) - np.repeat(starts, filled).astype(np.uint64)
-            words = _mix((position << np.uint64(8)) + text[begin:end] + _SEED)
+            words = _mix((position << np.uint64(8)) + text[begin:end] + np.uint64(seed))
             hashes[first:stop][lengths[first:stop] > 0] = np.add.reduceat(words, starts)
         first = stop
     return _mix(hashes ^ (lengths.astype(np.uint64) + np.uint64(1)) * _MISSING)

@@ -71,7 +71,8 @@ def make_tables(
     for role, writer in writers.items():
         writer.close()
         set_aside = survey.set_aside if role == leading else 0
-        tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside)
+        joined = survey.joined.get(role, ())
+        tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside, joined)
     return tables, sensitive
 
 
