@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import zipfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.errors import BadInput
+from assay.intake.archives import open_archive
+from assay.intake.limits import MAX_PACKINGS
 from assay.intake.recognise import foreign_file
 
 __all__ = ["Foreign", "foreign_model"]
 
 _HEAD = 65_536
-_MAX_NAMES = 20_000
 
 
 class Foreign(NamedTuple):
@@ -98,16 +99,19 @@ def _pickle(head: bytes) -> Foreign | None:
 
 def _packed(head: bytes) -> Foreign | None:
     """Pickles inside zlib or gzip, as joblib's compress writes them."""
-    for window, magic in ((15, b"x"), (31, b"\x1f\x8b")):
-        if head.startswith(magic):
-            try:
-                inner = zlib.decompressobj(wbits=window).decompress(head, 4_096)
-            except zlib.error:
-                continue
-            found = _pickle(inner)
-            if found is not None:
-                return Foreign(f"a compressed file that holds {found.what}", found.way_out)
-    return None
+    inner = head
+    for _ in range(MAX_PACKINGS):
+        window = 15 if inner.startswith(b"x") else 31 if inner.startswith(b"\x1f\x8b") else None
+        if window is None:
+            return None
+        try:
+            inner = zlib.decompressobj(wbits=window).decompress(inner, _HEAD)
+        except zlib.error:
+            return None
+        found = _pickle(inner)
+        if found is not None:
+            return Foreign(f"a compressed file that holds {found.what}", found.way_out)
+    return Foreign("a compressed file of compressed files", "Unpack it, and give the model itself.")
 
 
 def _safetensors(head: bytes) -> bool:
@@ -117,10 +121,10 @@ def _safetensors(head: bytes) -> bool:
 
 def _zip(path: Path) -> Foreign:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()[:_MAX_NAMES]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        return Foreign("a damaged zip archive", "Save the model again.")
+        with open_archive(path, path.name) as archive:
+            names = archive.namelist()
+    except BadInput:
+        return Foreign("a damaged zip archive, or one of far too many members", "Save the model again.")
     last = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in last or any("/code/" in name for name in names):
         return Foreign("a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}")

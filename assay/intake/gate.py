@@ -7,6 +7,8 @@ in a contained child, and only what cleaning wrote is ever loaded. No error lead
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +18,13 @@ from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelReques
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
 from assay.intake.foreign_models import Foreign, foreign_model
-from assay.intake.model_files import MAX_JSON, SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.limits import MAX_JSON, MAX_MODEL
+from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
 from assay.intake.xgboost_trees import looks_like_xgboost
 
 __all__ = ["MAX_MODEL", "Admitted", "Surroundings", "admit", "format_of", "let_in", "refusal"]
 
-MAX_MODEL = 64 * 2**30
-_CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".exe", ".sh")
+_CODE = re.compile(r"\.(py|pyc|pyd|so(\.\d+)*|dll|dylib|exe|sh|bat|jar)$", re.IGNORECASE)
 _MARKS: tuple[tuple[str, Foreign], ...] = (
     (
         "saved_model.pb",
@@ -98,8 +100,8 @@ def _clean(
             "namespaces, Landlock and seccomp; this machine's has not. Convert it where you trust it: "
             "assay convert."
         )
-    into = surroundings.scratch / "cleaned" / path.stem
-    into.mkdir(parents=True)
+    into = Path(tempfile.mkdtemp(prefix="cleaned-", dir=surroundings.scratch)) / path.stem
+    into.mkdir()
     return into, tuple(found.clean(path, signature, into))
 
 
@@ -119,7 +121,7 @@ def admit(path: Path) -> None:
     if size > MAX_MODEL:
         raise BadInput(f"{name} has {size:,} bytes; models of at most {MAX_MODEL // 2**30} GB are read.")
     for relative, member in files if path.is_dir() else ():
-        if member.suffix.lower() in _CODE:
+        if _CODE.search(member.name):
             raise BadInput(
                 f"{name} holds code ({visible(relative)}), which Assay never runs. If the model works "
                 "without it, take it out; if not, save it in a format that needs none (`assay formats`)."

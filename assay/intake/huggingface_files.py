@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.limits import MAX_CONFIG, MAX_LAYERS
 from assay.intake.model_files import read_json
 from assay.intake.safetensors_header import check_safetensors
 
 __all__ = ["HEAD", "HuggingFaceFiles", "check_huggingface", "is_transformer"]
 
 HEAD = "ForSequenceClassification"
-_MAX_CONFIG = 4 * 1024 * 1024
-_MAX_LAYERS = 1_000
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot")
 _CONVERT = (
@@ -76,14 +75,14 @@ def check_huggingface(folder: Path) -> HuggingFaceFiles:
             damaged safetensors, no fast tokenizer, an adapter without its model.
     """
     name = visible(folder.name)
-    config = read_json(folder / "config.json", _MAX_CONFIG)
+    config = read_json(folder / "config.json", MAX_CONFIG)
     if not isinstance(config, dict):
         raise BadInput(f"{name}/config.json is no JSON object.")
     _refuse_code(folder, name, config)
     architecture = _architecture(name, config)
     for key, value in _entries(config):
-        if key.rpartition("_")[2] in ("layers", "layer") and isinstance(value, int) and value > _MAX_LAYERS:
-            raise BadInput(f"{name}/config.json claims {value:,} {key}; at most {_MAX_LAYERS:,} are built.")
+        if key.rpartition("_")[2] in ("layers", "layer") and isinstance(value, int) and value > MAX_LAYERS:
+            raise BadInput(f"{name}/config.json claims {value:,} {key}; at most {MAX_LAYERS:,} are built.")
     weights, notes = _weights(folder, name)
     seen: set[str] = set()
     for path in weights:
