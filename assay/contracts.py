@@ -205,12 +205,13 @@ class InputColumn(Frozen):
     Methods perturb original values; the encoding is applied afterwards, in one place
     (`assay.models.encoding`). A number is (x - mean) / scale under `standard`, x under `identity`; a missing
     number becomes the mean under `standard` and stays NaN under `identity`. A category is one of
-    `categories` under `one_hot` (unknown or missing: all zeros) or its index under `code` (NaN).
+    `categories` under `one_hot` (unknown or missing: all zeros), its index under `code` (NaN), or stays the
+    word that it is under `value`, for models that read words (ONNX, skops).
     """
 
     name: Text
     kind: Literal["number", "category"]
-    encoding: Literal["standard", "identity", "one_hot", "code"]
+    encoding: Literal["standard", "identity", "one_hot", "code", "value"]
     mean: Number = 0.0
     scale: Annotated[Number, Field(gt=0)] = 1.0
     categories: tuple[str, ...] = ()
@@ -221,7 +222,7 @@ class InputColumn(Frozen):
     """Whether only whole numbers occur."""
 
     def model_post_init(self, _context: Any) -> None:
-        if (self.encoding in ("one_hot", "code")) != (self.kind == "category"):
+        if (self.encoding in ("one_hot", "code", "value")) != (self.kind == "category"):
             raise ValueError(f'column "{self.name}": encoding {self.encoding} does not fit a {self.kind}')
 
     @property

@@ -204,7 +204,7 @@ def _predicted(subject: Subject, scratch: Path, tick: Callable[[float], None]) -
         columns.append(_numbers(predicted, answers[:, 0]))
     else:
         columns.append(_codes(predicted, model.decide(answers), profile.signature.classes))
-        if profile.signature.task == "binary":
+        if profile.signature.task == "binary" and model.signature.output != "label":
             columns.append(_numbers(scored, answers[:, -1]))
             update["score"] = scored
             more.append("scores")

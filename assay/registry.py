@@ -84,6 +84,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     {
         "huggingface": "assay.models.huggingface:FORMAT",
         "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
+        "onnx": "assay.models.onnx:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
