@@ -30,10 +30,14 @@ from assay.intake.gate import Admitted, Surroundings, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
+from assay.models.endpoint import EndpointModel, open_endpoint, probe_rows
 from assay.registry import FORMATS
+from assay.rng import keyed_rng
 
 __all__ = ["Loaded", "describe_model", "load_model", "load_subject"]
 
+CANARY_ROWS = 8
+"""Asked about at the start (twice) and at the end, to notice that an endpoint's model was swapped."""
 _ROWS = 8_192
 """Rows asked for at once while predicting; the model cuts them further."""
 
@@ -48,9 +52,13 @@ class Loaded(NamedTuple):
 def load_model(request: ModelRequest, surroundings: Surroundings | None = None) -> Model:
     """Let the model in through the gate and load it, in the child only.
 
+    A model behind an address brings no files: the supervisor is asked to ask it.
+
     Raises:
         BadInput: foreign, truncated or unsafe files, a device that is not there, a signature that fits not.
     """
+    if request.endpoint is not None:
+        return open_endpoint(request.endpoint, surroundings.ask if surroundings is not None else None)
     from assay.models.torch_model import choose_device
 
     device = choose_device(request.device)
@@ -86,6 +94,8 @@ def _loaded(admitted: Admitted, signature: ModelSignature | None, device: str) -
 def describe_model(request: ModelRequest, surroundings: Surroundings | None = None) -> ModelReport:
     """Load a model by itself and say what it is. Raises BadInput as `load_model` does."""
     model = load_model(request, surroundings)
+    if isinstance(model, EndpointModel):
+        model.raw_outputs(probe_rows(model.signature))
     return ModelReport(
         facts=model.facts,
         signature=model.signature,
@@ -114,6 +124,8 @@ def load_subject(
     data = take_in(request, scratch, lambda share: tick(share * 0.5), signature=model.signature)
     supplied = data.profile.roles.prediction is not None or data.profile.roles.score is not None
     subject = _with_model(data, model, supplied)
+    if isinstance(model, EndpointModel):
+        _prepare_endpoint(subject, model, supplied)
     if request.test is None:
         _check_outputs(subject, "training")
         return Loaded(subject, _speed(subject, "training"))
@@ -124,7 +136,7 @@ def load_subject(
 
 
 def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
-    grade: Grade = "supplied" if supplied else "executed"
+    grade: Grade = "supplied" if supplied else "executed" if model.runs_here else "endpoint"
     kept = [c for c in data.profile.capabilities if supplied or c not in ("probabilities", "scores")]
     unknown = [
         sentence
@@ -142,6 +154,18 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
         }
     )
     return data.with_model(profile, model)
+
+
+def _prepare_endpoint(subject: Subject, model: EndpointModel, supplied: bool) -> None:
+    """Let the supervisor refuse too many rows before any is asked, and set a few aside as the canary."""
+    profile = subject.profile
+    if profile.dataset("test") is None:
+        raise BadInput(f"{model.facts.name} is behind an address, so no remedy can change it.")
+    rows = profile.asked.rows
+    model.foresee(3 * CANARY_ROWS + (64 if supplied else rows))
+    rng = keyed_rng(0, "endpoint.canary", profile.asked.sha256)
+    chosen = np.sort(rng.choice(rows, min(CANARY_ROWS, rows), replace=False))
+    model.set_canary(subject.inputs(profile.asked_role, chosen))
 
 
 def _check_outputs(subject: Subject, role: DatasetRole) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelRequest, ModelSignature
 from assay.datasets.values import visible
@@ -52,6 +52,8 @@ class Surroundings:
     """Whether the sandbox keeps code in: namespaces, Landlock and seccomp are all on."""
     scratch: Path | None = None
     """Where cleaning writes to."""
+    ask: Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]] | None = None
+    """Sends a message and arrays to the supervisor, which calls the endpoint; None where there is none."""
 
 
 class Admitted(NamedTuple):

@@ -80,7 +80,18 @@ class _Server:
     def _surroundings(self) -> Surroundings:
         from assay.intake.gate import Surroundings
 
-        return Surroundings(contained=self._contained, scratch=Path.cwd())
+        return Surroundings(contained=self._contained, scratch=Path.cwd(), ask=self._query)
+
+    def _query(self, header: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Have the supervisor ask an endpoint; this process has no network."""
+        from assay import errors
+        from assay.runner import protocol
+
+        protocol.send(self._channel, {"kind": "query", **header}, protocol.pack_arrays(arrays))
+        answer, body = protocol.receive(self._channel)
+        if answer.get("kind") == "refused":
+            raise errors.by_code(str(answer["code"]))(str(answer["message"]))
+        return answer, protocol.unpack_arrays(body)
 
     def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import DataRequest

@@ -19,11 +19,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assay import errors
 from assay.annex import MOST_ROWS, RunRows
 from assay.contracts import (
     DataReport,
     DataRequest,
+    EndpointRecord,
     Lineage,
     ModelReport,
     ModelRequest,
@@ -32,8 +32,10 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
-from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
+from assay.endpoints.asker import Asker
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
+from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
 
@@ -44,11 +46,6 @@ _LAST_WORDS = 4_096
 _NOTE = 200
 """Characters of a progress note that are passed on."""
 _START_SECONDS = 60.0
-_RAISED = {
-    kind.code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, AssayError)
-}
 
 
 def default_memory_limit() -> int:
@@ -66,6 +63,7 @@ class Supervisor:
         scratch_parent: folder for the scratch folder; the system's temporary folder by default.
         environment: variables to set besides this process's own, such as CUDA_VISIBLE_DEVICES; the child
             sees those that assay/runner/sandbox.py lists.
+        asker: asks the endpoint that the request names; None where there is no endpoint.
     """
 
     def __init__(
@@ -76,12 +74,14 @@ class Supervisor:
         memory_limit: int | None = None,
         scratch_parent: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        asker: Asker | None = None,
     ) -> None:
         self._request = request
         self._time_limit = time_limit
         self._memory_limit = memory_limit or default_memory_limit()
         self._scratch_parent = scratch_parent
         self._environment = dict(environment or {})
+        self._asker = asker
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -109,6 +109,10 @@ class Supervisor:
         """The layers that the child had switched on when it said it was ready."""
         return SandboxReport(layers=dict(self._layers))
 
+    def endpoint(self) -> EndpointRecord | None:
+        """What was asked of the endpoint; asks its canary rows once more. None where there is none."""
+        return self._asker.finish() if self._asker is not None else None
+
     def intake(self, on_progress: Callable[[float], None] | None = None) -> Profile:
         """Start the child and let it read the data.
 
@@ -118,7 +122,8 @@ class Supervisor:
         """
         message = {"do": "intake", "request": self._asked_for()}
         self._start()
-        header, _ = self._ask(message, "reading the data", _without_note(on_progress))
+        with reading(self._asker):
+            header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
@@ -220,6 +225,8 @@ class Supervisor:
     def stop(self, why: str) -> None:
         """End the child from another thread; whoever waits for its answer gets Cancelled(why)."""
         self._stopped = why
+        if self._asker is not None:
+            self._asker.stop(why)
         process = self._process
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -228,6 +235,8 @@ class Supervisor:
     def close(self) -> None:
         """End the child and remove its scratch folder."""
         self._kill()
+        if self._asker is not None:
+            self._asker.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
@@ -278,8 +287,7 @@ class Supervisor:
             raise self._died(doing) from None
         header, body = self._await(doing, on_progress, self._time_limit)
         if header.get("kind") == "error":
-            kind = _RAISED.get(str(header.get("code")), AssayError)
-            raise kind(str(header.get("message"))[:4_000])
+            raise by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
         if header.get("kind") == "crash":
             self._kill()
             raise ChildFailed(f"The child failed while {_gerund(doing)}: {str(header.get('message'))[:500]}.")
@@ -317,6 +325,11 @@ class Supervisor:
                     except (protocol.Closed, ConnectionError):
                         raise self._died(doing) from None
                     except TimeoutError:
+                        continue
+                    if header.get("kind") == "query":
+                        asked = time.monotonic()
+                        protocol.send(self._channel, *reply(self._asker, header, body))
+                        deadline += time.monotonic() - asked  # the endpoint's time, with limits of its own
                         continue
                     if header.get("kind") != "progress":
                         return header, body
