@@ -24,7 +24,8 @@ from assay.datasets.model_columns import unknown_values
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.errors import BadInput
-from assay.intake.gate import Surroundings, let_in
+from assay.intake.claims import claims_of
+from assay.intake.gate import Surroundings, about, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -53,10 +54,12 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
 
     device = choose_device(request.device)
     admitted = let_in(request, FORMATS.all(), surroundings or Surroundings())
-    override = read_signature(Path(request.signature)) if request.signature is not None else None
+    said = request.signature or admitted.signature
+    override = read_signature(Path(said)) if said is not None else None
 
     def load() -> Model:
-        loaded = admitted.format.load(admitted.path, override, device)
+        with about(admitted.verdict):
+            loaded = admitted.format.load(admitted.path, override, device)
         loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded
@@ -70,11 +73,13 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
 def describe_model(request: ModelRequest, surroundings: Surroundings | None = None) -> ModelReport:
     """Load a model by itself and say what it is. Raises BadInput as `load_model` does."""
     model = load_model(request, surroundings)
+    claims, trouble = claims_of(Path(request.path))
     return ModelReport(
         facts=model.facts,
         signature=model.signature,
         capabilities=tuple(dict.fromkeys(model.capabilities)),
-        notes=tuple(model.notes),
+        notes=(*model.notes, *trouble),
+        claims=claims,
     )
 
 
