@@ -34,6 +34,7 @@ __all__ = [
     "Capability",
     "ChangeReport",
     "Citation",
+    "ClaimedResult",
     "CleanedFormat",
     "ColumnSummary",
     "Comparison",
@@ -67,6 +68,7 @@ __all__ = [
     "MergeContext",
     "MethodResult",
     "MethodSpec",
+    "ModelClaims",
     "ModelFacts",
     "ModelFormat",
     "ModelReport",
@@ -613,6 +615,47 @@ class Profile(Frozen):
         return "asked" if self.dataset("asked") is not None else "test"
 
 
+Short = Annotated[str, StringConstraints(max_length=500)]
+Shorts = Annotated[tuple[Short, ...], Field(max_length=200)]
+
+
+class ClaimedResult(Frozen):
+    """A figure that a model card reports about its model; nobody here measured it."""
+
+    metric: Short
+    value: Short
+    dataset: Short = ""
+    task: Short = ""
+
+
+class ModelClaims(Frozen):
+    """What a model card (README.md) and an MLmodel file say of the model beside them: words of whoever wrote
+    them, shown as such, and believed by nothing in Assay."""
+
+    sources: Shorts
+    """The files that say so: README.md, MLmodel."""
+    title: Short = ""
+    licence: Short = ""
+    languages: Shorts = ()
+    datasets: Shorts = ()
+    metrics: Shorts = ()
+    base_models: Shorts = ()
+    tags: Shorts = ()
+    library: Short = ""
+    task: Short = ""
+    intended_use: Text = ""
+    limitations: Text = ""
+    results: Annotated[tuple[ClaimedResult, ...], Field(max_length=200)] = ()
+    # of an MLmodel file
+    flavours: Shorts = ()
+    run_id: Short = ""
+    logged_at: Short = ""
+    inputs: Shorts = ()
+    """Columns of its signature: "age: double"."""
+    outputs: Shorts = ()
+    metadata: Annotated[Mapping[Short, Short], Field(max_length=200)] = Field(default_factory=dict)
+
+
 class ModelReport(Frozen):
     """A model that was loaded by itself, before any data was there to ask it about."""
 
@@ -620,6 +663,7 @@ class ModelReport(Frozen):
     signature: ModelSignature
     capabilities: tuple[Capability, ...]
     notes: tuple[Text, ...] = ()
+    claims: ModelClaims | None = None
 
 
 class DataReport(Frozen):

@@ -26,7 +26,8 @@ from assay.datasets.subject import Subject
 from assay.datasets.table import Table
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.gate import Admitted, Surroundings, let_in
+from assay.intake.claims import claims_of
+from assay.intake.gate import Admitted, Surroundings, about, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -63,10 +64,12 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
 
     device = choose_device(request.device)
     admitted = let_in(request, FORMATS.all(), surroundings or Surroundings())
-    override = read_signature(Path(request.signature)) if request.signature is not None else None
+    said = request.signature or admitted.signature
+    override = read_signature(Path(said)) if said is not None else None
 
     def load() -> Model:
-        loaded = _loaded(admitted, override, device)
+        with about(admitted.verdict):
+            loaded = _loaded(admitted, override, device)
         loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded
@@ -96,11 +99,13 @@ def describe_model(request: ModelRequest, surroundings: Surroundings | None = No
     model = load_model(request, surroundings)
     if isinstance(model, EndpointModel):
         model.raw_outputs(probe_rows(model.signature))
+    claims, trouble = claims_of(Path(request.path)) if request.path else (None, ())
     return ModelReport(
         facts=model.facts,
         signature=model.signature,
         capabilities=tuple(dict.fromkeys(model.capabilities)),
-        notes=tuple(model.notes),
+        notes=(*model.notes, *trouble),
+        claims=claims,
     )
 
 

@@ -15,7 +15,7 @@ from accounts.tenancy import TenantModel
 from audits.models import Comparison, Finding, FindingRun, Opening, Run
 from compliance.models import Attestation, Reply, Review, StageChange
 from jobs.models import Job, Schedule, Shard
-from models_registry.models import IntakeState, Subject, Upload
+from models_registry.models import IntakeState, SignatureCorrection, Subject, Upload
 from remediations.models import RemedyRun, SensitiveRefusal
 from reports.models import Document
 from tests import factory
@@ -75,6 +75,7 @@ def everything(people: People) -> Everything:
         snapshot_digest="a" * 64,
         verification_code=uuid.uuid4().hex[:24],
     )
+    new(SignatureCorrection, version=model, by=by)
     new(Upload, name="x.csv", size=3, by=by)
     new(Schedule, name="x", trigger="audit", target_id=system.pk, cron="0 6 * * *", created_by=by)
     later = timezone.now() + timedelta(days=7)

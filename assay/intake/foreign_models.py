@@ -22,6 +22,8 @@ class Foreign(NamedTuple):
 
     what: str
     way_out: str
+    code: str = ""
+    """What kind of code it is, in a word; empty where nothing in it can run."""
 
 
 _OWN = "Assay never opens pickles, which can run any code."
@@ -32,7 +34,7 @@ _LATER = "Assay does not read it yet; until then, audit its predictions with --s
 _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
     (
         b"\x89HDF\r\n\x1a\n",
-        Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}"),
+        Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}", "keras"),
     ),
     (b"GGUF", Foreign("a GGUF file of a language model", "Assay audits classifiers, not text generation.")),
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
@@ -86,9 +88,11 @@ def _pickle(head: bytes) -> Foreign | None:
         (b"torch", "a pickle of a torch model", _TORCH),
     ):
         if word in head:
-            return Foreign(what, f"{_OWN} {way_out}")
+            return Foreign(what, f"{_OWN} {way_out}", "pickle")
     return Foreign(
-        "a Python pickle", f"{_OWN} Save the model in one of the formats that `assay formats` lists."
+        "a Python pickle",
+        f"{_OWN} Save the model in one of the formats that `assay formats` lists.",
+        "pickle",
     )
 
 
@@ -105,7 +109,7 @@ def _packed(head: bytes) -> Foreign | None:
             return None
         found = _pickle(inner)
         if found is not None:
-            return Foreign(f"a compressed file that holds {found.what}", found.way_out)
+            return Foreign(f"a compressed file that holds {found.what}", found.way_out, found.code)
     return Foreign("a compressed file of compressed files", "Unpack it, and give the model itself.")
 
 
@@ -122,15 +126,17 @@ def _zip(path: Path) -> Foreign:
         return Foreign("a damaged zip archive, or one of far too many members", "Save the model again.")
     last = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in last or any("/code/" in name for name in names):
-        return Foreign("a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}")
+        return Foreign(
+            "a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}", "torchscript"
+        )
     if "data.pkl" in last:
-        return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}")
+        return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}", "pickle")
     if "archive_format" in last or "serialized_exported_program.json" in last:
         return Foreign(
             "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
         )
     if "model.weights.h5" in last:
-        return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}")
+        return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}", "keras")
     if "schema.json" in last:
         return Foreign("a skops file of a scikit-learn model", _LATER)
     if names and all(name.endswith(".npy") for name in names):
@@ -166,7 +172,9 @@ def _text(head: bytes) -> Foreign | None:
             "A signature.json, config.json or architecture.json is not the model: name its folder.",
         )
     if _PYTHON.match(text):
-        return Foreign("Python source", "Assay runs no code of others; give the model that it makes.")
+        return Foreign(
+            "Python source", "Assay runs no code of others; give the model that it makes.", "python"
+        )
     if text.lower().startswith(b"<?xml") and b"PMML" in text[:1_024]:
         return Foreign("a PMML model", _LATER)
     known = foreign_file(head)

@@ -57,13 +57,16 @@ class _Server:
         }
 
     def answer(self, message: dict[str, Any]) -> None:
-        from assay.errors import AssayError
+        from assay.errors import AssayError, BadInput
         from assay.runner import protocol
 
+        header: dict[str, Any]
         try:
             header, body = self._answers[message["do"]](message)
         except AssayError as error:
-            header, body = {"kind": "error", "code": error.code, "message": error.message}, b""
+            gate = dict(error.gate) if isinstance(error, BadInput) and error.gate is not None else None
+            header = {"kind": "error", "code": error.code, "message": error.message, "gate": gate}
+            body = b""
         except MemoryError:
             header, body = {"kind": "crash", "message": "out of memory"}, b""
         except Exception:

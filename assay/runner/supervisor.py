@@ -35,9 +35,11 @@ from assay.contracts import (
 from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
+from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
 from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
+from assay.runner.scratch import sweep
 
 __all__ = ["Supervisor", "default_memory_limit"]
 
@@ -130,8 +132,12 @@ class Supervisor:
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
 
-    def describe_model(self, request: ModelRequest) -> ModelReport:
+    def describe_model(self, request: ModelRequest, cleaned: Path | None = None) -> ModelReport:
         """Start the child and let it load a model by itself.
+
+        Args:
+            cleaned: an empty folder. Where the model is of class B, what cleaning wrote is put there and read
+                again by a fresh child, which sees nothing of what came in: that one's report is returned.
 
         Raises:
             BadInput: why it is no model that Assay reads, and what would be right.
@@ -140,10 +146,18 @@ class Supervisor:
         self._start()
         message = {"do": "model", "request": request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the model", None)
-        try:
-            return ModelReport.model_validate(header["report"])
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
-            raise ChildFailed("The child's report on the model breaks its contract.") from error
+        found = report_of(header)
+        if cleaned is None or request.gate is not None or found.facts.gate is None:
+            return found
+        if found.facts.gate.trust != "B":
+            return found
+        self._kill()  # before anything is looked at
+        assert self._scratch is not None
+        take_over_cleaned(self._scratch, cleaned)
+        again = self.describe_model(
+            request.model_copy(update={"path": str(cleaned), "gate": found.facts.gate})
+        )
+        return again.model_copy(update={"claims": found.claims})
 
     def describe_data(self, on_progress: Callable[[float], None] | None = None) -> DataReport:
         """Start the child and let it read the data by itself: no model, no predictions, no label needed.
@@ -254,7 +268,7 @@ class Supervisor:
         try:
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
-            _sweep(self._scratch_parent or Path(tempfile.gettempdir()))
+            sweep(self._scratch_parent or Path(tempfile.gettempdir()))
             self._scratch = Path(tempfile.mkdtemp(prefix=f"assay-{os.getpid()}-", dir=self._scratch_parent))
         except OSError as error:
             raise BadInput(f"No scratch folder could be made: {error.strerror}. Free some space.") from error
@@ -287,7 +301,10 @@ class Supervisor:
             raise self._died(doing) from None
         header, body = self._await(doing, on_progress, self._time_limit)
         if header.get("kind") == "error":
-            raise by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
+            raised = by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
+            if isinstance(raised, BadInput):
+                raised.gate = verdict_of(header.get("gate"))
+            raise raised
         if header.get("kind") == "crash":
             self._kill()
             raise ChildFailed(f"The child failed while {_gerund(doing)}: {str(header.get('message'))[:500]}.")
@@ -378,24 +395,6 @@ class Supervisor:
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None
-
-
-def _sweep(parent: Path) -> None:
-    """Remove scratch folders whose supervisor was killed before it could clean up."""
-    for folder in parent.glob("assay-*-*"):
-        owner = folder.name.split("-")[1]
-        if owner.isdigit() and folder.is_dir() and not folder.is_symlink() and not _lives(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _without_note(listener: Callable[[float], None] | None) -> Callable[[float, str], None] | None:
