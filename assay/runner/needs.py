@@ -28,7 +28,7 @@ def paths_of(request: BaseModel) -> tuple[str, ...]:
         if isinstance(part, FileRequest):
             found.add(part.path)
         elif isinstance(part, ModelRequest):
-            found.update(path for path in (part.path, part.signature) if path is not None)
+            found.update(path for path in (part.path, part.base, part.signature) if path)
     return tuple(sorted(str(Path(path).absolute()) for path in found))
 
 
