@@ -7,6 +7,7 @@ probes need. Prints one JSON line {layers, found}: probe -> "done", or how it wa
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import socket
@@ -121,6 +122,7 @@ PROBES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "parent_memory": lambda f: Path(f"/proc/{f['parent']}/mem").open("rb").close(),
     "parent_environment": lambda f: Path(f"/proc/{f['parent']}/environ").read_bytes(),
     "signal_the_parent": lambda f: os.kill(f["parent"], 0),
+    "aim_at_the_parent": lambda f: fcntl.fcntl(0, fcntl.F_SETOWN, f["parent"]),
     "hold_the_parent": lambda f: os.close(os.pidfd_open(f["parent"])),
     "trace_the_parent": lambda f: _call(_LIBC.ptrace(_PTRACE_SEIZE, f["parent"], None, None)),
     "write_outside": lambda f: Path(f["outside"]).write_bytes(b"x"),

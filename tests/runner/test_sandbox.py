@@ -54,6 +54,7 @@ REFUSED_BY: dict[str, set[str]] = {
     "parent_memory": {L, *_C},
     "parent_environment": {L, *_C},
     "signal_the_parent": {L, S},
+    "aim_at_the_parent": {S},
     "hold_the_parent": {S},
     "trace_the_parent": {L, S, *_C},
     "write_outside": {L},
