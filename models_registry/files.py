@@ -1,6 +1,8 @@
 """Stored files: content of one organisation under its digest, below ASSAY_HOME/files/<organisation>/.
 
-Written once, whole or not at all; handed out as a path that nobody writes to.
+Written once, whole or not at all. Where the installation has a storage key, files are sealed, and lie under
+their digest with the ending .sealed (assay/sealing.py); files in the clear stay readable beside them.
+A path from `path_of` names content: `pieces`, `read` and `copy_into` find it in either form.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -19,10 +21,24 @@ from django.db import transaction
 from accounts.models import Organisation
 from assay.annex import AnnexStore
 from assay.errors import BadInput
+from assay.sealing import open_sealed, seal
 from models_registry.models import StoredFile
 
-__all__ = ["adopt", "annex", "copy_into", "keep", "path_of", "read", "root_of", "sha256_of"]
+__all__ = [
+    "SEALED",
+    "adopt",
+    "annex",
+    "copy_into",
+    "give_place",
+    "keep",
+    "path_of",
+    "pieces",
+    "read",
+    "root_of",
+    "sealed_path",
+]
 
+SEALED = ".sealed"
 _PIECE = 1 << 20
 
 
@@ -34,7 +50,7 @@ def root_of(organisation: Organisation | uuid.UUID) -> Path:
 
 def annex(organisation: Organisation | uuid.UUID) -> AnnexStore:
     """The organisation's encrypted row-level results, under a key of its own."""
-    return AnnexStore(root_of(organisation) / "annex")
+    return AnnexStore(root_of(organisation) / "annex", settings.ENV.keyring)
 
 
 def path_of(organisation: Organisation | uuid.UUID, sha256: str) -> Path:
@@ -53,14 +69,19 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, name = tempfile.mkstemp(prefix=".put-", dir=root)
         draft, hashed, size = Path(name), hashlib.sha256(), 0
+        ring = settings.ENV.keyring
         with os.fdopen(descriptor, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-                hashed.update(chunk)
-                size += len(chunk)
+            if ring.first is not None:
+                digest, size = seal(chunks, file, ring)
+            else:
+                for chunk in chunks:
+                    file.write(chunk)
+                    hashed.update(chunk)
+                    size += len(chunk)
+                digest = hashed.hexdigest()
             file.flush()
             os.fsync(file.fileno())
-        return adopt(organisation, draft, hashed.hexdigest(), size)
+        return adopt(organisation, draft, digest, size, sealed=ring.first is not None)
     except OSError as error:
         raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
     finally:
@@ -68,21 +89,17 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
             draft.unlink(missing_ok=True)
 
 
-def adopt(organisation: Organisation, draft: Path, sha256: str, size: int) -> StoredFile:
+def adopt(
+    organisation: Organisation, draft: Path, sha256: str, size: int, *, sealed: bool = False
+) -> StoredFile:
     """Give a whole, synced file of the same folder tree its place under its digest, without a copy.
 
     The draft stays until its owner removes it, so a crash between here and the commit loses nothing.
     """
     target = path_of(organisation, sha256)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not target.exists():
-        draft.chmod(0o400)
-        try:
-            os.link(draft, target)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without links
-            draft.replace(target)
+    if not target.exists() and not sealed_path(target).exists():
+        give_place(draft, sealed_path(target) if sealed else target)
     with transaction.atomic():
         found, _made = StoredFile.unscoped.get_or_create(
             organisation=organisation, sha256=sha256, defaults={"size": size}
@@ -90,24 +107,57 @@ def adopt(organisation: Organisation, draft: Path, sha256: str, size: int) -> St
     return found
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a file, streamed."""
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            hashed.update(piece)
-    return hashed.hexdigest()
+def give_place(draft: Path, target: Path) -> None:
+    """Let a whole file be found at `target` too, unless something is there already."""
+    draft.chmod(0o400)
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        draft.replace(target)
+
+
+def sealed_path(path: Path) -> Path:
+    """Where content lies sealed that lies at `path` in the clear."""
+    return path.with_name(path.name + SEALED)
 
 
 def read(organisation: Organisation | uuid.UUID, sha256: str) -> bytes:
     """Small stored content (a snapshot, a report). Raises BadInput where it is gone or damaged."""
+    return b"".join(pieces(path_of(organisation, sha256)))
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """Stored content at `path` in constant memory, sealed or in the clear, held against its digest.
+
+    Raises:
+        BadInput: it is gone or damaged, or the key that it is sealed under is not at hand.
+    """
+    sha256, hashed = path.parent.name + path.name, hashlib.sha256()
     try:
-        content = path_of(organisation, sha256).read_bytes()
+        for piece in _as_it_lies(path, sha256):
+            hashed.update(piece)
+            yield piece
     except OSError as error:
         raise BadInput(f"The stored file {sha256[:12]} is not there: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if hashed.hexdigest() != sha256:
         raise BadInput(f"The stored file {sha256[:12]} is damaged: its content has another digest.")
-    return content
+
+
+def _as_it_lies(path: Path, sha256: str) -> Iterator[bytes]:
+    if not sealed_path(path).exists():
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            if not sealed_path(path).exists():  # a rotation may have come in between
+                raise
+        else:
+            with file:
+                while piece := file.read(_PIECE):
+                    yield piece
+            return
+    yield from open_sealed(sealed_path(path), sha256, settings.ENV.keyring)
 
 
 def copy_into(folder: Path, files: Mapping[str, Path]) -> None:
@@ -117,4 +167,9 @@ def copy_into(folder: Path, files: Mapping[str, Path]) -> None:
         if not target.resolve().is_relative_to(folder.resolve()):
             raise BadInput(f'The name "{name}" leads out of its folder.')
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        if not len(settings.ENV.keyring) and source.exists():
+            shutil.copyfile(source, target)  # the system copies faster; the child tells the digest
+            continue
+        # Where files are sealed, one in the clear may be a forgery: each is held against its digest.
+        with target.open("wb") as file:
+            file.writelines(pieces(source))

@@ -26,7 +26,11 @@ def _check(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_a_deployment_behind_https_is_clean(tmp_path: Path) -> None:
     answer = _check(tmp_path, ASSAY_URL="https://assay.example.org")
     assert answer.returncode == 0, answer.stderr
-    assert "no issues" in answer.stdout
+    assert "WARNING" not in answer.stderr
+    assert "Stored files are not encrypted by Assay" in answer.stderr, "it says so, and that is no fault"
+    sealed = _check(tmp_path, ASSAY_URL="https://assay.example.org", ASSAY_STORAGE_KEY="11" * 32)
+    assert sealed.returncode == 0, sealed.stderr
+    assert "are encrypted (AES-256-GCM)" in sealed.stderr
 
 
 def test_without_https_it_says_so(tmp_path: Path) -> None:
