@@ -2,8 +2,9 @@
 
 In one fresh process with a home and a database of its own: a file of 2 GB of noise is written, its SHA-256 is
 computed with hashlib, and it is taken in as the service does it: begun, sent in chunks of 8 MB, each with the
-transaction that counts it, and finished, which hashes it and gives it its place. Then again with a storage key, as
-information. Resident memory is that of the whole process. `python -m benchmarks.storing [MB]`.
+transaction that counts it, and finished, which gives it its place under its digest. Then again with a storage
+transaction that counts it, and finished, which gives it its place under its digest. Then again with a storage
+hashing, the disk decides. Resident memory is that of the whole process. `python -m benchmarks.storing [MB]`.
 """
 
 from __future__ import annotations
@@ -62,20 +63,33 @@ def _child(megabytes: int, folder: Path) -> dict[str, Any]:
     user.set_unusable_password()
     user.save()
     noise, path = os.urandom(_CHUNK), folder / "noise"
+    start = time.perf_counter()
     with path.open("wb") as file:
         for place in range(megabytes * 2**20 // _CHUNK):
             file.write(place.to_bytes(8, "big") + noise[8:])
         file.flush()
         os.fsync(file.fileno())
+    writing = time.perf_counter() - start
     size = path.stat().st_size
     before = _peak()
     hashing, digest = _hashing(path)
-    found: dict[str, Any] = {"megabytes": size / 2**20, "sha256_mb_s": size / 2**20 / hashing}
+    found: dict[str, Any] = {
+        "megabytes": size / 2**20,
+        "load": os.getloadavg()[0] / (os.cpu_count() or 1),
+        "sha256_mb_s": size / 2**20 / hashing,
+        "write_and_flush_mb_s": size / 2**20 / writing,
+    }
     for name, key in (("stored", ""), ("sealed", "11" * 32)):
         settings.ENV = settings.ENV.model_copy(update={"storage_key": key})
+        used = time.process_time()
         seconds = _storing(path, size, digest, create_organisation(name, user), user)
+        used = time.process_time() - used
         again, _ = _hashing(path)
-        found |= {f"{name}_mb_s": size / 2**20 / seconds, f"{name}_share": (hashing + again) / 2 / seconds}
+        found |= {
+            f"{name}_mb_s": size / 2**20 / seconds,
+            f"{name}_share": (hashing + again) / 2 / seconds,
+            f"{name}_cpu_seconds_a_gb": used / (size / 2**30),
+        }
     return {**found, "peak_mb": _peak(), "grown_mb": _peak() - before}
 
 

@@ -7,6 +7,7 @@ sent again to an offset after a crash is the same bytes, so that a disk seen bef
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,8 @@ class DraftFile:
             file.seek(start + offset)
             file.write(stream_cipher(key, offset, chunk) if sealed else chunk)
             file.truncate()
+            file.flush()
+            _begin_to_write_out(file.fileno(), start + offset, len(chunk))
         return True
 
     def read(self, offset: int, size: int) -> bytes:
@@ -106,3 +109,9 @@ class DraftFile:
         with os.fdopen(descriptor, "wb") as file:
             file.write(head)
         return key
+
+
+def _begin_to_write_out(descriptor: int, offset: int, size: int) -> None:
+    """Let the system begin with these bytes now, so that little is left to wait for at the end."""
+    with contextlib.suppress(AttributeError, OSError):  # a hint, which not every system takes
+        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from models_registry.draft_files import DraftFile
 from models_registry.files import adopt, keep, root_of
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
+from models_registry.running_digests import digest_of, forget, hashed_beside
 
 __all__ = [
     "MOST_CHUNK",
@@ -92,6 +94,11 @@ def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = No
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
     if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
         raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
+    with hashed_beside(upload.pk, offset, chunk):
+        return _added(upload, offset, chunk)
+
+
+def _added(upload: Upload, offset: int, chunk: bytes) -> Upload:
     with transaction.atomic():
         locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
         if offset < 0 or offset > locked.received:
@@ -135,12 +142,7 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
         if not found.size:
             draft.touch()
         in_the_clear = not draft.sealed and settings.ENV.keyring.first is None
-        if in_the_clear:
-            draft.sync()
-        hashed = hashlib.sha256()
-        for piece in draft.pieces():
-            hashed.update(piece)
-        digest = hashed.hexdigest()
+        digest = _digest(found, draft, sync=in_the_clear)
         if draft.size() != found.size or (sha256 and digest != sha256.lower()):
             _begin_anew(found)
             raise BadInput(
@@ -153,6 +155,7 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
             stored = sealed or adopt(found.organisation, draft.path, digest, found.size)
             Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
         draft.remove()
+        forget(found.pk)
     except FileNotFoundError:
         now = Upload.unscoped.select_related("file").get(pk=upload.pk)
         if now.file is not None:  # somebody finished it at the same time
@@ -272,7 +275,25 @@ def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
         raise _conflict(upload, f"has other bytes at {offset:,} already")
 
 
+def _digest(upload: Upload, draft: DraftFile, *, sync: bool) -> str:
+    """SHA-256 of the whole draft, which reaches the disk meanwhile."""
+    running = digest_of(upload.pk, upload.size)
+    if running is not None:
+        if sync:
+            draft.sync()
+        return running
+    with ThreadPoolExecutor(1) as beside:
+        synced = beside.submit(draft.sync) if sync else None
+        hashed = hashlib.sha256()
+        for piece in draft.pieces():
+            hashed.update(piece)
+        if synced is not None:
+            synced.result()
+    return hashed.hexdigest()
+
+
 def _begin_anew(upload: Upload) -> None:
+    forget(upload.pk)
     Upload.unscoped.filter(pk=upload.pk, file=None).update(received=0)
     _draft(upload).remove()
 
