@@ -20,6 +20,7 @@ from assay.errors import BadInput, Internal
 from assay.intake.foreign_models import Foreign, foreign_model
 from assay.intake.limits import MAX_JSON, MAX_MODEL
 from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.scanner import scan_files
 from assay.intake.side_files import check_side_files
 from assay.intake.xgboost_trees import looks_like_xgboost
 
@@ -75,7 +76,12 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
         raise refusal(path)
     if request.gate is not None:
         return Admitted(path, found, request.gate)
-    verdict = GateVerdict(trust=found.spec.trust, came_as=found.spec.id, sha256=folder_digest(path))
+    verdict = GateVerdict(
+        trust=found.spec.trust,
+        came_as=found.spec.id,
+        sha256=folder_digest(path),
+        findings=scan_files(model_files(path)),
+    )
     if found.spec.trust == "A":
         return Admitted(path, found, verdict)
     override = read_signature(Path(request.signature)) if request.signature is not None else None

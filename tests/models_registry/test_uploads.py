@@ -195,7 +195,7 @@ def test_a_file_that_one_process_received_is_not_read_again(
 
 
 def test_a_file_whose_chunks_others_received_is_read_when_it_is_whole(people: People) -> None:
-    """Another process had the first chunk, another one the last; this one's running digest counts for nothing."""
+    """Another process had the first chunk: this one's running digest counts for nothing."""
     upload = begun(people, len(CONTENT))
     uploads.add_chunk(upload, 0, CONTENT[:5])
     running_digests.forget(upload.pk)
