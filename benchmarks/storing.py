@@ -3,7 +3,7 @@
 In one fresh process with a home and a database of its own: a file of 2 GB of noise is written, its SHA-256 is
 computed with hashlib, and it is taken in as the service does it: begun, sent in chunks of 8 MB, each with the
 transaction that counts it, and finished, which gives it its place under its digest. Then again with a storage
-key, as information. Writing the file and flushing it, without any hash, is timed too: where that is slower than
+key, as information. Writing the file and flushing it, without a hash, is timed too: where that is slower than
 hashing, the disk decides. Resident memory is that of the whole process. `python -m benchmarks.storing [MB]`.
 """
 
