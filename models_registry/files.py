@@ -28,12 +28,13 @@ __all__ = [
     "SEALED",
     "adopt",
     "annex",
+    "chunks_of",
     "copy_into",
-    "give_place",
     "keep",
     "path_of",
     "pieces",
     "read",
+    "remove",
     "root_of",
     "sealed_path",
 ]
@@ -57,8 +58,11 @@ def path_of(organisation: Organisation | uuid.UUID, sha256: str) -> Path:
     return root_of(organisation) / "content" / sha256[:2] / sha256[2:]
 
 
-def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
+def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool = False) -> StoredFile:
     """Store content in constant memory; the same content again changes nothing.
+
+    Args:
+        uploaded: somebody sent it; what the service writes itself rests on its bytes for good.
 
     Raises:
         BadInput: the disk is full or cannot be written; nothing half-written stays.
@@ -81,7 +85,7 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
                 digest = hashed.hexdigest()
             file.flush()
             os.fsync(file.fileno())
-        return adopt(organisation, draft, digest, size, sealed=ring.first is not None)
+        return adopt(organisation, draft, digest, size, uploaded=uploaded, sealed=ring.first is not None)
     except OSError as error:
         raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
     finally:
@@ -90,32 +94,61 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
 
 
 def adopt(
-    organisation: Organisation, draft: Path, sha256: str, size: int, *, sealed: bool = False
+    organisation: Organisation,
+    draft: Path,
+    sha256: str,
+    size: int,
+    *,
+    uploaded: bool = False,
+    sealed: bool = False,
 ) -> StoredFile:
     """Give a whole, synced file of the same folder tree its place under its digest, without a copy.
 
     The draft stays until its owner removes it, so a crash between here and the commit loses nothing.
     """
-    target = path_of(organisation, sha256)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not target.exists() and not sealed_path(target).exists():
-        give_place(draft, sealed_path(target) if sealed else target)
     with transaction.atomic():
-        found, _made = StoredFile.unscoped.get_or_create(
-            organisation=organisation, sha256=sha256, defaults={"size": size}
+        found, made = StoredFile.unscoped.get_or_create(
+            organisation=organisation,
+            sha256=sha256,
+            defaults={"size": size, "only_uploaded": uploaded},
         )
+        if made or (found.removed_at is None and (uploaded or not found.only_uploaded)):
+            _place(path_of(organisation, sha256), draft, sealed=sealed)
+            return found
+        # bytes are deleted under the same lock (models_registry/removal.py)
+        found = StoredFile.unscoped.select_for_update().get(pk=found.pk)
+        _place(path_of(organisation, sha256), draft, sealed=sealed)
+        found.removed_at, found.only_uploaded = None, found.only_uploaded and uploaded
+        found.save(update_fields=["removed_at", "only_uploaded"])
     return found
 
 
-def give_place(draft: Path, target: Path) -> None:
-    """Let a whole file be found at `target` too, unless something is there already."""
+def _place(target: Path, draft: Path, *, sealed: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if target.exists() or sealed_path(target).exists():
+        return
+    place = sealed_path(target) if sealed else target
     draft.chmod(0o400)
     try:
-        os.link(draft, target)
+        os.link(draft, place)
     except FileExistsError:
         pass
     except OSError:  # a file system without links
-        draft.replace(target)
+        draft.replace(place)
+
+
+def remove(organisation: Organisation | uuid.UUID, sha256: str) -> None:
+    """Delete the bytes, in whatever form they lie."""
+    path = path_of(organisation, sha256)
+    for each in (path, sealed_path(path)):
+        each.unlink(missing_ok=True)
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """The content of a file that is no stored one, in pieces of 1 MB."""
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def sealed_path(path: Path) -> Path:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
+from django.db import transaction
 
 from assay.annex import KEY_NAME
 from assay.errors import BadInput
 from assay.sealing import Keyring, is_under, open_bytes, rewrap, seal, seal_bytes
 from models_registry.draft_files import draft_name
 from models_registry.files import SEALED, pieces
+from models_registry.models import StoredFile
 
 __all__ = ["Rotated", "rotate"]
 
@@ -114,7 +116,19 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.chmod(0o400)
-        draft.replace(target)
-        path.unlink()
+        if name == KEY_NAME:
+            draft.replace(target)
+            path.unlink()
+            return
+        with transaction.atomic():
+            # Under the lock of whoever deletes refused bytes: what went meanwhile does not come back.
+            row = StoredFile.unscoped.select_for_update().filter(
+                organisation=path.parents[2].name, sha256=name
+            )
+            if row.filter(removed_at__isnull=False).exists():
+                path.unlink(missing_ok=True)
+                return
+            draft.replace(target)
+            path.unlink()
     finally:
         draft.unlink(missing_ok=True)

@@ -150,9 +150,9 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
                 if sha256
                 else f"{found.name} is damaged on the disk. Send it again from byte 0."
             )
-        sealed = None if in_the_clear else keep(found.organisation, draft.pieces())
+        sealed = None if in_the_clear else keep(found.organisation, draft.pieces(), uploaded=True)
         with transaction.atomic():
-            stored = sealed or adopt(found.organisation, draft.path, digest, found.size)
+            stored = sealed or adopt(found.organisation, draft.path, digest, found.size, uploaded=True)
             Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
         draft.remove()
         forget(found.pk)
@@ -170,7 +170,7 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
 def keep_whole(organisation: Organisation, name: str, size: int, chunks: Iterable[bytes], by: User) -> Upload:
     """A file that came in one piece, with a form. Raises BadInput as `begin_upload`."""
     upload = begin_upload(organisation, name, size, by)
-    upload.file = keep(organisation, chunks)
+    upload.file = keep(organisation, chunks, uploaded=True)
     upload.received = upload.file.size
     upload.save(update_fields=["file", "received", "touched_at"])
     return upload
