@@ -22,6 +22,7 @@ from assay.intake.foreign_models import Foreign, foreign_model
 from assay.intake.limits import MAX_JSON, MAX_MODEL
 from assay.intake.mlflow_folder import is_mlflow, model_inside
 from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.scanner import scan_files
 from assay.intake.side_files import check_side_files
 from assay.intake.xgboost_trees import looks_like_xgboost
 
@@ -102,7 +103,12 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
         )
     if request.gate is not None:
         return Admitted(path, found, request.gate, signature)
-    verdict = GateVerdict(trust=found.spec.trust, came_as=prefix + found.spec.id, sha256=folder_digest(came))
+    verdict = GateVerdict(
+        trust=found.spec.trust,
+        came_as=prefix + found.spec.id,
+        sha256=folder_digest(came),
+        findings=scan_files(model_files(came)),
+    )
     if found.spec.trust == "A":
         return Admitted(path, found, verdict, signature)
     said_of = request.signature or signature
