@@ -82,6 +82,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "exported_program": "assay.models.exported_program:FORMAT",
         "huggingface": "assay.models.huggingface:FORMAT",
         "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",

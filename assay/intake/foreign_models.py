@@ -122,9 +122,7 @@ def _zip(path: Path) -> Foreign:
     if "data.pkl" in last:
         return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}")
     if "archive_format" in last or "serialized_exported_program.json" in last:
-        return Foreign(
-            "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
-        )
+        return Foreign("no exported torch program as torch.export.save writes it", f"Save it again. {_TORCH}")
     if "model.weights.h5" in last:
         return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}")
     if "schema.json" in last:

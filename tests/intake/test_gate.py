@@ -123,7 +123,7 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
         r"format torch_checkpoint, which is opened only where.*assay convert",
     ),
     "torchscript": (_scripted, "TorchScript.*which is code"),
-    "pt2": (_exported, r"exported torch program \(\.pt2\)"),
+    "pt2": (_exported, "format exported_program, which is opened only where.*assay convert"),
     "keras": (
         lambda: _archive("metadata.json", "config.json", "model.weights.h5"),
         r"Keras model \(\.keras\)",
