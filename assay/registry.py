@@ -85,6 +85,7 @@ FORMATS: Registry[ModelFormat] = Registry(
         "exported_program": "assay.models.exported_program:FORMAT",
         "huggingface": "assay.models.huggingface:FORMAT",
         "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
+        "onnx": "assay.models.onnx:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
@@ -108,6 +109,7 @@ METHODS: Registry[AuditMethod] = Registry(
     "assay.methods",
     {
         "performance.classification": "assay.methods.performance.classification:METHOD",
+        "performance.language_modelling": "assay.methods.performance.language_modelling:METHOD",
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",
