@@ -12,7 +12,7 @@ _ELEMENTWISE = (
     "abs add sub mul div true_divide floor_divide neg pow rsub exp exp2 expm1 log log1p log2 log10 "
     "sqrt rsqrt square reciprocal sin cos tan tanh sinh cosh asin acos atan atan2 erf erfc sigmoid "
     "log_sigmoid relu relu6 leaky_relu elu selu celu gelu silu mish hardtanh hardsigmoid hardswish "
-    "softplus softsign tanhshrink softshrink hardshrink threshold prelu clamp clamp_min clamp_max "
+    "softplus softshrink hardshrink threshold prelu clamp clamp_min clamp_max "
     "floor ceil round trunc sign frac fmod remainder maximum minimum lerp where masked_fill eq ne lt "
     "le gt ge logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not "
     "bitwise_xor isnan isinf isfinite nan_to_num addcmul addcdiv fill zero glu"

@@ -84,7 +84,8 @@ def test_it_answers_and_differentiates_as_the_network_did(tmp_path: Path, name: 
     path = tmp_path / "net.pt2"
     path.write_bytes(exported(module, torch.zeros(2, 1, 8, 8)))
     found = taken_in(path, tmp_path)
-    assert found.capabilities == ("query", "gradients", "weights", "probabilities")
+    assert {"query", "gradients", "weights", "probabilities"} <= set(found.capabilities)
+    assert not {"trainable", "layers"} & set(found.capabilities)
     assert found.facts.parameters == sum(weight.numel() for weight in module.parameters())
     for rows in (1, 7):
         images = torch.rand(rows, 1, 8, 8, generator=torch.Generator().manual_seed(rows))
@@ -277,6 +278,8 @@ def test_the_operators_on_the_list_are_pure_arithmetic() -> None:
         packet = getattr(torch.ops.aten, name)
         for overload in packet.overloads():
             operator = getattr(packet, overload)
+            if not any("Tensor" in str(given.type) for given in operator._schema.returns):
+                continue  # of texts and lists of TorchScript; a result that is no tensor is refused
             assert torch.Tag.nondeterministic_seeded not in operator.tags or name in (
                 *("dropout", "feature_dropout", "lstm", "gru", "rnn_tanh", "rnn_relu"),
                 "scaled_dot_product_attention",
