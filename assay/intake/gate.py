@@ -64,6 +64,8 @@ class Surroundings:
     """Where cleaning writes to."""
     ask: Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]] | None = None
     """Sends a message and arrays to the supervisor, which calls the endpoint; None where there is none."""
+    formats: frozenset[str] | None = None
+    """Ids of the only formats that may come in; None for all."""
 
 
 class Admitted(NamedTuple):
@@ -93,6 +95,11 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     found = format_of(path, formats)
     if found is None:
         raise refusal(path, came)
+    if surroundings.formats is not None and found.spec.id not in surroundings.formats:
+        raise BadInput(
+            f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
+            f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
+        )
     if request.gate is not None:
         return Admitted(path, found, request.gate, signature)
     verdict = GateVerdict(trust=found.spec.trust, came_as=prefix + found.spec.id, sha256=folder_digest(came))
