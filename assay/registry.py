@@ -84,6 +84,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     {
         "huggingface": "assay.models.huggingface:FORMAT",
         "onnx": "assay.models.onnx:FORMAT",
+        "skops": "assay.models.skops:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
