@@ -83,6 +83,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     "assay.formats",
     {
         "huggingface": "assay.models.huggingface:FORMAT",
+        "lightgbm_text": "assay.models.lightgbm_text:FORMAT",
         "onnx": "assay.models.onnx:FORMAT",
         "skops": "assay.models.skops:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
