@@ -86,6 +86,7 @@ FORMATS: Registry[ModelFormat] = Registry(
         "lightgbm_text": "assay.models.lightgbm_text:FORMAT",
         "onnx": "assay.models.onnx:FORMAT",
         "skops": "assay.models.skops:FORMAT",
+        "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
@@ -109,6 +110,7 @@ METHODS: Registry[AuditMethod] = Registry(
     "assay.methods",
     {
         "performance.classification": "assay.methods.performance.classification:METHOD",
+        "performance.language_modelling": "assay.methods.performance.language_modelling:METHOD",
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",

@@ -106,7 +106,7 @@ def check_skops(path: Path, name: str) -> CheckedSkops:
         try:
             schema = json.loads(_exactly(archive, members[_SCHEMA]))
         except (ValueError, RecursionError):
-            raise BadInput(f"{name}: its {_SCHEMA} is not whole JSON.") from None
+            raise BadInput(f"{name} is no sound skops file: its {_SCHEMA} is not whole JSON.") from None
         try:
             return _Check(archive, members).file(schema)
         except (_Malformed, BadTree) as error:

@@ -52,10 +52,11 @@ class LightGBMTrees(Model):
     ) -> None:
         super().__init__(signature, facts)
         self.booster = booster
-        self.objective = objective
+        self.objective = objective.partition(" ")[0]
         self.leaf_depths = leaf_depths
         self.encoder = TableEncoder(signature.columns)
         self._order = order
+        self._slope = _slope(objective)
         self._threads = _threads()
 
     @property
@@ -69,8 +70,8 @@ class LightGBMTrees(Model):
         return self.encoder.encode(np.asarray(inputs), np.float64)[:, self._order]
 
     def margins(self, encoded: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Sums over the trees, (rows, 1) or (rows, classes), before any link function."""
-        return self._predict(encoded, raw_score=True)
+        """Sums over the trees, (rows, 1) or (rows, classes), before any link function; log-odds if binary."""
+        return self._slope * self._predict(encoded, raw_score=True)
 
     def comparisons(self, encoded: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Depth of the leaf that each row reaches, summed over the trees, (rows,)."""
@@ -105,7 +106,7 @@ class LightGBMText:
     spec = FormatSpec(
         id="lightgbm_text",
         title="LightGBM text",
-        recognised_by='text that begins with "tree" and "version=", alone or in a folder beside signature.json',
+        recognised_by='text of lines "tree", "version=…", alone or in a folder beside signature.json',
         trust="A",
         modalities=("table",),
     )
@@ -122,7 +123,7 @@ class LightGBMText:
         name = visible(path.name)
         shown = name if file == path else f"{name}/{visible(file.name)}"
         checked = check_lightgbm(file, shown)
-        objective = checked.objective.split(" ")[0]
+        objective = checked.objective.partition(" ")[0]
         own = file.parent / SIGNATURE
         beside = file != path and own.is_file()
         found = signature or (read_signature(own) if beside else _inferred(checked, objective, shown))
@@ -151,7 +152,7 @@ class LightGBMText:
             device="cpu",
             lineage=read_lineage(file.parent / LINEAGE) if file != path else None,
         )
-        model = LightGBMTrees(booster, objective, found, facts, order, checked.leaf_depths)
+        model = LightGBMTrees(booster, checked.objective, found, facts, order, checked.leaf_depths)
         if not beside and signature is None:
             words = [checked.feature_names[place] for place in checked.categories]
             kinds = f", {', '.join(visible(word[:40]) for word in words[:6])} as categories" if words else ""
@@ -164,6 +165,13 @@ class LightGBMText:
                 f"{name} scores each class by itself (multiclassova); its answers were divided by their sum."
             )
         return model
+
+
+def _slope(objective: str) -> float:
+    """What the sigmoid of a binary objective multiplies the sum with; 1 for others."""
+    kind, _, rest = objective.partition(" ")
+    said = dict(part.partition(":")[::2] for part in rest.split())
+    return float(said.get("sigmoid") or 1) if kind == "binary" else 1.0
 
 
 def _spelt(name: str) -> str:

@@ -107,7 +107,7 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
     "joblib": (lambda: _joblib(0), "scikit-learn"),
     "joblib, compressed": (
         lambda: _joblib(3),
-        "compressed file that holds a joblib file of a scikit-learn.*--scores",
+        "compressed file that holds a joblib file of a scikit-learn.*skops.io.dump",
     ),
     "gzipped pickle": (
         lambda: gzip.compress(pickle.dumps([1, 2])),
@@ -116,11 +116,11 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
     "zlib of text": (lambda: zlib.compress(b"hello"), "no model that Assay reads"),
     "torch state": (
         lambda: _torch_saved(nn.Linear(2, 2).state_dict()),
-        r"torch checkpoint.*write_torch_folder",
+        r"format torch_checkpoint, which is opened only where.*assay convert",
     ),
     "torch module, old": (
         lambda: _torch_saved(nn.Linear(2, 2), _use_new_zipfile_serialization=False),
-        r"old torch checkpoint.*write_torch_folder",
+        r"format torch_checkpoint, which is opened only where.*assay convert",
     ),
     "torchscript": (_scripted, "TorchScript.*which is code"),
     "pt2": (_exported, r"exported torch program \(\.pt2\)"),
@@ -129,8 +129,8 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
         r"Keras model \(\.keras\)",
     ),
     "keras h5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(64), "HDF5 file, as Keras"),
-    "skops": (lambda: _archive("schema.json", "0.npy"), "skops.*--scores"),
-    "onnx": (lambda: ONNX, "an ONNX model.*--scores"),
+    "skops": (lambda: _archive("schema.json", "0.npy"), "schema.json is not whole JSON"),
+    "onnx": (lambda: ONNX, "no sound ONNX model"),
     "savedmodel": (lambda: b"\x08\x01\x12\xf5\x06\n\xc5\x02", "TensorFlow SavedModel"),
     "tflite": (lambda: b"\x1c\0\0\0TFL3" + bytes(32), "TensorFlow Lite"),
     "gguf": (lambda: b"GGUF\x03\0\0\0", "GGUF.*not text generation"),
@@ -139,7 +139,8 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: json.dumps([json.loads(t) for t in _booster().get_dump(dump_format="json")]).encode(),
         "dump of an XGBoost",
     ),
-    "lightgbm": (lambda: b"tree\nversion=v4\nnum_class=1\n", "a LightGBM model.*--scores"),
+    "lightgbm": (lambda: b"tree\nversion=v4\nnum_class=1\n", "no sound LightGBM model: it holds no trees"),
+    "lightgbm dump": (lambda: b'{"name":"tree","version":"v4"}', r"cannot be loaded.*model\.txt"),
     "catboost": (lambda: b"CBM1\0\0", "CatBoost"),
     "npz": (lambda: _archive("images.npy"), "npz of arrays.*--data"),
     "zip": (lambda: _archive("model/readme"), "zip archive. Unpack"),
