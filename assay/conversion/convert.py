@@ -45,8 +45,9 @@ def _written(model: Any, came_as: str, request: ConvertRequest, scratch: Path) -
         found = write_network(model, came_as, request, scratch)
     elif isinstance(model, dict):
         raise BadInput(
-            "This is a dict of weights, which needs no conversion: give it to assay audit --model as it is "
-            "where its architecture is Assay's own, or name your own class as module:attribute with --checkpoint."
+            "This is a dict of weights, which needs no conversion: give it to assay audit --model as it is, "
+            "where its architecture is Assay's own, or name your own class as module:attribute with "
+            "--checkpoint."
         )
     else:
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
@@ -84,7 +85,7 @@ def _finished(found: Written, classes: tuple[str, ...], request: ConvertRequest,
 
 
 def _let_in(folder: Path, scratch: Path) -> Any:
-    """Load what was written as an audit would. What the owner just made in his own process is trusted here."""
+    """Load what was written as an audit would; the owner, whose process this is, made it a moment ago."""
     from assay.loading import load_model
 
     request = ModelRequest(path=str(folder), device="cpu")

@@ -204,15 +204,9 @@ def test_the_command_asks_for_trust_before_it_opens_anything(tmp_path: Path, tab
     assert not (tmp_path / "RAN").exists()
     done = subprocess.run(
         [
-            sys.executable,
-            "-m",
-            "assay",
-            "convert",
-            "tests.conversion.owner:ours",
-            "--out",
-            str(tmp_path / "out"),
-        ]
-        + ["--trusted", "--data", str(table), "--label", "repaid"],
+            *(sys.executable, "-m", "assay", "convert", "tests.conversion.owner:ours", "--trusted"),
+            *("--out", str(tmp_path / "out"), "--data", str(table), "--label", "repaid"),
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
