@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from assay import __version__, cli_endpoint
+from assay.cli_convert import convert
 from assay.cli_remedy import names, remedy
 from assay.cli_service import login, push, wait
 from assay.errors import AssayError
@@ -437,6 +438,7 @@ def gate(
 
 
 app.command(rich_help_panel="Audit")(remedy)
+app.command(rich_help_panel="Audit")(convert)
 app.command(rich_help_panel="Service")(login)
 app.command(rich_help_panel="Service")(push)
 app.command(rich_help_panel="Service")(wait)

@@ -87,9 +87,12 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "exported_program": "assay.models.exported_program:FORMAT",
         "huggingface": "assay.models.huggingface:FORMAT",
-        "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
+        "lightgbm_text": "assay.models.lightgbm_text:FORMAT",
         "onnx": "assay.models.onnx:FORMAT",
+        "skops": "assay.models.skops:FORMAT",
+        "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
