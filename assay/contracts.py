@@ -554,6 +554,10 @@ class DataRequest(Frozen):
     text: str | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are not read at all."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(default_factory=dict)
+    """What features are where their values mislead: a code of digits is a category, say."""
     missing: tuple[str, ...] | None = None
     """Tokens that mean missing; null = the default list."""
     allow_missing: bool = False

@@ -154,6 +154,8 @@ def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
         ("Favourable outcome", found.favourable),
         ("Sensitive", ", ".join(found.sensitive)),
         ("Groups of numbers", bins),
+        ("Not read", ", ".join(found.ignored)),
+        ("Kinds", "; ".join(f"{name}: {kind}" for name, kind in found.kinds.items())),
         ("Task", found.task),
         ("Splits the rows", found.roles_column),
         ("Identifier", found.identifier),
