@@ -6,7 +6,16 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from assay.contracts import ColumnSummary, DataReport, InputColumn, Lineage, ModelFacts, ModelSignature, Roles
+from assay.contracts import (
+    ColumnSummary,
+    DataReport,
+    InputColumn,
+    Joined,
+    Lineage,
+    ModelFacts,
+    ModelSignature,
+    Roles,
+)
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
 
@@ -16,6 +25,7 @@ __all__ = [
     "lineage_said",
     "model_sentence",
     "parts_of",
+    "role_of",
     "said_of",
     "signature_of",
 ]
@@ -198,6 +208,7 @@ class Part(NamedTuple):
     file: str
     rows: int
     set_aside: int
+    joined: tuple[Joined, ...]
     lines: list[ColumnLine]
     more: int
 
@@ -214,6 +225,7 @@ def parts_of(version: DatasetVersion) -> list[Part]:
             each.name,
             each.rows,
             each.set_aside,
+            each.joined,
             [_line(column, found.roles) for column in each.columns[:_SHOWN_COLUMNS]],
             max(0, len(each.columns) - _SHOWN_COLUMNS),
         )
@@ -236,7 +248,7 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
         values += f", mean {column.mean:,.4g}" if column.mean is not None else ""
     return ColumnLine(
         column.name,
-        _role(column.name, roles),
+        role_of(column.name, roles),
         column.kind,
         column.missing,
         100 * column.missing / column.rows if column.rows else 0.0,
@@ -247,7 +259,8 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
     )
 
 
-def _role(name: str, roles: Roles) -> str:
+def role_of(name: str, roles: Roles) -> str:
+    """What a column is used as, for tags; "" for a feature."""
     if name in roles.sensitive:
         return "sensitive"
     named = {

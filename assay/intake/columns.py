@@ -102,8 +102,8 @@ def plan_as(file: str, scan: ColumnScan, kind: Literal["number", "category", "te
         )
     if 2 * distinct > scan.present:
         raise BadInput(
-            f'{file} column "{scan.name}" is said to be a category, but its {distinct:,} values hardly repeat '
-            f"in {scan.present:,} rows; a list of them would name single persons."
+            f'{file} column "{scan.name}" is said to be a category, but its {distinct:,} values hardly '
+            f"repeat in {scan.present:,} rows; a list of them would name single persons."
         )
     return plan_codes(scan.name, raw_to_value, value_order(raw_to_value.values()))
 

@@ -147,10 +147,8 @@ def test_missing_attributes_are_left_out_and_counted(tmp_path):
     result = run_method(METHOD, subject(tmp_path, scores, labels, {"sex": sex, "race": race}), FAST)
     assert sum(m.n for m in groups(result, "auc").values() if list(m.slice) == ["sex"]) == 575
     for over in ("sex", "sex × race"):
-        said = (
-            f"{over}: the group of 25 of 600 rows (4.17%) is not known; intervals hold wherever they belong."
-        )
-        assert f"{said}intervals hold wherever they belong." in result.notes
+        known = f"{over}: the group of 25 of 600 rows (4.17%) is not known; "
+        assert f"{known}intervals hold wherever they belong." in result.notes
 
 
 def test_another_sharding_gives_the_same_result(tmp_path):
