@@ -16,7 +16,7 @@ __all__ = ["MOST_COLUMNS", "ColumnsForm"]
 
 MOST_COLUMNS = 200
 """Columns that the form shows; the others keep what was said of them."""
-_KINDS = (("", "As found"), ("number", "Number"), ("category", "Category"), ("text", "Text"))
+_KINDS = (("number", "Number"), ("category", "Category"), ("text", "Text"))
 _ROLES = (
     ("feature", "Feature"),
     ("label", "True outcome"),
@@ -85,12 +85,13 @@ class ColumnsForm(Labelled):
         self.more = max(0, len(found) - MOST_COLUMNS)
         self._found, self._joined, self._before = found, joined, roles
         for place, name in self._columns.items():
+            as_found = f"{found[name].capitalize()}, as found" if name in found else "Not read"
             choices = [each for each in _ROLES if name not in joined or each[0] == "sensitive"]
             self.fields[f"role_{place}"] = forms.ChoiceField(
                 choices=choices, initial=roles.get(name, "feature"), label=f"What {name} is used as"
             )
             self.fields[f"kind_{place}"] = forms.ChoiceField(
-                choices=_KINDS,
+                choices=(("", as_found), *_KINDS),
                 required=False,
                 initial=self._said.kinds.get(name, ""),
                 label=f"Kind of {name}",

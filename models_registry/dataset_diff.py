@@ -96,7 +96,7 @@ def diff_of(
     old, new = (DataReport.model_validate(version.profile) for version in (before, after))
     titles = dict(DatasetFile.Role.choices)
     of_old, of_new = ({each.role: each for each in report.datasets} for report in (old, new))
-    one, other = dict(said_before), dict(said_after)
+    one, other = {**dict(said_before), **_joined(old)}, {**dict(said_after), **_joined(new)}
     described = tuple(
         (name, one.get(name, ""), other.get(name, ""))
         for name in dict.fromkeys([*one, *other])
@@ -111,6 +111,12 @@ def diff_of(
             for role in dict.fromkeys([*of_old, *of_new])
         ),
     )
+
+
+def _joined(report: DataReport) -> dict[str, str]:
+    """Files joined to the leading rows by id, as one more thing that was said."""
+    found = [f"{each.name} ({', '.join(each.columns)})" for each in report.datasets[0].joined]
+    return {"Joined by id": "; ".join(found)} if found else {}
 
 
 def _part(
