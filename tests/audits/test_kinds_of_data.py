@@ -68,16 +68,8 @@ class Desk:
         return str(made["id"])
 
     def audited(self, model: str, data: str, method: str) -> Any:
-        run = self.post(
-            "/audits",
-            {
-                "model_version": model,
-                "dataset_version": data,
-                "tier": "quick",
-                "methods": [method],
-                "start": True,
-            },
-        )
+        of = {"model_version": model, "dataset_version": data}
+        run = self.post("/audits", {**of, "tier": "quick", "methods": [method], "start": True})
         factory.run_jobs()
         found = self.get(f"/audits/{run['id']}")
         assert found["state"] == "done", found
@@ -115,10 +107,7 @@ def _files() -> dict[str, dict[str, tuple[str, bytes]]]:
         "apart": {
             "test": ("t.csv", _delimited({name: columns[name] for name in ("id", "y")})),
             "attributes": ("people.csv", _delimited(people)),
-            "predictions": (
-                "log.jsonl",
-                "\n".join(json.dumps({"id": r["id"], "p": r["p"]}) for r in rows).encode(),
-            ),
+            "predictions": ("log.jsonl", "\n".join(log).encode()),
         },
     }
 
