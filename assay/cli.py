@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from assay import __version__
+from assay import __version__, cli_endpoint
 from assay.cli_remedy import names, remedy
 from assay.cli_service import login, push, wait
 from assay.errors import AssayError
@@ -90,6 +90,13 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    endpoint: cli_endpoint.Endpoint = None,
+    endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
+    endpoint_model: cli_endpoint.Model = None,
+    endpoint_key_env: cli_endpoint.KeyEnv = None,
+    endpoint_template: cli_endpoint.Template = None,
+    endpoint_limit: cli_endpoint.Limit = None,
+    allow_private: cli_endpoint.AllowPrivate = False,
     device: Annotated[
         str,
         typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_MODEL),
@@ -358,6 +365,15 @@ def audit(
         out=out,
         label=label,
         model=model,
+        endpoint=cli_endpoint.named_endpoint(
+            endpoint,
+            model=endpoint_model,
+            protocol=endpoint_protocol,
+            key_env=endpoint_key_env,
+            template=endpoint_template,
+            limits=tuple(endpoint_limit or ()),
+            private=allow_private,
+        ),
         signature=signature,
         device=device,
         text=text,

@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from assay.commands.endpoint import EndpointOptions
 from assay.commands.kept import find_evidence, kept_evidence
 from assay.commands.records import HomeRecords, annex_store
 from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, Policy
@@ -16,6 +17,7 @@ from assay.errors import AssayError, BadInput, Cancelled
 if TYPE_CHECKING:
     from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
+    from assay.runner.supervisor import Supervisor
 
 __all__ = ["AuditOptions", "file_request", "read_bins", "read_kinds", "run_audit", "sealed_files"]
 
@@ -28,6 +30,7 @@ class AuditOptions:
     out: Path
     label: str | None = None
     model: Path | None = None
+    endpoint: EndpointOptions | None = None
     signature: Path | None = None
     device: str = "auto"
     asked: Path | None = None
@@ -70,12 +73,15 @@ class AuditOptions:
     def data_request(self) -> DataRequest:
         """The part of the options that describes the data."""
 
-        if self.predictions is None and self.scores is None and self.model is None:
+        modelled = self.model is not None or self.endpoint is not None
+        if self.predictions is None and self.scores is None and not modelled:
             raise BadInput(
-                "An audit needs a model or predictions: name the model with --model, or the column of "
-                "predictions with --predictions (--scores for scores)."
+                "An audit needs a model or predictions: name the model with --model (or --endpoint), or the "
+                "column of predictions with --predictions (--scores for scores)."
             )
-        if self.model is None and (self.signature or self.asked or self.text or self.device != "auto"):
+        if self.model is not None and self.endpoint is not None:
+            raise BadInput("--model and --endpoint name two models; give the one to audit.")
+        if not modelled and (self.signature or self.asked or self.text or self.device != "auto"):
             raise BadInput("--signature, --asked, --text and --device belong to --model, which is not given.")
         if self.model is not None and not self.model.exists():
             raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
@@ -89,13 +95,7 @@ class AuditOptions:
             training=file_request(self.train, self.header) if self.train else None,
             tuning=file_request(self.tuning, self.header) if self.tuning else None,
             asked=file_request(self.asked, self.header) if self.asked else None,
-            model=ModelRequest(
-                path=str(self.model.resolve()),
-                signature=str(self.signature.resolve()) if self.signature else None,
-                device=self.device,
-            )
-            if self.model
-            else None,
+            model=self._model_request(),
             text=self.text,
             label=self.label,
             predictions=self.predictions,
@@ -138,6 +138,26 @@ class AuditOptions:
                 "--predictions-file holds a column of predictions or scores: name it with --predictions or "
                 "--scores."
             )
+
+    def _model_request(self) -> ModelRequest | None:
+        if self.endpoint is not None:
+            return ModelRequest(endpoint=self.endpoint.request(self.signature, self.seed or 0))
+        if self.model is None:
+            return None
+        return ModelRequest(
+            path=str(self.model.resolve()),
+            signature=str(self.signature.resolve()) if self.signature else None,
+            device=self.device,
+        )
+
+    def supervisor(self, data: DataRequest) -> Supervisor:
+        """A supervisor of a child for `data`."""
+        from assay.runner.supervisor import Supervisor
+
+        asker = None
+        if self.endpoint is not None and data.model is not None and data.model.endpoint is not None:
+            asker = self.endpoint.asker(data.model.endpoint)
+        return Supervisor(data, time_limit=self.time_limit, asker=asker)
 
 
 def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
@@ -232,14 +252,13 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     from assay.policy import exit_code
     from assay.progress import progress_bar
     from assay.report.authority import open_authority
-    from assay.runner.supervisor import Supervisor
 
     data, request = options.data_request(), _request(options)
     records = HomeRecords(request.baseline, options.keep_rows)
     check_writable(options.out)
     # Opened before hours of work depend on it.
     authority = open_authority(now=datetime.now(UTC))
-    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+    with progress_bar(listener) as watching, options.supervisor(data) as supervisor:
         evidence = audit(request, supervisor, watching, records)
         watching.progress("writing the report", 1.0)
         write_all(options.out, sealed_files(evidence, authority))
@@ -249,11 +268,10 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
 def _show_plan(options: AuditOptions, listener: Listener | None) -> int:
     from assay.engine import plan
     from assay.progress import progress_bar
-    from assay.runner.supervisor import Supervisor
     from assay.terminal import Terminal
 
     data, request = options.data_request(), _request(options)
-    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+    with progress_bar(listener) as watching, options.supervisor(data) as supervisor:
         made, profile = plan(request, supervisor, watching)
     Terminal().plan(made, profile)
     return 0

@@ -23,8 +23,8 @@ from assay.contracts import (
     Roles,
 )
 from assay.errors import BadInput
+from assay.intake.column_names import IMAGE, PICTURE
 from assay.intake.columns import ColumnPlan, plan_as, plan_cluster, plan_feature, plan_sensitive
-from assay.intake.images import IMAGE, PICTURE
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey

@@ -22,20 +22,19 @@ class Foreign(NamedTuple):
 
     what: str
     way_out: str
+    code: str = ""
+    """What kind of code it is, in a word; empty where nothing in it can run."""
 
 
 _OWN = "Assay never opens pickles, which can run any code."
-_TORCH = (
-    "Where you trust it, load it and write its weights with assay.models.torch_folder.write_torch_folder, or "
-    "save_pretrained for a transformer."
-)
+_TORCH = "Where you trust it, convert it: assay convert; a transformer: save_pretrained."
 _TREES = "Save it where you trust it: booster.save_model('model.json') for XGBoost."
 _SCORES = "Audit its predictions instead, with --scores."
 _LATER = "Assay does not read it yet; until then, audit its predictions with --scores."
 _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
     (
         b"\x89HDF\r\n\x1a\n",
-        Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}"),
+        Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}", "keras"),
     ),
     (b"GGUF", Foreign("a GGUF file of a language model", "Assay audits classifiers, not text generation.")),
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
@@ -81,8 +80,6 @@ def _pickle(head: bytes) -> Foreign | None:
     binary = head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5
     if not binary and _PICKLE_TEXT.match(head) is None:
         return None
-    if head.startswith(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."):
-        return Foreign("an old torch checkpoint, which is a pickle", f"{_OWN} {_TORCH}")
     for word, what, way_out in (
         (b"xgboost", "a pickle of an XGBoost model", _TREES),
         (b"lightgbm", "a pickle of a LightGBM model", _SCORES),
@@ -91,9 +88,11 @@ def _pickle(head: bytes) -> Foreign | None:
         (b"torch", "a pickle of a torch model", _TORCH),
     ):
         if word in head:
-            return Foreign(what, f"{_OWN} {way_out}")
+            return Foreign(what, f"{_OWN} {way_out}", "pickle")
     return Foreign(
-        "a Python pickle", f"{_OWN} Save the model in one of the formats that `assay formats` lists."
+        "a Python pickle",
+        f"{_OWN} Save the model in one of the formats that `assay formats` lists.",
+        "pickle",
     )
 
 
@@ -110,7 +109,7 @@ def _packed(head: bytes) -> Foreign | None:
             return None
         found = _pickle(inner)
         if found is not None:
-            return Foreign(f"a compressed file that holds {found.what}", found.way_out)
+            return Foreign(f"a compressed file that holds {found.what}", found.way_out, found.code)
     return Foreign("a compressed file of compressed files", "Unpack it, and give the model itself.")
 
 
@@ -127,15 +126,17 @@ def _zip(path: Path) -> Foreign:
         return Foreign("a damaged zip archive, or one of far too many members", "Save the model again.")
     last = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in last or any("/code/" in name for name in names):
-        return Foreign("a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}")
+        return Foreign(
+            "a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}", "torchscript"
+        )
     if "data.pkl" in last:
-        return Foreign("a torch checkpoint (torch.save), whose data.pkl is a pickle", f"{_OWN} {_TORCH}")
+        return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}", "pickle")
     if "archive_format" in last or "serialized_exported_program.json" in last:
         return Foreign(
             "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
         )
     if "model.weights.h5" in last:
-        return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}")
+        return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}", "keras")
     if "schema.json" in last:
         return Foreign("a skops file of a scikit-learn model", _LATER)
     if names and all(name.endswith(".npy") for name in names):
@@ -171,7 +172,9 @@ def _text(head: bytes) -> Foreign | None:
             "A signature.json, config.json or architecture.json is not the model: name its folder.",
         )
     if _PYTHON.match(text):
-        return Foreign("Python source", "Assay runs no code of others; give the model that it makes.")
+        return Foreign(
+            "Python source", "Assay runs no code of others; give the model that it makes.", "python"
+        )
     if text.lower().startswith(b"<?xml") and b"PMML" in text[:1_024]:
         return Foreign("a PMML model", _LATER)
     known = foreign_file(head)

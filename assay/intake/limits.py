@@ -17,6 +17,8 @@ __all__ = [
     "MAX_MEMBERS",
     "MAX_MODEL",
     "MAX_MODEL_JSON",
+    "MAX_NESTING",
+    "MAX_OUTPUTS",
     "MAX_PACKINGS",
     "MAX_RATIO",
     "MAX_TENSOR_HEADER",
@@ -43,6 +45,10 @@ MAX_TENSOR_HEADER = 32 * 2**20
 """Bytes of the JSON header of a safetensors file."""
 MAX_LAYERS = 1_000
 """Layers, blocks or experts that a configuration may ask for: each is built by a loop."""
+MAX_OUTPUTS = 100_000
+"""Classes of a model."""
+MAX_NESTING = 16
+"""Objects and lists in one another, in a model's settings."""
 
 MAX_MEMBERS = 20_000
 """Members of an archive."""
@@ -57,7 +63,7 @@ MAX_UNPACKED_TEXT = 32 * 2**30
 """Bytes of text that a gzip file unpacks to."""
 MAX_RATIO = 200
 """How many times its size a compressed file may unpack to, once it unpacks to more than:"""
-RATIO_FROM = 256 * 2**20
+RATIO_FROM = 64 * 2**20
 
 MAX_LINE = 2 * 2**20
 """Bytes of one line of a table; a longer one is a broken file or an attack, and would have to be held in

@@ -20,7 +20,8 @@ from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.archives import checked_members, open_archive
-from assay.intake.images import LABEL, ImageSource
+from assay.intake.column_names import LABEL
+from assay.intake.images import ImageSource
 from assay.intake.pixels import PixelWriter
 
 __all__ = ["open_npz"]

@@ -123,7 +123,7 @@ def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[s
     )
     wanted = {name for name in named if name is not None}
     shared = [name for name in source.columns if name in wanted]
-    if not set(shared) & {*roles.features, *roles.sensitive, roles.label}:
+    if not set(shared) & {*roles.features, *roles.sensitive, roles.label, roles.text}:
         raise BadInput(f"{source.name} ({role}) shares no column with the test data; its header must match.")
     lacking = [name for name in (*roles.sensitive, *roles.features) if name not in shared]
     if lacking:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from assay.contracts import DataRequest, DatasetRole, FileRequest, ModelSignature
 from assay.errors import BadInput
-from assay.intake.column_names import missing_column
-from assay.intake.images import IMAGE, ImageSource
+from assay.intake.column_names import IMAGE, missing_column
+from assay.intake.images import ImageSource
 from assay.intake.joined import Joins, open_joins
 from assay.intake.roles import ColumnRoles, resolve_roles
 from assay.intake.source import Pixels, Source, open_source
@@ -66,7 +66,10 @@ def survey_files(
     if joins is not None:
         source = _joined(source, joins, leads=True)
     pictures = isinstance(source, ImageSource)
-    roles = resolve_roles(request, source.columns, source.name, IMAGE if pictures else None)
+    outcomes = signature is None or signature.task != "generation"
+    roles = resolve_roles(
+        request, source.columns, source.name, IMAGE if pictures else None, outcomes=outcomes
+    )
     surveys = [survey(source, leading, roles, request, _part(tick, 0, steps))]
     for step, (role, named_file) in enumerate(others, start=1):
         other = _opened(named_file, role, scratch, signature)

@@ -9,8 +9,8 @@ from assay.contracts import DataRequest, DatasetRole, ModelSignature
 from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
 from assay.errors import BadInput
+from assay.intake.column_names import PICTURE
 from assay.intake.columns import ColumnPlan, plan_as, plan_cluster, plan_codes, plan_feature, plan_sensitive
-from assay.intake.images import PICTURE
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey

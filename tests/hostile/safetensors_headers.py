@@ -61,8 +61,13 @@ CASES = (
     _case("a size that is true", "malformed", {"a": _entry([True], 0, 4)}, bytes(4)),
     _case("a size with a fraction", "malformed", {"a": _entry([1.0], 0, 4)}, bytes(4)),
     _case("an unknown type", "not known", {"a": _entry([1], 0, 8, "OBJECT")}, bytes(8)),
-    _case("a name twice", "not JSON", b'{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},' * 1
-          + b'"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}', bytes(4)),
+    _case(
+        "a name twice",
+        "not JSON",
+        b'{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},' * 1
+        + b'"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+        bytes(4),
+    ),
     _case("a header of exabytes", "header is said to have", {}, length=2**63),
     _case("a header of no bytes", "header is said to have", {}, length=0),
     _case("a header past the end", "header is said to have", {}, length=10_000),
@@ -76,4 +81,4 @@ CASES = (
     Hostile("infinite weights", _with(lambda: _numbers(0, 0, 0, float("-inf"))), "NaN or infinite weights"),
     Hostile("seven bytes", _with(lambda: bytes(7)), "cut short"),
     Hostile("nothing", _with(lambda: b""), "cut short"),
-)  # fmt: skip
+)

@@ -57,8 +57,8 @@ class Inference:
         summary="How long answers take, and how much memory, arithmetic, energy and money they cost, on the "
         "machine and device of this audit. Times, memory and energy belong to this hardware; parameters and "
         "FLOPs to the model.",
-        needs=("query",),
-        tasks=("binary", "multiclass", "regression", "anomaly"),
+        needs=("query", "local"),
+        tasks=("binary", "multiclass", "regression", "anomaly", "generation"),
         measures=SPECS,
         deterministic=True,
         citations=CITATIONS,
