@@ -155,17 +155,16 @@ class ColumnsForm(Labelled):
         }
         kept = {name: kind for name, kind in self._said.kinds.items() if name not in places}
         unseen = [name for name in self._said.sensitive if name not in places]
-        return DataDescription.model_validate(
-            {
-                **self._said.model_dump(),
-                **one,
-                "sensitive": [*(name for name, role in chosen.items() if role == "sensitive"), *unseen],
-                "ignored": [name for name, role in chosen.items() if role == "ignored"],
-                "kinds": {**kept, **kinds},
-                "favourable": values["favourable"].strip() or None,
-                "bins": values["bins"],
-            }
-        )
+        said: dict[str, Any] = {
+            **self._said.model_dump(),
+            **one,
+            "sensitive": [*(name for name, role in chosen.items() if role == "sensitive"), *unseen],
+            "ignored": [name for name, role in chosen.items() if role == "ignored"],
+            "kinds": {**kept, **kinds},
+            "favourable": values["favourable"].strip() or None,
+            "bins": values["bins"],
+        }
+        return DataDescription.model_validate(said)
 
 
 def _roles(report: DataReport, said: DataDescription) -> dict[str, str]:

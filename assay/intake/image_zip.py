@@ -14,8 +14,9 @@ from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.archives import checked_members, open_archive
+from assay.intake.column_names import LABEL
 from assay.intake.image_folder import MAX_PICTURE, decode_picture
-from assay.intake.images import LABEL, ImageSource
+from assay.intake.images import ImageSource
 from assay.intake.pixels import PixelWriter
 
 __all__ = ["open_image_zip"]

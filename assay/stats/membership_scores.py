@@ -38,27 +38,28 @@ def area_ends(
 def _largest_area(below: Ints, above: Ints, maybe_below: Ints, maybe_above: Ints, steps: int) -> float:
     """Greatest P(a row of `above` scores over one of `below`), ties half."""
     told = (below + above + maybe_below + maybe_above) > 0
-    below, above, maybe_below, maybe_above = (
+    base, won_by, may_join, may_win = (
         part[told].astype(np.float64) for part in (below, above, maybe_below, maybe_above)
     )
-    joined = np.concatenate([[0.0], np.cumsum(maybe_below)])
-    cuts = np.flatnonzero(np.append(maybe_below, 1.0) > 0)  # the cells before each cut join
+    joined = np.concatenate([[0.0], np.cumsum(may_join)])
+    cuts = np.flatnonzero(np.append(may_join, 1.0) > 0)  # the cells before each cut join
     cuts = np.union1d(0, cuts)
     slack = 0.0
     if len(cuts) > steps:
         # Every so many rows; the best cut lies at most the rows between two of these before one of them.
         wanted = np.linspace(0, joined[-1], steps)
         cuts = np.unique(np.searchsorted(joined, wanted))
-        slack = float(np.diff(joined[cuts], prepend=0.0).max()) / max(float(below.sum()), 1.0)
+        slack = float(np.diff(joined[cuts], prepend=0.0).max()) / max(float(base.sum()), 1.0)
     best = 0.0
-    places = np.arange(len(below))
+    places = np.arange(len(base))
     for cut in cuts.tolist():
-        lower = below + np.where(places < cut, maybe_below, 0.0)
+        lower = base + np.where(places < cut, may_join, 0.0)
         share = (np.cumsum(lower) - lower / 2) / lower.sum()
         # The favourable rows from each cell upwards join.
-        won = (above * share).sum() + np.append(np.cumsum((maybe_above * share)[::-1]), 0.0)
-        rows = above.sum() + np.append(np.cumsum(maybe_above[::-1]), 0.0)
-        best = max(best, float((above * share).sum() / above.sum()), float((won / rows)[:-1].max()))
+        known = float((won_by * share).sum())
+        won = known + np.append(0.0, np.cumsum((may_win * share)[::-1]))
+        rows = won_by.sum() + np.append(0.0, np.cumsum(may_win[::-1]))
+        best = max(best, float((won / rows).max()))
     return best + slack
 
 

@@ -227,9 +227,9 @@ def _pairs(
         first, second = int(table.first[k]), int(table.second[k])
         value = float(table.value[k])
         open_to = compared(unknown[first], unknown[second], values[first], values[second])
-        low, high = float(table.low[k]), float(table.high[k])
+        least, most = float(table.low[k]), float(table.high[k])
         if open_to is not None:
-            low, high = low + (open_to.low or 0.0) - value, high + (open_to.high or 0.0) - value
+            least, most = least + (open_to.low or 0.0) - value, most + (open_to.high or 0.0) - value
         results.measures.append(
             Measure(
                 id=name,
@@ -237,8 +237,8 @@ def _pairs(
                 over=groups.over,
                 at={"against": groups.name(second)},
                 value=value,
-                low=max(low, -1.0),
-                high=min(high, 1.0),
+                low=max(least, -1.0),
+                high=min(most, 1.0),
                 level=setting.level,
                 interval_method="mover" if open_to is None else f"mover{WIDENED}",
                 unknown=open_to,

@@ -14,6 +14,8 @@ from assay.methods.score_cells import ScoreCells
 from assay.methods.score_sample import Estimated
 from assay.stats.membership_scores import area_ends, calibration_error_ends, mean_ends
 
+Ints = npt.NDArray[np.int64]
+
 __all__ = ["UnknownScores", "compared", "unknown_scores", "widened"]
 
 _WORK = 50_000_000
@@ -35,8 +37,9 @@ class UnknownScores:
             return None
         work = len(self.cells.scores) * max(len(self.groups.samples), 1)
         steps = max(_FEWEST_STEPS, min(_MOST_STEPS, _WORK // max(work, 1)))
-        known = self._by_class(self.groups.members[g])
-        return self._said(g, *area_ends(*known, *self._by_class(self.groups.possible[g]), steps))
+        negatives, positives = self._by_class(self.groups.members[g])
+        maybe_negatives, maybe_positives = self._by_class(self.groups.possible[g])
+        return self._said(g, *area_ends(negatives, positives, maybe_negatives, maybe_positives, steps))
 
     def brier(self, g: int) -> UnknownGroup | None:
         some, proper = self.groups.possible[g], self.groups.samples[g].proper
@@ -53,13 +56,13 @@ class UnknownScores:
         gaps = np.where(self.positive[some], count - total, total)
         return self._said(g, *calibration_error_ends(error, self.groups.samples[g].rows, gaps, count))
 
-    def _by_class(self, entries: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+    def _by_class(self, entries: Ints) -> tuple[Ints, Ints]:
         """Rows of the entries at each score: negatives, positives."""
         cell, count = self.cells.cell[entries], self.cells.count[entries]
         hit = self.positive[entries]
-        return tuple(
-            np.bincount(cell[of], count[of], len(self.cells.scores)).astype(np.int64) for of in (~hit, hit)
-        )
+        cells = len(self.cells.scores)
+        negatives, positives = (np.bincount(cell[of], count[of], cells) for of in (~hit, hit))
+        return negatives.astype(np.int64), positives.astype(np.int64)
 
     def _said(self, g: int, low: float, high: float) -> UnknownGroup:
         return UnknownGroup(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assay.contracts import DatasetProfile, GateVerdict, Profile
 from assay.intake.column_names import PICTURE
 from assay.report import formatting as fmt
@@ -134,7 +136,7 @@ def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
 
 def _joined(book: Book, profile: Profile) -> list[Block]:
     """Files whose columns were found by id. The ids themselves stand nowhere in a report."""
-    rows = [
+    rows: list[list[Any]] = [
         [
             found.name,
             ", ".join(found.columns),
