@@ -60,8 +60,8 @@ def audit(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
-            "subfolder for each class).",
+            help="Table to audit (CSV, TSV, JSON Lines, gzip too, or Parquet), or images (.npz, or a folder "
+            "or zip with a subfolder for each class).",
             rich_help_panel=_DATA,
         ),
     ],
