@@ -61,8 +61,8 @@ def audit(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
-            "subfolder for each class).",
+            help="Table to audit (CSV, TSV, JSON Lines, gzip too, or Parquet), or images (.npz, or a folder "
+            "or zip with a subfolder for each class).",
             rich_help_panel=_DATA,
         ),
     ],
@@ -224,6 +224,20 @@ def audit(
             rich_help_panel=_DATA,
         ),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN,...", help="Columns that are not read; may be repeated.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="What a feature is where its values mislead: number, category or text.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     header: Annotated[
         str | None,
         typer.Option(
@@ -382,6 +396,8 @@ def audit(
         predictions_id=predictions_id,
         predictions_time=predictions_time,
         bins=tuple(bins or ()),
+        ignore=names("ignore", ignore) or (),
+        kinds=tuple(kind or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,
         allow_missing=allow_missing,

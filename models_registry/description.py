@@ -30,13 +30,14 @@ CLEANED = "cleaned"
 _SAID = Path("said") / "signature.json"
 
 
+Kind = Literal["number", "category", "text"]
 JOINED = (DatasetFile.Role.ATTRIBUTES, DatasetFile.Role.PREDICTIONS)
 """Roles whose rows are found by id, beside those that are rows of the data."""
 
 
-def _unsaid(value: str | None) -> bool:
+def _unsaid(value: object) -> bool:
     """Left out of the JSON, so that what was hashed before there was such a field keeps its digest."""
-    return value is None
+    return not value
 
 
 class DataDescription(Frozen):
@@ -57,6 +58,12 @@ class DataDescription(Frozen):
     roles_column: str | None = None
     header: tuple[str, ...] | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    ignored: tuple[str, ...] = Field((), exclude_if=_unsaid)
+    """Columns that are not read."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(
+        default_factory=dict, exclude_if=_unsaid
+    )
+    """What features are where their values mislead."""
     missing: tuple[str, ...] | None = None
     allow_missing: bool = False
     max_groups: Annotated[int, Field(ge=2, le=1000)] = 100

@@ -6,7 +6,16 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from assay.contracts import ColumnSummary, DataReport, InputColumn, Lineage, ModelFacts, ModelSignature, Roles
+from assay.contracts import (
+    ColumnSummary,
+    DataReport,
+    InputColumn,
+    Joined,
+    Lineage,
+    ModelFacts,
+    ModelSignature,
+    Roles,
+)
 from assay.report import sandbox_words
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
@@ -17,6 +26,7 @@ __all__ = [
     "lineage_said",
     "model_sentence",
     "parts_of",
+    "role_of",
     "said_of",
     "signature_of",
 ]
@@ -148,6 +158,8 @@ def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
         ("Favourable outcome", found.favourable),
         ("Sensitive", ", ".join(found.sensitive)),
         ("Groups of numbers", bins),
+        ("Not read", ", ".join(found.ignored)),
+        ("Kinds", "; ".join(f"{name}: {kind}" for name, kind in found.kinds.items())),
         ("Task", found.task),
         ("Splits the rows", found.roles_column),
         ("Identifier", found.identifier),
@@ -190,6 +202,7 @@ class Part(NamedTuple):
     file: str
     rows: int
     set_aside: int
+    joined: tuple[Joined, ...]
     lines: list[ColumnLine]
     more: int
 
@@ -206,6 +219,7 @@ def parts_of(version: DatasetVersion) -> list[Part]:
             each.name,
             each.rows,
             each.set_aside,
+            each.joined,
             [_line(column, found.roles) for column in each.columns[:_SHOWN_COLUMNS]],
             max(0, len(each.columns) - _SHOWN_COLUMNS),
         )
@@ -228,7 +242,7 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
         values += f", mean {column.mean:,.4g}" if column.mean is not None else ""
     return ColumnLine(
         column.name,
-        _role(column.name, roles),
+        role_of(column.name, roles),
         column.kind,
         column.missing,
         100 * column.missing / column.rows if column.rows else 0.0,
@@ -239,7 +253,8 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
     )
 
 
-def _role(name: str, roles: Roles) -> str:
+def role_of(name: str, roles: Roles) -> str:
+    """What a column is used as, for tags; "" for a feature."""
     if name in roles.sensitive:
         return "sensitive"
     named = {

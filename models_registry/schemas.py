@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 from models_registry.description import DataDescription
 
 __all__ = [
+    "CorrectionIn",
     "DatasetIn",
     "DatasetOut",
     "DatasetVersionIn",
@@ -268,6 +269,15 @@ class DatasetVersionIn(Schema):
     licence: str = Field("", max_length=200)
     consent_basis: Words = ""
     period: str = Field("", max_length=200)
+    disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
+
+
+class CorrectionIn(Schema):
+    model_config = _example(
+        description={"label": "repaid", "sensitive": ["sex"], "kinds": {"postcode": "category"}}
+    )
+    description: DataDescription
+    label: str = Field("", max_length=60)
     disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
 
 

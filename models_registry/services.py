@@ -25,6 +25,7 @@ from models_registry.versions import (
     add_dataset_version,
     add_model_version,
     add_predictions_version,
+    correct_dataset_version,
     made_before,
     read_again,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "add_predictions_version",
     "archive_system",
     "begin_upload",
+    "correct_dataset_version",
     "create_dataset",
     "create_model",
     "create_system",

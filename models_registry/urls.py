@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from models_registry import form_views, upload_views, views
+from models_registry import diff_views, form_views, upload_views, views
 
 app_name = "models_registry"
 urlpatterns = [
@@ -25,6 +25,8 @@ urlpatterns = [
     path("dataset-versions/<uuid:pk>/", views.dataset_version, name="dataset_version"),
     path("dataset-versions/<uuid:pk>/state/", views.dataset_version_state, name="dataset_version_state"),
     path("dataset-versions/<uuid:pk>/read/", form_views.read_dataset_version, name="read_dataset_version"),
+    path("dataset-versions/<uuid:pk>/columns/", diff_views.correct_columns, name="correct_columns"),
+    path("dataset-versions/<uuid:pk>/diff/<uuid:other>/", diff_views.dataset_diff, name="dataset_diff"),
     path("uploads/", upload_views.begin, name="begin_upload"),
     path("uploads/<uuid:pk>/", upload_views.upload, name="upload"),
     path("uploads/<uuid:pk>/finish/", upload_views.finish, name="finish_upload"),

@@ -210,7 +210,7 @@ def _policy(client: Client, said: str | None) -> str | None:
 
 def _description(options: AuditOptions) -> dict[str, Any]:
     """The options as the service's DataDescription."""
-    from assay.commands.audit import read_bins
+    from assay.commands.audit import read_bins, read_kinds
 
     found = {
         "label": options.label,
@@ -226,6 +226,8 @@ def _description(options: AuditOptions) -> dict[str, Any]:
         "roles_column": options.roles,
         "header": list(options.header) if options.header else None,
         "bins": {key: list(cuts) for key, cuts in read_bins(options.bins).items()},
+        "ignored": list(options.ignore) or None,
+        "kinds": read_kinds(options.kinds) or None,
         "missing": list(options.missing) if options.missing else None,
         "allow_missing": options.allow_missing,
     }

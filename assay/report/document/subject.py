@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assay.contracts import DatasetProfile, GateVerdict, Profile
 from assay.intake.column_names import PICTURE
 from assay.report import formatting as fmt
@@ -71,6 +73,7 @@ def subject_section(book: Book) -> Section:
             "Whole digests stand in the manifest.",
         )
     )
+    blocks += _joined(book, profile)
     blocks += _columns(book, profile)
     groups = [_groups(book, profile.test, name) for name in roles.sensitive]
     if groups:
@@ -129,6 +132,37 @@ def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
         rows.append(("Cleaning", " ".join(verdict.cleaning)))
     rows.append(("Scanners", " ".join(verdict.findings) or "noticed nothing (which permits nothing)"))
     return rows
+
+
+def _joined(book: Book, profile: Profile) -> list[Block]:
+    """Files whose columns were found by id. The ids themselves stand nowhere in a report."""
+    rows: list[list[Any]] = [
+        [
+            found.name,
+            ", ".join(found.columns),
+            dataset.role,
+            fmt.count(found.rows),
+            {
+                "text": fmt.count(found.unmatched),
+                "sub": fmt.value(found.unmatched / dataset.rows, "share") if dataset.rows else "",
+            },
+            fmt.short(found.sha256, 16),
+        ]
+        for dataset in profile.datasets
+        for found in dataset.joined
+    ]
+    if not rows:
+        return []
+    columns = [
+        column("File"),
+        column("Columns"),
+        column("To rows of", 0.6),
+        number_column("Its rows"),
+        number_column("Rows not found"),
+        column("SHA-256"),
+    ]
+    note = "A row that is not found has no value in these columns: its group is unknown, never guessed."
+    return [book.table("Files joined by id", columns, rows, note)]
 
 
 def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:
