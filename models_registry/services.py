@@ -13,6 +13,8 @@ from accounts.models import Membership, Organisation, User
 from assay.errors import BadInput
 from models_registry.models import AISystem, Dataset, Model
 from models_registry.names import checked_name, checked_text
+from models_registry.removal import remove_bytes
+from models_registry.signatures import correct_signature
 from models_registry.uploads import (
     add_chunk,
     begin_upload,
@@ -38,6 +40,7 @@ __all__ = [
     "add_predictions_version",
     "archive_system",
     "begin_upload",
+    "correct_signature",
     "create_dataset",
     "create_model",
     "create_system",
@@ -46,6 +49,7 @@ __all__ = [
     "finished_files",
     "finished_uploads",
     "read_again",
+    "remove_bytes",
     "restore_system",
     "sweep_uploads",
 ]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from models_registry import form_views, upload_views, views
+from models_registry import diff_views, form_views, removal_views, signature_views, upload_views, views
 
 app_name = "models_registry"
 urlpatterns = [
@@ -20,6 +20,10 @@ urlpatterns = [
     path("model-versions/<uuid:pk>/", views.model_version, name="model_version"),
     path("model-versions/<uuid:pk>/state/", views.model_version_state, name="model_version_state"),
     path("model-versions/<uuid:pk>/read/", form_views.read_model_version, name="read_model_version"),
+    path("model-versions/<uuid:pk>/signature/", signature_views.correct, name="correct_signature"),
+    path("model-versions/<uuid:pk>/signature/check/", signature_views.check, name="check_signature"),
+    path("model-versions/<uuid:pk>/delete-bytes/", removal_views.delete_bytes, name="delete_bytes"),
+    path("models/<uuid:pk>/differences/", diff_views.differences, name="differences"),
     path("datasets/<uuid:pk>/", views.dataset, name="dataset"),
     path("datasets/<uuid:dataset>/versions/new/", form_views.new_dataset_version, name="new_dataset_version"),
     path("dataset-versions/<uuid:pk>/", views.dataset_version, name="dataset_version"),
