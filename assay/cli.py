@@ -16,7 +16,7 @@ import typer
 
 from assay import __version__
 from assay.cli_remedy import names, remedy
-from assay.cli_service import login, push, wait
+from assay.cli_service import diff, login, push, signature, wait
 from assay.errors import AssayError
 
 __all__ = ["app", "main"]
@@ -385,6 +385,8 @@ def gate(
 app.command(rich_help_panel="Audit")(remedy)
 app.command(rich_help_panel="Service")(login)
 app.command(rich_help_panel="Service")(push)
+app.command(rich_help_panel="Service")(signature)
+app.command(rich_help_panel="Service")(diff)
 app.command(rich_help_panel="Service")(wait)
 
 

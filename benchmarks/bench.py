@@ -31,6 +31,7 @@ from benchmarks import (
     shards,
     startup,
     training,
+    versions,
     whole_audit,
     zoo_audit,
 )
@@ -248,6 +249,22 @@ def _pages() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _versions() -> tuple[dict[str, Any], list[Line]]:
+    found = versions.run()
+    lines = []
+    for database in ("SQLite", "PostgreSQL"):
+        line = found[database]["version list"]
+        lines.append(
+            Line(
+                f"version list of a model with {found['versions']:,} versions, {database}",
+                f"p95 {line['p95_ms']:.0f} ms, CPU {line['cpu_ms']:.0f} ms, {line['queries']} queries",
+                f"< {versions.LIMIT_MS:.0f} ms",
+                line["p95_ms"] < versions.LIMIT_MS,
+            )
+        )
+    return found, lines
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
@@ -261,6 +278,7 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "shapley": _shapley,
     "shards": _shards,
     "pages": _pages,
+    "versions": _versions,
 }
 
 

@@ -6,13 +6,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
-from pydantic import Field
+from ninja import Router, Schema, Status
+from pydantic import ConfigDict, Field
 
 from accounts.api_auth import ApiRequest, require
 from models_registry import services
 from models_registry.model_diff import diff_models
-from models_registry.models import ModelVersion
+from models_registry.models import Model, ModelVersion
 from models_registry.panels import comparable_runs
 from models_registry.schemas import ModelVersionOut
 from models_registry.signature_checks import checked_signature
@@ -26,6 +26,15 @@ class SignatureIn(Schema):
     signature: dict[str, Any] | None = Field(
         description="A whole signature.json; null goes back to what the files say."
     )
+
+
+class HubIn(Schema):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "organisation/name@main", "label": "1.0"}]}
+    )
+    name: str = Field(max_length=300, description="organisation/name, or organisation/name@revision.")
+    label: str = Field("", max_length=60)
+    notes: str = Field("", max_length=20_000)
 
 
 class RemovedOut(Schema):
@@ -79,6 +88,18 @@ def correct_signature(request: Any, version_id: UUID, body: SignatureIn) -> Any:
     request = require(request, "register")
     said = checked_signature(body.signature) if body.signature is not None else None
     return services.correct_signature(_version(request, version_id), said, by=request.user)
+
+
+@router.post("/models/{model_id}/hub", response={201: ModelVersionOut}, summary="Add a model of the Hub")
+def create_hub_version(request: Any, model_id: UUID, body: HubIn) -> Any:
+    """By its name on the Hugging Face Hub, where the operator allows it (ASSAY_HUB). A job fetches its
+    safetensors, configuration and tokenizer from one commit, then it is read as any other upload."""
+    request = require(request, "register")
+    model = get_object_or_404(
+        Model.objects.of(request.organisation).select_related("system", "organisation"), pk=model_id
+    )
+    made = services.add_hub_version(model, body.name, by=request.user, label=body.label, notes=body.notes)
+    return Status(201, made)
 
 
 @router.post(

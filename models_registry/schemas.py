@@ -264,6 +264,7 @@ class ModelVersionOut(ModelVersionLine):
         description="The gate's verdict: trust (A, B or C), came_as, sha256, cleaning, findings."
     )
     claims: dict[str, Any] | None = Field(description="What a model card or MLmodel beside it claims.")
+    hub: dict[str, Any] | None = Field(description="Its name on the Hugging Face Hub, and the commit.")
     sandbox: dict[str, Any] | None
     remarks: list[str]
     lineage: dict[str, Any] | None

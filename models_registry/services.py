@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Organisation, User
 from assay.errors import BadInput
+from models_registry.hub_import import add_hub_version
 from models_registry.models import AISystem, Dataset, Model
 from models_registry.names import checked_name, checked_text
 from models_registry.removal import remove_bytes
@@ -36,6 +37,7 @@ __all__ = [
     "SystemWords",
     "add_chunk",
     "add_dataset_version",
+    "add_hub_version",
     "add_model_version",
     "add_predictions_version",
     "archive_system",

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from models_registry import diff_views, form_views, removal_views, signature_views, upload_views, views
+from models_registry import (
+    diff_views,
+    form_views,
+    hub_views,
+    removal_views,
+    signature_views,
+    upload_views,
+    views,
+)
 
 app_name = "models_registry"
 urlpatterns = [
@@ -17,6 +25,7 @@ urlpatterns = [
     path("models/<uuid:pk>/", views.model, name="model"),
     path("models/<uuid:model>/versions/new/", form_views.new_model_version, name="new_model_version"),
     path("models/<uuid:model>/predictions/new/", form_views.new_predictions, name="new_predictions"),
+    path("models/<uuid:model>/hub/new/", hub_views.new_hub_version, name="new_hub_version"),
     path("model-versions/<uuid:pk>/", views.model_version, name="model_version"),
     path("model-versions/<uuid:pk>/state/", views.model_version_state, name="model_version_state"),
     path("model-versions/<uuid:pk>/read/", form_views.read_model_version, name="read_model_version"),
