@@ -17,7 +17,7 @@ import typer
 from assay import __version__, cli_endpoint
 from assay.cli_convert import convert
 from assay.cli_remedy import names, remedy
-from assay.cli_service import login, push, wait
+from assay.cli_service import diff, login, push, signature, wait
 from assay.errors import AssayError
 
 __all__ = ["app", "main"]
@@ -457,6 +457,8 @@ app.command(rich_help_panel="Audit")(remedy)
 app.command(rich_help_panel="Audit")(convert)
 app.command(rich_help_panel="Service")(login)
 app.command(rich_help_panel="Service")(push)
+app.command(rich_help_panel="Service")(signature)
+app.command(rich_help_panel="Service")(diff)
 app.command(rich_help_panel="Service")(wait)
 
 

@@ -1,4 +1,4 @@
-"""The options of `assay login`, `push` and `wait`."""
+"""The options of `assay login`, `push`, `signature`, `diff` and `wait`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from assay.cli_remedy import names
 
-__all__ = ["login", "push", "wait"]
+__all__ = ["diff", "login", "push", "signature", "wait"]
 
 _MODEL, _DATA = "Model", "Data"
 
@@ -51,6 +51,23 @@ def push(
     version: Annotated[
         str, typer.Option(metavar="TEXT", help="Your own name for this version, such as 3.1.")
     ] = "",
+    hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="In place of --model: a model of the Hugging Face Hub, organisation/name or "
+            "organisation/name@revision, which the service fetches where its operator allows that.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A signature.json in place of what the model's files say.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Test rows, sealed.", rich_help_panel=_DATA)
     ] = None,
@@ -94,6 +111,8 @@ def push(
         model=model,
         model_name=model_name,
         label=version,
+        hub=hub,
+        signature=signature,
         test=data,
         training=train,
         tuning=tuning,
@@ -115,3 +134,32 @@ def wait(
     from assay.commands.remote import wait as run_wait
 
     raise typer.Exit(run_wait(run, out))
+
+
+def signature(
+    version: Annotated[
+        str,
+        typer.Argument(metavar="VERSION", help="Id of a model version of the service.", show_default=False),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The signature.json that is right.", show_default=False),
+    ] = None,
+    own: Annotated[bool, typer.Option("--own", help="Go back to what the model's files say.")] = False,
+) -> None:
+    """Show what a model version of the service reads and answers, or correct it."""
+    from assay.commands.versions import signature as run_signature
+
+    raise typer.Exit(run_signature(version, file, own=own))
+
+
+def diff(
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="Id of a model version.", show_default=False)
+    ],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Id of another one.", show_default=False)],
+) -> None:
+    """Say what differs between two model versions of the service."""
+    from assay.commands.versions import diff as run_diff
+
+    raise typer.Exit(run_diff(before, after))

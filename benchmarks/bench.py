@@ -33,6 +33,7 @@ from benchmarks import (
     startup,
     storing,
     training,
+    versions,
     whole_audit,
     zoo_audit,
 )
@@ -289,6 +290,22 @@ def _storing() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _versions() -> tuple[dict[str, Any], list[Line]]:
+    found = versions.run()
+    lines = []
+    for database in ("SQLite", "PostgreSQL"):
+        line = found[database]["version list"]
+        lines.append(
+            Line(
+                f"version list of a model with {found['versions']:,} versions, {database}",
+                f"p95 {line['p95_ms']:.0f} ms, CPU {line['cpu_ms']:.0f} ms, {line['queries']} queries",
+                f"< {versions.LIMIT_MS:.0f} ms",
+                line["p95_ms"] < versions.LIMIT_MS,
+            )
+        )
+    return found, lines
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
@@ -304,6 +321,7 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "shards": _shards,
     "storing": _storing,
     "pages": _pages,
+    "versions": _versions,
 }
 
 

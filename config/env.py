@@ -76,6 +76,8 @@ class Environment(BaseModel):
     """ASSAY_SHARD_SECONDS: how long one answer of the child may take."""
     upload_bytes: Annotated[int, Field(ge=1024)] = 8 * 2**30
     """ASSAY_UPLOAD_BYTES: the largest file that is taken in."""
+    hub: bool = False
+    """ASSAY_HUB: members may name models of the Hugging Face Hub, which a worker fetches."""
     mfa: Literal["optional", "signers"] = "optional"
     """ASSAY_MFA: `signers` refuses a signature without a second factor."""
     metrics_token: str = ""

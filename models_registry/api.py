@@ -15,6 +15,7 @@ from accounts.models import User
 from assay.errors import BadInput
 from models_registry import presenting, selectors, services
 from models_registry.dataset_diff import DatasetDiff, diff_of
+from models_registry.model_api import router as model_router
 from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, StoredFile
 from models_registry.schemas import (
     CorrectionIn,
@@ -35,10 +36,12 @@ from models_registry.schemas import (
     SystemIn,
     SystemOut,
 )
+from models_registry.signature_checks import checked_signature
 from models_registry.uploads_api import router as uploads_router
 
 router = Router(tags=["registry"])
 router.add_router("", uploads_router)
+router.add_router("", model_router)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
@@ -141,6 +144,7 @@ def create_model_version(request: Any, model_id: UUID, body: ModelVersionIn) -> 
         label=body.label,
         notes=body.notes,
         parent=parent,
+        signature=checked_signature(body.signature) if body.signature is not None else None,
     )
     return Status(201, version)
 

@@ -164,6 +164,8 @@ class ModelVersion(TenantModel):
     """GateVerdict, by the child: class, what it came as, cleaning, findings; also of most refusals."""
     claims = TextJSONField(null=True)
     """ModelClaims: what a model card or an MLmodel file beside it says."""
+    hub = TextJSONField(null=True)
+    """Of a model that was named on the Hugging Face Hub: repo, revision, and the commit once fetched."""
     sandbox = models.JSONField(null=True)
     """Layers that were active when it was read."""
     remarks = TextJSONField(default=list)

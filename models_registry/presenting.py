@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from assay.contracts import (
     ColumnSummary,
     DataReport,
-    InputColumn,
     Joined,
     Lineage,
     ModelFacts,
@@ -28,7 +27,6 @@ __all__ = [
     "parts_of",
     "role_of",
     "said_of",
-    "signature_of",
 ]
 
 _SHOWN_COLUMNS = 200
@@ -58,46 +56,6 @@ def model_sentence(version: ModelVersion) -> str:
     does = _TASKS.get(signature.task, signature.task).format(n=len(signature.classes))
     weights = "leaves" if facts.format.startswith("xgboost") else "parameters"
     return f"{facts.architecture} with {facts.parameters:,} {weights}; it {reads} and {does}."
-
-
-class SignatureLine(NamedTuple):
-    """One input column of a model."""
-
-    name: str
-    kind: str
-    encoding: str
-    values: str
-
-
-class SignatureTable(NamedTuple):
-    output: list[tuple[str, str]]
-    lines: list[SignatureLine]
-    more: int
-    """Columns beyond those shown."""
-
-
-def signature_of(version: ModelVersion) -> SignatureTable | None:
-    """What the model reads and what its output means."""
-    if not version.signature:
-        return None
-    found = ModelSignature.model_validate(version.signature)
-    output: list[tuple[str, str]] = [("Task", found.task), ("Output", found.output)]
-    if found.classes:
-        listed = ", ".join(found.classes[:12]) + (" …" if len(found.classes) > 12 else "")
-        output.append((f"Classes ({len(found.classes)})", listed))
-    if found.favourable is not None:
-        output.append(("Favourable", found.favourable))
-    if found.threshold is not None:
-        output.append(("Threshold", f"{found.threshold:g}"))
-    if found.image is not None:
-        output.append(("Pictures", f"{found.image.channels} × {found.image.height} × {found.image.width}"))
-    if found.text is not None:
-        output.append(("Texts", f"cut to {found.text.max_length:,} tokens"))
-    lines = [
-        SignatureLine(each.name, each.kind, each.encoding.replace("_", " "), _values(each))
-        for each in found.columns[:_SHOWN_COLUMNS]
-    ]
-    return SignatureTable(output, lines, max(0, len(found.columns) - _SHOWN_COLUMNS))
 
 
 def lineage_said(version: ModelVersion) -> dict[str, Any] | None:
@@ -264,16 +222,6 @@ def role_of(name: str, roles: Roles) -> str:
         roles.text: "text",
     }
     return named.get(name, "")
-
-
-def _values(column: InputColumn) -> str:
-    if column.kind == "category":
-        listed = ", ".join(column.categories[:_SHOWN_CATEGORIES])
-        more = len(column.categories) - _SHOWN_CATEGORIES
-        return f"{listed} and {more} more" if more > 0 else listed
-    if column.minimum is not None and column.maximum is not None:
-        return f"{column.minimum:,.6g} to {column.maximum:,.6g} in training"
-    return f"mean {column.mean:,.4g}, scale {column.scale:,.4g}" if column.encoding == "standard" else ""
 
 
 def _plain(value: Any) -> str:

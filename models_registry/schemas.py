@@ -195,6 +195,9 @@ class ModelVersionIn(Schema):
     label: str = Field("", max_length=60)
     notes: Words = ""
     parent: UUID | None = Field(None, description="The version that it was made from.")
+    signature: dict[str, Any] | None = Field(
+        None, description="A signature.json in place of what the files say of themselves."
+    )
 
 
 class PredictionsIn(Schema):
@@ -210,6 +213,8 @@ class MemberOut(Schema):
     path: str = Field(examples=["model.safetensors"])
     sha256: str
     size: int
+    origin: Literal["uploaded", "cleaned"] = Field(description="What cleaning wrote is what is loaded.")
+    deleted: bool = Field(description="Whether the bytes of a refused file were deleted.")
 
     @staticmethod
     def resolve_sha256(row: Any) -> str:
@@ -218,6 +223,21 @@ class MemberOut(Schema):
     @staticmethod
     def resolve_size(row: Any) -> int:
         return int(row.file.size)
+
+    @staticmethod
+    def resolve_deleted(row: Any) -> bool:
+        return row.file.removed_at is not None
+
+
+class CorrectionOut(Schema):
+    at: datetime
+    by: str = Field(examples=["Ada Owner"])
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None = Field(description="None: back to what the files say.")
+
+    @staticmethod
+    def resolve_by(row: Any) -> str:
+        return str(row.by)
 
 
 class ModelVersionLine(Schema):
@@ -241,15 +261,26 @@ class ModelVersionOut(ModelVersionLine):
     threshold: float | None
     facts: dict[str, Any] | None
     signature: dict[str, Any] | None
+    said_signature: dict[str, Any] | None = Field(description="The signature that people gave.")
+    gate: dict[str, Any] | None = Field(
+        description="The gate's verdict: trust (A, B or C), came_as, sha256, cleaning, findings."
+    )
+    claims: dict[str, Any] | None = Field(description="What a model card or MLmodel beside it claims.")
+    hub: dict[str, Any] | None = Field(description="Its name on the Hugging Face Hub, and the commit.")
     sandbox: dict[str, Any] | None
     remarks: list[str]
     lineage: dict[str, Any] | None
     notes: str
     files: list[MemberOut]
+    corrections: list[CorrectionOut]
+
+    @staticmethod
+    def resolve_corrections(row: Any) -> list[Any]:
+        return list(row.corrections.select_related("by")[:100])
 
     @staticmethod
     def resolve_files(row: Any) -> list[Any]:
-        return list(row.members.select_related("file").order_by("path"))
+        return list(row.members.select_related("file").order_by("-origin", "path"))
 
 
 class DatasetVersionIn(Schema):

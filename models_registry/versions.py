@@ -33,6 +33,7 @@ from trail.services import record
 
 __all__ = [
     "DATASET_INTAKE",
+    "HUB_IMPORT",
     "MODEL_INTAKE",
     "add_dataset_version",
     "add_model_version",
@@ -44,7 +45,7 @@ __all__ = [
     "submit_reading",
 ]
 
-MODEL_INTAKE, DATASET_INTAKE = "model_intake", "dataset_intake"
+MODEL_INTAKE, DATASET_INTAKE, HUB_IMPORT = "model_intake", "dataset_intake", "hub_import"
 _Row = TypeVar("_Row", bound=Any)
 
 
@@ -356,8 +357,11 @@ def _made(kind: type[_Row], key: uuid.UUID | None, **values: Any) -> _Row | None
 
 
 def submit_reading(version: ModelVersion | DatasetVersion, by: User) -> None:
-    """Submit the job that reads the version."""
-    kind = MODEL_INTAKE if isinstance(version, ModelVersion) else DATASET_INTAKE
+    """Submit the job that reads the version, or first fetches it."""
+    kind = DATASET_INTAKE
+    if isinstance(version, ModelVersion):
+        fetched = version.hub is None or "commit" in version.hub
+        kind = MODEL_INTAKE if fetched else HUB_IMPORT
     version.job = submit(kind, version.organisation, version.pk, priority=10, by=by)
     version.save(update_fields=["job"])
 
