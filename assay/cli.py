@@ -82,6 +82,14 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     signature: Annotated[
         Path | None,
         typer.Option(
@@ -311,6 +319,7 @@ def audit(
         out=out,
         label=label,
         model=model,
+        base=base,
         signature=signature,
         device=device,
         text=text,

@@ -130,6 +130,14 @@ def remedy(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     signature: Annotated[
         Path | None,
         typer.Option(
@@ -188,6 +196,7 @@ def remedy(
         data=data,
         roles=roles,
         model=model,
+        base=base,
         signature=signature,
         device=device,
         text=text,

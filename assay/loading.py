@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.contracts import (
+    AdapterFormat,
     Capability,
     ColumnSummary,
     DataRequest,
@@ -56,7 +57,11 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
     override = read_signature(Path(request.signature)) if request.signature is not None else None
 
     def load() -> Model:
-        loaded = admitted.format.load(admitted.path, override, device)
+        how, base = admitted.format, admitted.base
+        if base is not None and isinstance(how, AdapterFormat):
+            loaded = how.load_over(admitted.path, base, override, device)
+        else:
+            loaded = how.load(admitted.path, override, device)
         loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded

@@ -83,6 +83,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     "assay.formats",
     {
         "huggingface": "assay.models.huggingface:FORMAT",
+        "huggingface_adapter": "assay.models.huggingface_adapter:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
 
-__all__ = ["AuditOptions", "file_request", "read_bins", "run_audit", "sealed_files"]
+__all__ = ["AuditOptions", "file_request", "model_request", "read_bins", "run_audit", "sealed_files"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class AuditOptions:
     out: Path
     label: str | None = None
     model: Path | None = None
+    base: Path | None = None
+    """The whole model that `model`, an adapter, changes."""
     signature: Path | None = None
     device: str = "auto"
     asked: Path | None = None
@@ -68,10 +70,11 @@ class AuditOptions:
                 "An audit needs a model or predictions: name the model with --model, or the column of "
                 "predictions with --predictions (--scores for scores)."
             )
-        if self.model is None and (self.signature or self.asked or self.text or self.device != "auto"):
-            raise BadInput("--signature, --asked, --text and --device belong to --model, which is not given.")
-        if self.model is not None and not self.model.exists():
-            raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        of_model = (self.base, self.signature, self.asked, self.text)
+        if self.model is None and (any(of_model) or self.device != "auto"):
+            raise BadInput(
+                "--base, --signature, --asked, --text and --device belong to --model, which is not given."
+            )
         if self.asked is not None and self.predictions is None and self.scores is None:
             raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
         if self.threshold is not None and not isfinite(self.threshold):
@@ -81,13 +84,7 @@ class AuditOptions:
             training=file_request(self.train, self.header) if self.train else None,
             tuning=file_request(self.tuning, self.header) if self.tuning else None,
             asked=file_request(self.asked, self.header) if self.asked else None,
-            model=ModelRequest(
-                path=str(self.model.resolve()),
-                signature=str(self.signature.resolve()) if self.signature else None,
-                device=self.device,
-            )
-            if self.model
-            else None,
+            model=model_request(self.model, self.base, self.signature, self.device),
             text=self.text,
             label=self.label,
             predictions=self.predictions,
@@ -103,6 +100,23 @@ class AuditOptions:
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
+
+
+def model_request(
+    model: Path | None, base: Path | None, signature: Path | None, device: str
+) -> ModelRequest | None:
+    """The model as named on the command line, if one is. Raises BadInput for what does not exist."""
+    if model is None:
+        return None
+    for path in (model, base):
+        if path is not None and not path.exists():
+            raise BadInput(f"{path} does not exist; give a model's folder or file.")
+    return ModelRequest(
+        path=str(model.resolve()),
+        base=str(base.resolve()) if base else None,
+        signature=str(signature.resolve()) if signature else None,
+        device=device,
+    )
 
 
 def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:

@@ -12,9 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelRequest, ModelSignature
+from assay.contracts import (
+    AdapterFormat,
+    CleanedFormat,
+    GateVerdict,
+    ModelFormat,
+    ModelRequest,
+    ModelSignature,
+)
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
+from assay.intake.adapter_files import made_for
 from assay.intake.foreign_models import Foreign, foreign_model
 from assay.intake.model_files import MAX_JSON, SIDE_FILES, alike, folder_digest, model_files, read_signature
 from assay.intake.xgboost_trees import looks_like_xgboost
@@ -29,10 +37,6 @@ _MARKS: tuple[tuple[str, Foreign], ...] = (
         Foreign(
             "a TensorFlow SavedModel", "Assay does not read it yet; audit its predictions with --scores."
         ),
-    ),
-    (
-        "adapter_config.json",
-        Foreign("an adapter without its model", "Merge it (merge_and_unload), then save the whole model."),
     ),
     (
         "MLmodel",
@@ -57,6 +61,8 @@ class Admitted(NamedTuple):
     path: Path
     format: ModelFormat
     verdict: GateVerdict
+    base: Path | None = None
+    """For an adapter: the model that it changes, which was admitted too."""
 
 
 def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: Surroundings) -> Admitted:
@@ -70,11 +76,12 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     found = format_of(path, formats)
     if found is None:
         raise refusal(path)
+    base = _base(request, path, found, formats)
     if request.gate is not None:
-        return Admitted(path, found, request.gate)
+        return Admitted(path, found, request.gate, base)
     verdict = GateVerdict(trust=found.spec.trust, came_as=found.spec.id, sha256=folder_digest(path))
     if found.spec.trust == "A":
-        return Admitted(path, found, verdict)
+        return Admitted(path, found, verdict, base)
     override = read_signature(Path(request.signature)) if request.signature is not None else None
     into, said = _clean(path, found, override, surroundings)
     written = format_of(into, formats)
@@ -83,6 +90,32 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
             f"{found.spec.id} cleaned {visible(path.name)} into something that no format recognises."
         )
     return Admitted(into, written, verdict.model_copy(update={"cleaning": said}))
+
+
+def _base(
+    request: ModelRequest, path: Path, found: ModelFormat, formats: Sequence[ModelFormat]
+) -> Path | None:
+    """The model that an adapter changes, admitted by the same rules; None for a whole model."""
+    name = visible(path.name)
+    if not isinstance(found, AdapterFormat):
+        if request.base is not None:
+            raise BadInput(f"{name} is a whole model, of format {found.spec.id}; --base belongs to adapters.")
+        return None
+    if request.base is None:
+        said = made_for(path)
+        hint = f' It says it was made for "{said}", which Assay does not fetch.' if said else ""
+        raise BadInput(f"{name} is an adapter: name the whole model that it changes with --base.{hint}")
+    base = Path(request.base)
+    admit(base)
+    below = format_of(base, formats)
+    if below is None:
+        raise refusal(base)
+    if below.spec.id not in found.over:
+        raise BadInput(
+            f"{visible(base.name)} is of format {below.spec.id}; an adapter of format {found.spec.id} changes "
+            f"{' and '.join(found.over)}."
+        )
+    return base
 
 
 def _clean(
