@@ -44,7 +44,7 @@ class Update(NamedTuple):
 
 
 class LoraFiles(NamedTuple):
-    """What the adapter changes: base weight -> its factors, and base weight -> the tensor that replaces it."""
+    """What the adapter changes: base weight -> its factors, or the tensor that replaces it."""
 
     weights: Path
     updates: dict[str, Update]
@@ -67,7 +67,7 @@ def is_adapter(path: Path) -> bool:
 
 
 def made_for(path: Path) -> str | None:
-    """The model that the adapter says it was made for, without folders of somebody's machine; None for none."""
+    """The model that the adapter says it was made for, without folders of somebody's machine."""
     try:
         found = read_json(path / CONFIG, _MAX_CONFIG)
     except BadInput:
@@ -122,7 +122,7 @@ def _check_options(name: str, config: dict[str, Any]) -> None:
     library = mapping.get("parent_library") if isinstance(mapping, dict) else None
     if mapping and not str(library).startswith("transformers."):
         raise BadInput(
-            f"{name}/{CONFIG} names Python code of its own (auto_mapping), which Assay never runs. Take it out."
+            f"{name}/{CONFIG} names Python code of its own (auto_mapping), which Assay never runs."
         )
     if config.get("bias", "none") != "none":
         raise BadInput(f"{name}/{CONFIG} trains biases too; merge the adapter, then save the whole model.")
@@ -134,7 +134,7 @@ def _check_options(name: str, config: dict[str, Any]) -> None:
     for key, value in config.items():
         if key not in _SAID_BY_THE_WEIGHTS and value:
             raise BadInput(
-                f"{name}/{CONFIG} asks for {visible(key[:60])}, which Assay does not apply. Merge the adapter "
+                f"{name}/{CONFIG} asks for {visible(key[:60])}, which Assay does not apply. Merge it "
                 "(merge_and_unload), then save the whole model."
             )
 
@@ -163,7 +163,7 @@ def _sorted(
             up[inner.removesuffix("lora_B.weight") + "weight"] = key
         elif "lora_" in inner:
             raise BadInput(
-                f'{name}: "{visible(key[:80])}" is a kind of change that Assay does not apply (only lora_A and '
+                f'{name}: "{visible(key[:80])}" is a change that Assay does not apply (only lora_A and '
                 "lora_B of matrices). Merge the adapter, then save the whole model."
             )
         else:

@@ -112,8 +112,8 @@ def _base(
         raise refusal(base)
     if below.spec.id not in found.over:
         raise BadInput(
-            f"{visible(base.name)} is of format {below.spec.id}; an adapter of format {found.spec.id} changes "
-            f"{' and '.join(found.over)}."
+            f"{visible(base.name)} is of format {below.spec.id}; an adapter of format {found.spec.id} "
+            f"changes {' and '.join(found.over)}."
         )
     return base
 

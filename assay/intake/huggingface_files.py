@@ -48,9 +48,8 @@ _MAX_SIZE = 16 * 1024 * 1024
 _REFUSED_KEYS = {
     "auto_map": "names Python code of its own (auto_map), which Assay never runs. Use an architecture that "
     "transformers itself ships",
-    "custom_generate": "names Python code for its generation (custom_generate), which Assay never runs; take "
-    "it out",
-    "custom_pipelines": "names Python code of its own (custom_pipelines), which Assay never runs; take it out",
+    "custom_generate": "names Python code of its own (custom_generate), which Assay never runs; take it out",
+    "custom_pipelines": "names Python code of its own, which Assay never runs; take it out",
     "trust_remote_code": "asks for remote code, which Assay never runs. Use an architecture that "
     "transformers itself ships",
     "quantization_config": "is quantised; Assay reads plain weights. Save it dequantised",
@@ -63,7 +62,7 @@ _REFUSED_KEYS = {
 _CODE_KEYS = ("auto_map", "custom_generate", "custom_pipelines", "trust_remote_code")
 _TRUE_KEYS = {
     "use_timm_backbone": "takes its network from another library (timm), which Assay does not use",
-    "use_pretrained_backbone": "takes weights from the hub (use_pretrained_backbone); save them with the model",
+    "use_pretrained_backbone": "takes weights from the hub; save them with the model",
 }
 _DROPPED_KEYS = (
     *("_name_or_path", "name_or_path", "attn_implementation", "_attn_implementation"),

@@ -57,7 +57,7 @@ def read_preprocessor(folder: Path, channels: int, size: Any) -> Preprocessed:
     there = next((file for file in (PREPROCESSOR, *_ELSEWHERE) if (folder / file).is_file()), None)
     if there is None:
         raise BadInput(
-            f"{name} has no {PREPROCESSOR}, which tells the size and scale of the images that the model reads; "
+            f"{name} has no {PREPROCESSOR}, which tells the size and scale of the images that it reads; "
             "save it with the image processor's save_pretrained, or say it with --signature."
         )
     said = read_json(folder / there, _MAX_CONFIG)

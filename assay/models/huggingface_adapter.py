@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assay.contracts import FormatSpec, ModelSignature
 from assay.datasets.values import visible
@@ -11,6 +12,9 @@ from assay.intake.adapter_files import LoraFiles, check_adapter, is_adapter
 from assay.models.huggingface import load_transformer
 from assay.models.torch_model import TorchModel
 from assay.models.transformer import Weights, read_tensors
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["FORMAT", "Adapter", "merge"]
 
@@ -39,15 +43,37 @@ class Adapter:
         Raises BadInput: an adapter that is refused, or that changes what the base has not.
         """
         name, files = visible(path.name), check_adapter(path)
-        model = load_transformer(
-            base, signature, device, adapter=path, change=lambda weights: merge(weights, files, name)
-        )
+        model = load_transformer(base, signature, device, adapter=path, change=_Merge(files, name))
         said = f', made for "{files.made_for}" as it says' if files.made_for else ""
         model.notes.append(
             f"{name} is an adapter{said}: it was merged into {visible(base.name)}, changing "
             f"{len(files.updates):,} matrices and replacing {len(files.replaced):,} weights."
         )
         return model
+
+
+class _Merge:
+    """Merges under the names of the base's files or, where transformers renames these, of its network."""
+
+    def __init__(self, files: LoraFiles, name: str) -> None:
+        self._files, self._name, self._merged = files, name, False
+
+    def in_files(self, weights: Weights) -> None:
+        if {*self._files.updates, *self._files.replaced} <= weights.keys():
+            merge(weights, self._files, self._name)
+            self._merged = True
+
+    def in_network(self, module: torch.nn.Module) -> None:
+        import torch
+
+        if self._merged:
+            return
+        parameters = dict(module.named_parameters())
+        changed: Weights = {name: weight.detach() for name, weight in parameters.items()}
+        merge(changed, self._files, self._name)
+        with torch.no_grad():
+            for name in (*self._files.updates, *self._files.replaced):
+                parameters[name].copy_(changed[name])
 
 
 def merge(weights: Weights, files: LoraFiles, name: str) -> None:
@@ -81,8 +107,8 @@ def merge(weights: Weights, files: LoraFiles, name: str) -> None:
     for weight, key in files.replaced.items():
         if tensors[key].shape != weights[weight].shape:
             raise BadInput(
-                f'{name} replaces "{visible(weight[:80])}" by a tensor of {tuple(tensors[key].shape)}; the base '
-                f"has {tuple(weights[weight].shape)} there."
+                f'{name} replaces "{visible(weight[:80])}" by a tensor of {tuple(tensors[key].shape)}; the '
+                f"base has {tuple(weights[weight].shape)} there."
             )
         weights[weight] = tensors[key]
 

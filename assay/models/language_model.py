@@ -100,7 +100,7 @@ class LanguageModel(TorchModel):
         return self.likelihoods(inputs).nats[:, None]
 
     def generate(self, prompts: Sequence[str], new_tokens: int) -> list[str]:
-        """The likeliest continuation of each prompt, token by token, without the prompt; stops at the stop token.
+        """The likeliest continuation of each prompt, token by token, up to the stop token.
 
         Args:
             new_tokens: at most so many; together with the prompt, of which the end is kept, at most a window.
@@ -233,7 +233,8 @@ def _try_tokens(model: LanguageModel) -> None:
     rows = int(model.module.get_input_embeddings().num_embeddings)  # type: ignore[operator, union-attr]  # a method of every transformer
     if known > rows:
         raise BadInput(
-            f"{name}: its tokenizer knows {known:,} tokens, its network {rows:,}; they do not belong together."
+            f"{name}: its tokenizer knows {known:,} tokens, its network {rows:,}; they do not belong "
+            "together."
         )
     for mark in (model.start, model.stop):
         if mark is not None and not 0 <= mark < rows:
@@ -252,8 +253,8 @@ def _try_tokens(model: LanguageModel) -> None:
         ) from error
     if before.numel() and not torch.allclose(before, after, rtol=1e-3, atol=1e-3):
         raise BadInput(
-            f"{name} sees tokens that come after the one it is asked about, so that likelihoods of texts mean "
-            "nothing; it is no causal language model (is_decoder in config.json?)."
+            f"{name} sees tokens that come after the one it is asked about, so that likelihoods of texts "
+            "mean nothing; it is no causal language model (is_decoder in config.json?)."
         )
 
 

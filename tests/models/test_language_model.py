@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _load(path: Path) -> LanguageModel:
     return model
 
 
-def _gpt2(folder: Path) -> Path:
+def gpt2(folder: Path) -> Path:
     torch.manual_seed(0)
     config = GPT2Config(
         vocab_size=6,
@@ -76,7 +77,7 @@ def _mamba(folder: Path) -> Path:
     return word_tokenizer(folder)
 
 
-MAKERS = {"llama": tiny_llama, "gpt2": _gpt2, "mamba": _mamba}
+MAKERS = {"llama": tiny_llama, "gpt2": gpt2, "mamba": _mamba}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -124,9 +125,7 @@ def test_a_chain_has_the_likelihoods_of_its_table(tmp_path: Path) -> None:
     expected = []
     for text in texts:
         states = [0, *("abcd".index(letter) + 1 for letter in text.split())]
-        expected.append(
-            sum(np.log(CHAIN[now][then - 1]) for now, then in zip(states, states[1:], strict=False))
-        )
+        expected.append(sum(np.log(CHAIN[now][then - 1]) for now, then in pairwise(states)))
     np.testing.assert_allclose(model.likelihoods(texts).nats, expected, rtol=1e-6)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,9 +125,13 @@ def tiny_llama(folder: Path, *, seed: int = 0, **more: Any) -> Path:
 
 
 def tiny_vit(
-    folder: Path, *, size: int = 8, classes: Sequence[str] = ("one", "two", "three"), **more: Any
+    folder: Path,
+    *,
+    size: int = 8,
+    classes: Sequence[str] = ("one", "two", "three"),
+    **more: Any,
 ) -> Path:
-    """A vision transformer with random weights over `size` x `size` colour images, and its processor's file."""
+    """A vision transformer with random weights over colour images of `size`, and its processor."""
     import torch
     from transformers import ViTConfig, ViTForImageClassification
 
@@ -189,7 +194,9 @@ def lora(folder: Path, base: Path, auto: str, *, seed: int = 1, **more: Any) -> 
 
     torch.manual_seed(seed)
     model = getattr(transformers, auto).from_pretrained(str(base))
-    adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=3, **more))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT asks transformers for a name it will drop
+        adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=3, **more))
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
             if "lora_" in name or "modules_to_save" in name:

@@ -59,8 +59,8 @@ SPECS = (
         "Bits per byte",
         "bits",
         "lower",
-        "- sum of log2-likelihoods / bytes of the texts in UTF-8: the length to which the model would compress "
-        "them. Comparable between any two models.",
+        "- sum of log2-likelihoods / bytes of the texts in UTF-8: the length to which the model would "
+        "compress them. Comparable between any two models.",
     ),
     _spec(
         "text_log_likelihood",
@@ -226,7 +226,7 @@ def _blocks(subject: SubjectProtocol, rows: npt.NDArray[np.int64]) -> npt.NDArra
 def _measures(
     sums: Floats, blocks: npt.NDArray[np.int64], clusters: int, level: float, context: MergeContext
 ) -> Iterator[Measure]:
-    nats, tokens, size, unknown = sums
+    nats, tokens, size, _ = sums
     method = "delta method, clusters" if clusters else "delta method"
     scored, texts = int(tokens.sum()), len(tokens)
     make = partial(_measure, context, level)
@@ -280,13 +280,15 @@ def _measure(
 
 
 def _notes(sums: Floats, profile: Profile, clusters: int) -> Iterator[str]:
-    nats, tokens, size, unknown = sums
+    _, tokens, size, unknown = sums
     texts = len(tokens)
     window = profile.model_signature.text if profile.model_signature is not None else None
-    long = f" Windows have {window.max_length:,} tokens; each begins with the last token of the one before."
+    long = ""
+    if window is not None:
+        long = f" Windows have {window.max_length:,} tokens; each begins with the last one of that before."
     yield (
-        f"{texts:,} of {profile.asked.rows:,} texts, {int(tokens.sum()):,} tokens and {int(size.sum()):,} bytes "
-        f"were scored, every token once.{long if window is not None else ''}"
+        f"{texts:,} of {profile.asked.rows:,} texts, {int(tokens.sum()):,} tokens and {int(size.sum()):,} "
+        f"bytes were scored, every token once.{long}"
     )
     if empty := int((tokens == 0).sum()):
         yield f"{empty:,} text(s) are empty or too short to have a token to score; they add nothing."
