@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from assay import __version__
+from assay import __version__, cli_endpoint
 from assay.cli_remedy import names, remedy
 from assay.cli_service import login, push, wait
 from assay.errors import AssayError
@@ -98,6 +98,13 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    endpoint: cli_endpoint.Endpoint = None,
+    endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
+    endpoint_model: cli_endpoint.Model = None,
+    endpoint_key_env: cli_endpoint.KeyEnv = None,
+    endpoint_template: cli_endpoint.Template = None,
+    endpoint_limit: cli_endpoint.Limit = None,
+    allow_private: cli_endpoint.AllowPrivate = False,
     device: Annotated[
         str,
         typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_MODEL),
@@ -181,6 +188,39 @@ def audit(
         str | None,
         typer.Option(
             "--id", metavar="COLUMN", help="Column of row ids; must be unique.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of sensitive attributes that are kept apart, joined by --id (or by --cluster, where "
+            "several rows belong to one person).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    attributes_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_DATA),
+    ] = None,
+    predictions_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Log that holds --predictions or --scores, joined by --id.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    predictions_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --predictions-file.", rich_help_panel=_DATA),
+    ] = None,
+    predictions_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of --predictions-file that says when; of an id's predictions the latest counts.",
+            rich_help_panel=_DATA,
         ),
     ] = None,
     bins: Annotated[
@@ -320,6 +360,15 @@ def audit(
         label=label,
         model=model,
         base=base,
+        endpoint=cli_endpoint.named_endpoint(
+            endpoint,
+            model=endpoint_model,
+            protocol=endpoint_protocol,
+            key_env=endpoint_key_env,
+            template=endpoint_template,
+            limits=tuple(endpoint_limit or ()),
+            private=allow_private,
+        ),
         signature=signature,
         device=device,
         text=text,
@@ -335,6 +384,11 @@ def audit(
         roles=roles,
         cluster=cluster,
         identifier=identifier,
+        attributes=attributes,
+        attributes_id=attributes_id,
+        predictions_file=predictions_file,
+        predictions_id=predictions_id,
+        predictions_time=predictions_time,
         bins=tuple(bins or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,

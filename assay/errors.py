@@ -7,7 +7,8 @@ message without a traceback and exits with `exit_code`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 __all__ = [
     "AssayError",
@@ -17,8 +18,11 @@ __all__ = [
     "Cancelled",
     "ChildFailed",
     "Diverged",
+    "EndpointFailed",
     "Internal",
+    "LimitReached",
     "NotAReport",
+    "by_code",
     "nearest",
     "unknown_setting",
 ]
@@ -41,6 +45,8 @@ class BadInput(AssayError):
     """The data, or how it was described, cannot be audited as asked."""
 
     code = "bad_input"
+    gate: Mapping[str, Any] | None = None
+    """Of a model that was turned away: the gate's verdict (`GateVerdict` as JSON), where it had one."""
 
 
 class BadParams(AssayError):
@@ -68,6 +74,19 @@ class ChildFailed(AssayError):
     exit_code = 3
 
 
+class EndpointFailed(ChildFailed):
+    """An endpoint did not answer, or not as its protocol says, after every attempt that it was given."""
+
+    code = "endpoint_failed"
+
+
+class LimitReached(AssayError):
+    """A limit that the user set on requests or spending was reached; what was begun is not a result."""
+
+    code = "limit_reached"
+    exit_code = 3
+
+
 class Diverged(AssayError):
     """A training whose loss became no finite number, or exploded."""
 
@@ -87,6 +106,12 @@ class Internal(AssayError):
 
     code = "internal"
     exit_code = 3
+
+
+def by_code(code: str) -> type[AssayError]:
+    """The kind of error that has a code, as told by another process; AssayError for none."""
+    kinds = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, AssayError)]
+    return next((kind for kind in kinds if kind.code == code), AssayError)
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:

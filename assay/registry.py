@@ -84,6 +84,8 @@ FORMATS: Registry[ModelFormat] = Registry(
     {
         "huggingface": "assay.models.huggingface:FORMAT",
         "huggingface_adapter": "assay.models.huggingface_adapter:FORMAT",
+        "onnx": "assay.models.onnx:FORMAT",
+        "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },

@@ -29,9 +29,12 @@ __all__ = ["basis_of", "bound_evidence", "data_digest", "lapse", "model_digest",
 
 
 def model_digest(version: ModelVersion) -> str:
-    """Digest of what the version is: its files under their names, or which columns hold its predictions."""
+    """Digest of what the version is: its files under their names and what people say of their signature, or
+    which columns hold its predictions."""
+    said = {} if version.said_signature is None else {"said_signature": version.said_signature}
     return digest(
         {
+            **said,
             "source": version.source,
             "files": sorted([m.path, m.file.sha256] for m in version.members.select_related("file")),
             "predictions": version.predictions,

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.huggingface_files import refuse_code
 from assay.intake.model_files import read_json
 from assay.intake.safetensors_header import check_safetensors
 
@@ -90,7 +89,6 @@ def check_adapter(folder: Path) -> LoraFiles:
     config = read_json(folder / CONFIG, _MAX_CONFIG)
     if not isinstance(config, dict):
         raise BadInput(f"{name}/{CONFIG} is no JSON object.")
-    refuse_code(folder)
     _check_options(name, config)
     if not (folder / WEIGHTS).is_file():
         pickled = (folder / "adapter_model.bin").exists()

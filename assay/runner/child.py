@@ -57,13 +57,16 @@ class _Server:
         }
 
     def answer(self, message: dict[str, Any]) -> None:
-        from assay.errors import AssayError
+        from assay.errors import AssayError, BadInput
         from assay.runner import protocol
 
+        header: dict[str, Any]
         try:
             header, body = self._answers[message["do"]](message)
         except AssayError as error:
-            header, body = {"kind": "error", "code": error.code, "message": error.message}, b""
+            gate = dict(error.gate) if isinstance(error, BadInput) and error.gate is not None else None
+            header = {"kind": "error", "code": error.code, "message": error.message, "gate": gate}
+            body = b""
         except MemoryError:
             header, body = {"kind": "crash", "message": "out of memory"}, b""
         except Exception:
@@ -80,7 +83,18 @@ class _Server:
     def _surroundings(self) -> Surroundings:
         from assay.intake.gate import Surroundings
 
-        return Surroundings(contained=self._contained, scratch=Path.cwd())
+        return Surroundings(contained=self._contained, scratch=Path.cwd(), ask=self._query)
+
+    def _query(self, header: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Have the supervisor ask an endpoint; this process has no network."""
+        from assay import errors
+        from assay.runner import protocol
+
+        protocol.send(self._channel, {"kind": "query", **header}, protocol.pack_arrays(arrays))
+        answer, body = protocol.receive(self._channel)
+        if answer.get("kind") == "refused":
+            raise errors.by_code(str(answer["code"]))(str(answer["message"]))
+        return answer, protocol.unpack_arrays(body)
 
     def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import DataRequest

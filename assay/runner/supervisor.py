@@ -19,11 +19,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assay import errors
-from assay.annex import RunRows
+from assay.annex import MOST_ROWS, RunRows
 from assay.contracts import (
     DataReport,
     DataRequest,
+    EndpointRecord,
     Lineage,
     ModelReport,
     ModelRequest,
@@ -32,11 +32,14 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
-from assay.datasets.row_arrays import MOST_ROWS
-from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
+from assay.endpoints.asker import Asker
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
+from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
+from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
+from assay.runner.scratch import sweep
 
 __all__ = ["Supervisor", "default_memory_limit"]
 
@@ -45,11 +48,6 @@ _LAST_WORDS = 4_096
 _NOTE = 200
 """Characters of a progress note that are passed on."""
 _START_SECONDS = 60.0
-_RAISED = {
-    kind.code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, AssayError)
-}
 
 
 def default_memory_limit() -> int:
@@ -67,6 +65,7 @@ class Supervisor:
         scratch_parent: folder for the scratch folder; the system's temporary folder by default.
         environment: variables to set besides this process's own, such as CUDA_VISIBLE_DEVICES; the child
             sees those that assay/runner/sandbox.py lists.
+        asker: asks the endpoint that the request names; None where there is no endpoint.
     """
 
     def __init__(
@@ -77,12 +76,14 @@ class Supervisor:
         memory_limit: int | None = None,
         scratch_parent: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        asker: Asker | None = None,
     ) -> None:
         self._request = request
         self._time_limit = time_limit
         self._memory_limit = memory_limit or default_memory_limit()
         self._scratch_parent = scratch_parent
         self._environment = dict(environment or {})
+        self._asker = asker
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -110,6 +111,10 @@ class Supervisor:
         """The layers that the child had switched on when it said it was ready."""
         return SandboxReport(layers=dict(self._layers))
 
+    def endpoint(self) -> EndpointRecord | None:
+        """What was asked of the endpoint; asks its canary rows once more. None where there is none."""
+        return self._asker.finish() if self._asker is not None else None
+
     def intake(self, on_progress: Callable[[float], None] | None = None) -> Profile:
         """Start the child and let it read the data.
 
@@ -119,15 +124,20 @@ class Supervisor:
         """
         message = {"do": "intake", "request": self._asked_for()}
         self._start()
-        header, _ = self._ask(message, "reading the data", _without_note(on_progress))
+        with reading(self._asker):
+            header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
 
-    def describe_model(self, request: ModelRequest) -> ModelReport:
+    def describe_model(self, request: ModelRequest, cleaned: Path | None = None) -> ModelReport:
         """Start the child and let it load a model by itself.
+
+        Args:
+            cleaned: an empty folder. Where the model is of class B, what cleaning wrote is put there and read
+                again by a fresh child, which sees nothing of what came in: that one's report is returned.
 
         Raises:
             BadInput: why it is no model that Assay reads, and what would be right.
@@ -136,10 +146,18 @@ class Supervisor:
         self._start()
         message = {"do": "model", "request": request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the model", None)
-        try:
-            return ModelReport.model_validate(header["report"])
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
-            raise ChildFailed("The child's report on the model breaks its contract.") from error
+        found = report_of(header)
+        if cleaned is None or request.gate is not None or found.facts.gate is None:
+            return found
+        if found.facts.gate.trust != "B":
+            return found
+        self._kill()  # before anything is looked at
+        assert self._scratch is not None
+        take_over_cleaned(self._scratch, cleaned)
+        again = self.describe_model(
+            request.model_copy(update={"path": str(cleaned), "gate": found.facts.gate})
+        )
+        return again.model_copy(update={"claims": found.claims})
 
     def describe_data(self, on_progress: Callable[[float], None] | None = None) -> DataReport:
         """Start the child and let it read the data by itself: no model, no predictions, no label needed.
@@ -221,6 +239,8 @@ class Supervisor:
     def stop(self, why: str) -> None:
         """End the child from another thread; whoever waits for its answer gets Cancelled(why)."""
         self._stopped = why
+        if self._asker is not None:
+            self._asker.stop(why)
         process = self._process
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -229,6 +249,8 @@ class Supervisor:
     def close(self) -> None:
         """End the child and remove its scratch folder."""
         self._kill()
+        if self._asker is not None:
+            self._asker.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
@@ -246,7 +268,7 @@ class Supervisor:
         try:
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
-            _sweep(self._scratch_parent or Path(tempfile.gettempdir()))
+            sweep(self._scratch_parent or Path(tempfile.gettempdir()))
             self._scratch = Path(tempfile.mkdtemp(prefix=f"assay-{os.getpid()}-", dir=self._scratch_parent))
         except OSError as error:
             raise BadInput(f"No scratch folder could be made: {error.strerror}. Free some space.") from error
@@ -279,8 +301,10 @@ class Supervisor:
             raise self._died(doing) from None
         header, body = self._await(doing, on_progress, self._time_limit)
         if header.get("kind") == "error":
-            kind = _RAISED.get(str(header.get("code")), AssayError)
-            raise kind(str(header.get("message"))[:4_000])
+            raised = by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
+            if isinstance(raised, BadInput):
+                raised.gate = verdict_of(header.get("gate"))
+            raise raised
         if header.get("kind") == "crash":
             self._kill()
             raise ChildFailed(f"The child failed while {_gerund(doing)}: {str(header.get('message'))[:500]}.")
@@ -318,6 +342,11 @@ class Supervisor:
                     except (protocol.Closed, ConnectionError):
                         raise self._died(doing) from None
                     except TimeoutError:
+                        continue
+                    if header.get("kind") == "query":
+                        asked = time.monotonic()
+                        protocol.send(self._channel, *reply(self._asker, header, body))
+                        deadline += time.monotonic() - asked  # the endpoint's time, with limits of its own
                         continue
                     if header.get("kind") != "progress":
                         return header, body
@@ -366,24 +395,6 @@ class Supervisor:
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None
-
-
-def _sweep(parent: Path) -> None:
-    """Remove scratch folders whose supervisor was killed before it could clean up."""
-    for folder in parent.glob("assay-*-*"):
-        owner = folder.name.split("-")[1]
-        if owner.isdigit() and folder.is_dir() and not folder.is_symlink() and not _lives(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _without_note(listener: Callable[[float], None] | None) -> Callable[[float, str], None] | None:

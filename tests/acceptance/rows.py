@@ -68,9 +68,9 @@ ROWS: tuple[Row, ...] = (
         method="performance.language_modelling",
         golden="methods/performance/test_language_modelling.py::"
         "test_a_markov_chain_has_the_perplexity_of_its_table",
-        golden_source="closed form: a Llama whose next-token distribution is a Markov chain's; besides, sums equal "
-        "transformers' own loss (test_sums_equal_transformers_own_loss), and stories260k repeats its published "
-        "sample (models/test_language_model.py)",
+        golden_source="closed form: a Llama whose next-token distribution is a Markov chain's; besides, sums "
+        "equal transformers' own loss (test_sums_equal_transformers_own_loss), and stories260k repeats its "
+        "published sample (models/test_language_model.py)",
         golden_threshold="1e-6 relative",
         planted="methods/performance/test_language_modelling.py::"
         "test_texts_that_the_model_was_not_made_for_are_found",

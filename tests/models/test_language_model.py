@@ -249,12 +249,10 @@ def test_a_signature_of_a_classifier_does_not_fit(tmp_path: Path) -> None:
 
 
 def test_a_chat_template_is_never_rendered(tmp_path: Path) -> None:
+    """This one would print for years."""
     folder = tiny_llama(tmp_path / "llama")
-    (folder / "chat_template.jinja").write_text(
-        "{{ cycler.__init__.__globals__.os.mkdir('" + str(tmp_path / "RAN") + "') }}"
-    )
+    (folder / "chat_template.jinja").write_text("{% for x in range(10**12) %}{{ messages }}{% endfor %}")
     assert _load(folder).generate(["a"], 2)
-    assert not (tmp_path / "RAN").exists()
 
 
 def test_every_head_is_an_auto_class_of_transformers() -> None:

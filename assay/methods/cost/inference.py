@@ -57,7 +57,7 @@ class Inference:
         summary="How long answers take, and how much memory, arithmetic, energy and money they cost, on the "
         "machine and device of this audit. Times, memory and energy belong to this hardware; parameters and "
         "FLOPs to the model.",
-        needs=("query",),
+        needs=("query", "local"),
         tasks=("binary", "multiclass", "regression", "anomaly", "generation"),
         measures=SPECS,
         deterministic=True,

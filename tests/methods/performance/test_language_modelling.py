@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _table_nats(text: str, chances: np.ndarray = CHAIN) -> float:
     states = [0, *(LETTERS.index(letter) + 1 for letter in text.split())]
-    pairs = zip(states[:-1], states[1:], strict=True)
+    pairs = pairwise(states)
     return float(sum(np.log(chances[now][then - 1]) for now, then in pairs))
 
 
