@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.datasets.number_cells import parse_numbers
 from assay.datasets.row_hash import Hashes, hash_text
-from assay.datasets.values import parse_numbers
 from assay.errors import BadInput
 from assay.intake.cells import Cleaner, data_row, numbers
 from assay.intake.column_names import missing_column

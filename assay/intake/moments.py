@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.datasets.values import parse_numbers
+from assay.datasets.number_cells import parse_numbers
 from assay.errors import BadInput
 from assay.intake.cells import data_row, numbers
 
