@@ -234,22 +234,27 @@ def _measures(
         for spec in SPECS:
             yield make(spec.id, None, 0, note="no text has a token that could be scored")
         return
-    units = [np.bincount(blocks, one, clusters) for one in sums] if clusters else [*sums]
-    if clusters:
-        used = np.bincount(blocks, minlength=clusters) > 0
-        units = [one[used] for one in units]
+    units, each = _units(sums, blocks, clusters)
     loss = ratio_of_sums(-units[0], units[1], level)
     ends = [None if end is None else math.exp(end) for end in loss]
     yield make("performance.perplexity", Ratio(*ends), scored, method)  # type: ignore[arg-type]  # the value is there
     per_byte = ratio_of_sums(-units[0] / math.log(2), units[2], level)
     yield make("performance.bits_per_byte", per_byte, int(size.sum()), method)
-    each = np.bincount(blocks, minlength=clusters)[used].astype(float) if clusters else np.ones(texts)
     yield make("performance.text_log_likelihood", ratio_of_sums(units[0], each, level), texts, method)
     yield make("performance.log_likelihood", Ratio(float(nats.sum()), None, None), scored, "exact")
     yield make("performance.scored_tokens", Ratio(float(scored), None, None), scored, "exact")
     share = ratio_of_sums(units[3], units[1], level)
     low = None if share.low is None else max(0.0, share.low)
     yield make("performance.unknown_tokens", share._replace(low=low), scored, method)
+
+
+def _units(sums: Floats, blocks: npt.NDArray[np.int64], clusters: int) -> tuple[Floats, Floats]:
+    """Sums of each independent unit (texts, or blocks of clusters), (4, units), and texts in each."""
+    if not clusters:
+        return sums, np.ones(sums.shape[1])
+    texts = np.bincount(blocks, minlength=clusters).astype(np.float64)
+    added = np.stack([np.bincount(blocks, one, clusters) for one in sums]).astype(np.float64)
+    return added[:, texts > 0], texts[texts > 0]
 
 
 def _measure(

@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM
 
 from assay.contracts import Measure, MethodResult
 from assay.datasets.subject import Subject
+from assay.errors import BadInput
 from assay.execution import run_method
 from assay.methods.performance.language_modelling import METHOD, ratio_of_sums
 from assay.planning import why_not
@@ -157,3 +158,18 @@ def test_the_task_goes_without_a_label_and_others_say_why_they_do_not_apply(
     applicable = {name for name in METHODS if why_not(METHODS.get(name), profile) is None}
     assert applicable == {"performance.language_modelling", "cost.inference", "data_quality.basics"}
     assert all(why_not(METHODS.get(name), profile) for name in METHODS if name not in applicable)
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({"label": "kind"}, "--label belongs to models that predict an outcome"),
+        ({"predictions": "kind", "threshold": 0.5}, "--predictions and --threshold belong to models"),
+        ({"task": "binary"}, "--task belongs to models"),
+    ],
+)
+def test_an_outcome_named_for_a_language_model_is_refused(
+    chain: Path, tmp_path: Path, more: dict[str, Any], part: str
+) -> None:
+    with pytest.raises(BadInput, match=part):
+        _subject(tmp_path, chain, chain_texts(4, 8), columns={"kind": list("abab")}, **more)
