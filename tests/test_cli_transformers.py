@@ -122,4 +122,4 @@ def test_stories260k_expects_its_own_story(place: Path) -> None:
     assert found.subject.model.parameters == 260_032
     measure = _measure(found, "performance.bits_per_byte")
     assert measure.high is not None
-    assert measure.high < 1.2, "a letter of 27 that are equally likely has 4.75"
+    assert measure.high < 1.6, "a letter of 27 that are equally likely has 4.75"

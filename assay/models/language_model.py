@@ -100,15 +100,23 @@ class LanguageModel(TorchModel):
         return self.likelihoods(inputs).nats[:, None]
 
     def generate(self, prompts: Sequence[str], new_tokens: int) -> list[str]:
-        """The likeliest continuation of each prompt, token by token, up to the stop token.
+        """The likeliest continuation of each prompt as text, without the prompt; see `new_tokens`."""
+        before = self.pieces.ids(list(prompts))
+        return [
+            self._continued(ids, self.new_tokens(prompt, new_tokens))
+            for ids, prompt in zip(before, prompts, strict=True)
+        ]
+
+    def new_tokens(self, prompt: str, most: int) -> list[int]:
+        """The likeliest tokens after the prompt, one by one, up to the stop token (which is the last then).
 
         Args:
-            new_tokens: at most so many; together with the prompt, of which the end is kept, at most a window.
+            most: at most so many; together with the prompt, of which the end is kept, at most a window.
         """
         import torch
         from transformers import GenerationConfig
 
-        wanted = max(1, min(new_tokens, self.window - 1, _MOST_NEW))
+        wanted = max(1, min(most, self.window - 1, _MOST_NEW))
         settings = GenerationConfig(
             max_new_tokens=wanted,
             do_sample=False,
@@ -118,17 +126,15 @@ class LanguageModel(TorchModel):
         )
         module: Any = self.module
         module.generation_config = settings
-        found = []
-        for ids in self.pieces.ids(list(prompts)):
-            before = [] if self.start is None else [self.start]
-            kept = [*before, *ids[max(0, len(ids) + len(before) + wanted - self.window) :]] or [0]
-            asked = torch.tensor([kept], device=self.device)
-            with torch.inference_mode():
-                answer = module.generate(
-                    input_ids=asked, attention_mask=torch.ones_like(asked), generation_config=settings
-                )
-            new = answer[0, len(kept) :].tolist()
-            found.append(self._continued(ids, new))
+        before = [] if self.start is None else [self.start]
+        ids = self.pieces.ids([prompt])[0]
+        kept = [*before, *ids[max(0, len(ids) + len(before) + wanted - self.window) :]] or [0]
+        asked = torch.tensor([kept], device=self.device)
+        with torch.inference_mode():
+            answer = module.generate(
+                input_ids=asked, attention_mask=torch.ones_like(asked), generation_config=settings
+            )
+        found: list[int] = answer[0, len(kept) :].tolist()
         return found
 
     def _continued(self, before: list[int], new: list[int]) -> str:

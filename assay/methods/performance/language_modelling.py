@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, NamedTuple, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.special import stdtrit
 
 from assay.contracts import (
     Citation,
@@ -36,8 +35,9 @@ from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.measure_spec import measure_spec
 from assay.methods.sharding import row_shards
 from assay.models.base import Inputs
+from assay.stats.ratio import Ratio, ratio_of_sums
 
-__all__ = ["METHOD", "LanguageModelling", "ratio_of_sums"]
+__all__ = ["METHOD", "LanguageModelling"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -173,37 +173,6 @@ class LanguageModelling:
         clusters = block_count(profile)
         measures = tuple(_measures(sums, blocks, clusters, params.level, context))
         return MethodResult(measures=measures, notes=tuple(_notes(sums, profile, clusters)))
-
-
-class Ratio(NamedTuple):
-    """A ratio of sums with its interval; the ends are None where none can be estimated."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-def ratio_of_sums(above: Floats, below: Floats, level: float) -> Ratio:
-    """sum(above) / sum(below) over independent units, and its interval by the delta method.
-
-    d = above - R below has mean 0; the variance of R is n / (n - 1) sum(d²) / sum(below)², Student's t with
-    n - 1 degrees of freedom.
-
-    Args:
-        above, below: (units,); below sums to more than 0.
-
-    Source: Cochran 1977, section 6.4.
-    """
-    units, total = len(below), float(below.sum())
-    value = float(above.sum()) / total
-    if units < 2:
-        return Ratio(value, None, None)
-    apart = above - value * below
-    error = math.sqrt(units / (units - 1) * float(apart @ apart)) / total
-    if error <= 1e-12 * abs(value):
-        return Ratio(value, None, None)
-    reach = float(stdtrit(units - 1, (1 + level) / 2)) * error
-    return Ratio(value, value - reach, value + reach)
 
 
 def _texts(profile: Profile, params: LanguageModellingParams) -> int:
