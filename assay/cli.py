@@ -83,6 +83,14 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     signature: Annotated[
         Path | None,
         typer.Option(
@@ -366,6 +374,7 @@ def audit(
         out=out,
         label=label,
         model=model,
+        base=base,
         endpoint=cli_endpoint.named_endpoint(
             endpoint,
             model=endpoint_model,

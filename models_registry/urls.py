@@ -40,7 +40,9 @@ urlpatterns = [
     path("dataset-versions/<uuid:pk>/state/", views.dataset_version_state, name="dataset_version_state"),
     path("dataset-versions/<uuid:pk>/read/", form_views.read_dataset_version, name="read_dataset_version"),
     path("dataset-versions/<uuid:pk>/columns/", dataset_diff_views.correct_columns, name="correct_columns"),
-    path("dataset-versions/<uuid:pk>/diff/<uuid:other>/", dataset_diff_views.dataset_diff, name="dataset_diff"),
+    path(
+        "dataset-versions/<uuid:pk>/diff/<uuid:other>/", dataset_diff_views.dataset_diff, name="dataset_diff"
+    ),
     path("uploads/", upload_views.begin, name="begin_upload"),
     path("uploads/<uuid:pk>/", upload_views.upload, name="upload"),
     path("uploads/<uuid:pk>/finish/", upload_views.finish, name="finish_upload"),

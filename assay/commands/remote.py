@@ -258,6 +258,7 @@ def _description(options: AuditOptions) -> dict[str, Any]:
 def _refuse_local_only(options: AuditOptions) -> None:
     for name, given in (
         ("--asked", options.asked),
+        ("--base", options.base),
         ("--signature", options.signature),
         ("--plan", options.plan_only),
         ("--device", options.device != "auto"),

@@ -38,7 +38,10 @@ _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
         b"\x89HDF\r\n\x1a\n",
         Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}", "keras"),
     ),
-    (b"GGUF", Foreign("a GGUF file of a language model", "Assay audits classifiers, not text generation.")),
+    (
+        b"GGUF",
+        Foreign("a GGUF file of a language model", "Name the folder of safetensors that it was made from."),
+    ),
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
     (
         b"{L\x00\x00\x00",

@@ -97,6 +97,9 @@ def _model(profile: Profile) -> list[Block]:
         ("Ran on", model.device),
         ("SHA-256", model.sha256),
     ]
+    if model.base is not None:
+        rows.append(("Adapter of", f"{model.base.name} ({model.base.format})"))
+        rows.append(("SHA-256 of the base", model.base.sha256))
     rows += _gate(model.gate)
     lineage = model.lineage
     if lineage is not None:
@@ -118,7 +121,10 @@ def _model(profile: Profile) -> list[Block]:
                 "are those of the predictions that came with the data",
             )
         )
-    return [heading("The model"), facts(rows, mono=("SHA-256", "SHA-256 of what came in"))]
+    return [
+        heading("The model"),
+        facts(rows, mono=("SHA-256", "SHA-256 of the base", "SHA-256 of what came in")),
+    ]
 
 
 def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
