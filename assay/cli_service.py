@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from assay import cli_endpoint
 from assay.cli_remedy import names
 
 __all__ = ["login", "push", "wait"]
@@ -44,6 +45,16 @@ def push(
         Path | None,
         typer.Option(metavar="PATH", help="A model's file or folder.", rich_help_panel=_MODEL),
     ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --endpoint: what it reads and says.", rich_help_panel=_MODEL),
+    ] = None,
+    endpoint: cli_endpoint.Endpoint = None,
+    endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
+    endpoint_model: cli_endpoint.Model = None,
+    endpoint_key_env: cli_endpoint.KeyEnv = None,
+    endpoint_template: cli_endpoint.Template = None,
+    endpoint_limit: cli_endpoint.Limit = None,
     model_name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Default: the file's name.", rich_help_panel=_MODEL),
@@ -92,6 +103,15 @@ def push(
     options = PushOptions(
         system=system,
         model=model,
+        endpoint=cli_endpoint.named_endpoint(
+            endpoint,
+            model=endpoint_model,
+            protocol=endpoint_protocol,
+            key_env=endpoint_key_env,
+            template=endpoint_template,
+            limits=tuple(endpoint_limit or ()),
+        ),
+        signature=signature,
         model_name=model_name,
         label=version,
         test=data,

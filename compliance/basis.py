@@ -29,9 +29,13 @@ __all__ = ["basis_of", "bound_evidence", "data_digest", "lapse", "model_digest",
 
 
 def model_digest(version: ModelVersion) -> str:
-    """Digest of what the version is: its files under their names, or which columns hold its predictions."""
+    """Digest of what the version is: its files under their names, which columns hold its predictions, or
+    the endpoint and whether it was noticed that another model answers there."""
+    behind = version.source == ModelVersion.Source.ENDPOINT
+    endpoint = {"endpoint": version.endpoint, "swapped": version.swapped} if behind else {}
     return digest(
         {
+            **endpoint,
             "source": version.source,
             "files": sorted([m.path, m.file.sha256] for m in version.members.select_related("file")),
             "predictions": version.predictions,

@@ -8,11 +8,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assay.contracts import DataRequest, FileRequest, Frozen, ModelRequest
+from assay.contracts import DataRequest, EndpointRequest, FileRequest, Frozen, ModelRequest
 from models_registry.files import copy_into, path_of
 from models_registry.models import DatasetFile, DatasetVersion, ModelVersion
 
-__all__ = ["DataDescription", "data_request", "lay_out", "lay_out_data", "lay_out_model", "request_of"]
+__all__ = [
+    "DataDescription",
+    "data_request",
+    "lay_out",
+    "lay_out_data",
+    "lay_out_model",
+    "model_request",
+    "request_of",
+]
 
 
 class DataDescription(Frozen):
@@ -40,6 +48,15 @@ def lay_out_model(folder: Path, model: ModelVersion) -> Path:
         {m.path: path_of(model.organisation_id, m.file.sha256) for m in model.members.select_related("file")},
     )
     return _model_path(folder / "model")
+
+
+def model_request(folder: Path, model: ModelVersion, device: str) -> ModelRequest | None:
+    """The engine's request for a version that was laid out under `folder`; None for predictions."""
+    if model.source == ModelVersion.Source.PREDICTIONS:
+        return None
+    if model.source == ModelVersion.Source.ENDPOINT:
+        return ModelRequest(endpoint=EndpointRequest.model_validate(model.endpoint), device=device)
+    return ModelRequest(path=str(_model_path(folder / "model")), device=device)
 
 
 def lay_out_data(folder: Path, data: DatasetVersion) -> None:
@@ -82,7 +99,7 @@ def request_of(
     predicted = model.source == ModelVersion.Source.PREDICTIONS
     return DataRequest(
         **files,
-        model=None if predicted else ModelRequest(path=str(_model_path(folder / "model")), device=device),
+        model=model_request(folder, model, device),
         predictions=(model.predictions or None) if predicted else None,
         scores=(model.scores or None) if predicted else None,
         threshold=model.threshold if predicted else None,

@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from assay.contracts import DataReport, ModelReport, ModelRequest
+from assay.contracts import DataReport, ModelReport
 from assay.datasets.values import visible
 from assay.errors import AssayError, Cancelled, ChildFailed, Internal
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, ShardContext, ShardResult
 from jobs.models import Job
 from models_registry.child_session import ChildSession
-from models_registry.description import data_request, lay_out_data, lay_out_model
+from models_registry.description import data_request, lay_out_data, lay_out_model, model_request
+from models_registry.endpoints import asker_of
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion
 from models_registry.names import refuse_odd_characters
 from models_registry.signals import version_changed
@@ -55,9 +56,13 @@ class _ModelSession(_Session):
     version = ModelVersion
 
     def _read(self, folder: Path, context: ShardContext) -> ModelReport:
-        found = ModelVersion.unscoped.get(pk=self._id)
-        request = ModelRequest(path=str(lay_out_model(folder, found)), device="cpu")
-        return self._supervise(None, context).describe_model(request)
+        found = ModelVersion.unscoped.select_related("organisation").get(pk=self._id)
+        lay_out_model(folder, found)
+        request = model_request(folder, found, "cpu")
+        if request is None:
+            raise Internal("Predictions bring no model to read.")
+        asker = asker_of(found, context)
+        return self._supervise(None, context, asker=asker).describe_model(request)
 
 
 class _DatasetSession(_Session):

@@ -105,6 +105,7 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "sentence": presenting.model_sentence(version),
             "signature": presenting.signature_of(version),
             "lineage": presenting.lineage_said(version),
+            "endpoint": presenting.endpoint_said(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),
         },
