@@ -124,9 +124,7 @@ def _nobody_shows_the_key(version: ModelVersion, page: str, evidence: str, secre
             assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_a_plan_that_asks_too_much_is_refused_with_the_reason(
-    server: EndpointServer, tmp_path: Path
-) -> None:
+def test_a_plan_that_asks_too_much_is_refused_with_the_reason(server: EndpointServer, tmp_path: Path) -> None:
     people = make_people()
     give_key(people, tmp_path)
     version = added(people, server, most_requests=12, batch_rows=50)
