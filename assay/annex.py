@@ -25,11 +25,19 @@ from assay.contracts import AnnexReference
 from assay.errors import BadInput
 from assay.store import write_whole
 
-__all__ = ["AnnexStore", "RunRows"]
+__all__ = ["MOST_ROWS", "AnnexStore", "RunRows", "attribute_array"]
+
+MOST_ROWS = 2_000_000
+"""More rows than this are not kept (40 bytes a row); runs are then compared by their intervals."""
 
 _MAGIC = b"assay.annex/1\n"
 _NONCE = 12
 _KEY = 32
+
+
+def attribute_array(number: int) -> str:
+    """Name of the array that holds the group codes of the `number`-th sensitive attribute."""
+    return f"attribute_{number}"
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,39 @@ def audit(
             "--id", metavar="COLUMN", help="Column of row ids; must be unique.", rich_help_panel=_DATA
         ),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of sensitive attributes that are kept apart, joined by --id (or by --cluster, where "
+            "several rows belong to one person).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    attributes_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_DATA),
+    ] = None,
+    predictions_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Log that holds --predictions or --scores, joined by --id.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    predictions_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --predictions-file.", rich_help_panel=_DATA),
+    ] = None,
+    predictions_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of --predictions-file that says when; of an id's predictions the latest counts.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     bins: Annotated[
         list[str] | None,
         typer.Option(
@@ -342,6 +375,11 @@ def audit(
         roles=roles,
         cluster=cluster,
         identifier=identifier,
+        attributes=attributes,
+        attributes_id=attributes_id,
+        predictions_file=predictions_file,
+        predictions_id=predictions_id,
+        predictions_time=predictions_time,
         bins=tuple(bins or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,

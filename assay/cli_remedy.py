@@ -96,6 +96,18 @@ def remedy(
         str | None,
         typer.Option("--id", metavar="COLUMN", help="Column of row ids; no feature.", rich_help_panel=_ROWS),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of sensitive attributes that are kept apart, joined by --id (or --cluster).",
+            rich_help_panel=_ROWS,
+        ),
+    ] = None,
+    attributes_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_ROWS),
+    ] = None,
     bins: Annotated[
         list[str] | None,
         typer.Option(
@@ -197,6 +209,8 @@ def remedy(
         task=task,
         cluster=cluster,
         identifier=identifier,
+        attributes=attributes,
+        attributes_id=attributes_id,
         bins=tuple(bins or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,

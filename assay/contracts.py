@@ -29,10 +29,12 @@ __all__ = [
     "AnnexReference",
     "AuditMethod",
     "AuditPlan",
+    "BaseModelFacts",
     "Canary",
     "Capability",
     "ChangeReport",
     "Citation",
+    "ClaimedResult",
     "CleanedFormat",
     "ColumnSummary",
     "Comparison",
@@ -56,6 +58,7 @@ __all__ = [
     "Grade",
     "ImageInput",
     "InputColumn",
+    "Joined",
     "Judging",
     "Limits",
     "Lineage",
@@ -65,6 +68,7 @@ __all__ = [
     "MergeContext",
     "MethodResult",
     "MethodSpec",
+    "ModelClaims",
     "ModelFacts",
     "ModelFormat",
     "ModelReport",
@@ -95,6 +99,7 @@ __all__ = [
     "SubjectProtocol",
     "TextInput",
     "Trust",
+    "UnknownGroup",
     "Verdict",
     "VerdictChange",
     "WithRowResults",
@@ -210,12 +215,13 @@ class InputColumn(Frozen):
     Methods perturb original values; the encoding is applied afterwards, in one place
     (`assay.models.encoding`). A number is (x - mean) / scale under `standard`, x under `identity`; a missing
     number becomes the mean under `standard` and stays NaN under `identity`. A category is one of
-    `categories` under `one_hot` (unknown or missing: all zeros) or its index under `code` (NaN).
+    `categories` under `one_hot` (unknown or missing: all zeros), its index under `code` (NaN), or stays the
+    word that it is under `value`, for models that read words (ONNX, skops).
     """
 
     name: Text
     kind: Literal["number", "category"]
-    encoding: Literal["standard", "identity", "one_hot", "code"]
+    encoding: Literal["standard", "identity", "one_hot", "code", "value"]
     mean: Number = 0.0
     scale: Annotated[Number, Field(gt=0)] = 1.0
     categories: tuple[str, ...] = ()
@@ -226,7 +232,7 @@ class InputColumn(Frozen):
     """Whether only whole numbers occur."""
 
     def model_post_init(self, _context: Any) -> None:
-        if (self.encoding in ("one_hot", "code")) != (self.kind == "category"):
+        if (self.encoding in ("one_hot", "code", "value")) != (self.kind == "category"):
             raise ValueError(f'column "{self.name}": encoding {self.encoding} does not fit a {self.kind}')
 
     @property
@@ -333,6 +339,8 @@ class ModelRequest(Frozen):
     """The model to load, as the user named it: files at `path`, or an `endpoint` to ask."""
 
     path: str = ""
+    base: str | None = None
+    """For an adapter: the whole model that it changes."""
     endpoint: EndpointRequest | None = None
     signature: str | None = None
     """A signature.json that replaces the model's own or the inferred one."""
@@ -390,6 +398,21 @@ class Roles(Frozen):
         return self.features if self.text is None else (*self.features, self.text)
 
 
+class Joined(Frozen):
+    """A file whose columns were joined to the rows of a dataset by id. The ids themselves are never kept."""
+
+    name: Text
+    """File name without its folder."""
+    sha256: Digest
+    """Of the file as it came."""
+    rows: Annotated[int, Field(ge=0)]
+    """Rows of the joined file."""
+    columns: tuple[Text, ...]
+    """What was taken from it."""
+    unmatched: Annotated[int, Field(ge=0)]
+    """Rows of the dataset whose id the file does not have: their values are missing, their group unknown."""
+
+
 class DatasetProfile(Frozen):
     """One dataset as the child read it."""
 
@@ -402,6 +425,8 @@ class DatasetProfile(Frozen):
     columns: tuple[ColumnSummary, ...]
     set_aside: int = 0
     """Rows left out because label or prediction was missing (only with allow_missing)."""
+    joined: tuple[Joined, ...] = Field((), exclude_if=lambda found: not found)
+    """Files whose columns were joined to these rows by id. Left out of the JSON where there are none."""
 
     def column(self, name: str) -> ColumnSummary:
         for column in self.columns:
@@ -472,6 +497,14 @@ class GateVerdict(Frozen):
     """What scanners noticed: a tripwire, never a permission."""
 
 
+class BaseModelFacts(Frozen):
+    """The model that an adapter changes."""
+
+    name: Text
+    format: Identifier
+    sha256: Digest
+
+
 class EndpointFacts(Frozen):
     """Where a model answers that is asked over HTTP, and what one audit may ask of it."""
 
@@ -539,6 +572,8 @@ class ModelFacts(Frozen):
     dtype: Text
     device: Text
     lineage: Lineage | None = None
+    base: BaseModelFacts | None = None
+    """For an adapter: the model below it, whose files are no part of `sha256`."""
     gate: GateVerdict | None = None
     """Null for endpoints, and where a model was loaded without passing the gate (a copy inside a method)."""
     endpoint: EndpointFacts | None = None
@@ -580,6 +615,47 @@ class Profile(Frozen):
         return "asked" if self.dataset("asked") is not None else "test"
 
 
+Short = Annotated[str, StringConstraints(max_length=500)]
+Shorts = Annotated[tuple[Short, ...], Field(max_length=200)]
+
+
+class ClaimedResult(Frozen):
+    """A figure that a model card reports about its model; nobody here measured it."""
+
+    metric: Short
+    value: Short
+    dataset: Short = ""
+    task: Short = ""
+
+
+class ModelClaims(Frozen):
+    """What a model card (README.md) and an MLmodel file say of the model beside them: words of whoever wrote
+    them, shown as such, and believed by nothing in Assay."""
+
+    sources: Shorts
+    """The files that say so: README.md, MLmodel."""
+    title: Short = ""
+    licence: Short = ""
+    languages: Shorts = ()
+    datasets: Shorts = ()
+    metrics: Shorts = ()
+    base_models: Shorts = ()
+    tags: Shorts = ()
+    library: Short = ""
+    task: Short = ""
+    intended_use: Text = ""
+    limitations: Text = ""
+    results: Annotated[tuple[ClaimedResult, ...], Field(max_length=200)] = ()
+    # of an MLmodel file
+    flavours: Shorts = ()
+    run_id: Short = ""
+    logged_at: Short = ""
+    inputs: Shorts = ()
+    """Columns of its signature: "age: double"."""
+    outputs: Shorts = ()
+    metadata: Annotated[Mapping[Short, Short], Field(max_length=200)] = Field(default_factory=dict)
+
+
 class ModelReport(Frozen):
     """A model that was loaded by itself, before any data was there to ask it about."""
 
@@ -587,6 +663,7 @@ class ModelReport(Frozen):
     signature: ModelSignature
     capabilities: tuple[Capability, ...]
     notes: tuple[Text, ...] = ()
+    claims: ModelClaims | None = None
 
 
 class DataReport(Frozen):
@@ -616,6 +693,16 @@ class DataRequest(Frozen):
     tuning: FileRequest | None = None
     asked: FileRequest | None = None
     """Rows that the model itself is asked about, where the predictions of the test rows came as a file."""
+    attributes: FileRequest | None = None
+    """Table of sensitive attributes that are kept apart, one row an id; joined to every file that has the
+    id column (`identifier`, or `cluster` where several rows belong to one person)."""
+    attributes_id: str | None = None
+    """The id's column in `attributes`, where it is called otherwise there."""
+    predictions_file: FileRequest | None = None
+    """Log of predictions that holds the columns `predictions` and `scores`; joined to the test rows by id."""
+    predictions_id: str | None = None
+    predictions_time: str | None = None
+    """Column of the log that says when; of an id's predictions the latest counts. Null: one a row."""
     model: ModelRequest | None = None
     label: str | None = None
     predictions: str | None = None
@@ -643,6 +730,17 @@ class DataRequest(Frozen):
     def model_post_init(self, _context: Any) -> None:
         if self.test is None and self.training is None:
             raise ValueError("a request names a test file (audit) or a training file (remedy)")
+        joined = self.attributes is not None or self.predictions_file is not None
+        if joined and self.identifier is None and self.cluster is None:
+            raise ValueError("files are joined by id: a request with them names identifier or cluster")
+        if self.predictions_file is not None and self.predictions is None and self.scores is None:
+            raise ValueError("a request with a log of predictions names its column of predictions or scores")
+
+    @property
+    def files(self) -> tuple[FileRequest, ...]:
+        """Every data file that is read."""
+        named = (self.test, self.training, self.tuning, self.asked, self.attributes, self.predictions_file)
+        return tuple(file for file in named if file is not None)
 
     @property
     def leading(self) -> tuple[DatasetRole, FileRequest]:
@@ -673,6 +771,26 @@ class MeasureSpec(Frozen):
     """What this measure needs beyond what its method does."""
 
 
+class UnknownGroup(Frozen):
+    """Rows whose group is not known, and what they could make of one value wherever they belong.
+
+    `low` and `high` are the sharp (Manski) bounds of the value in these rows, without sampling error; the
+    interval of the measure holds the sampling interval of every way of placing the rows, so it is the wider.
+    """
+
+    rows: Annotated[int, Field(ge=1)]
+    """Rows that may belong to the group, or to one of the groups compared."""
+    share: Annotated[Number, Field(ge=0, le=1)]
+    """Of all rows."""
+    low: Number | None
+    high: Number | None
+    """Null where the value has no bound on that side."""
+    hits: Annotated[int, Field(ge=0)] | None = None
+    """Of a rate: those that would count above the line, and below it."""
+    misses: Annotated[int, Field(ge=0)] | None = None
+    """Of a rate: those that would count below the line alone."""
+
+
 class Measure(Frozen):
     """One number with what is needed to trust it. Identity: (`id`, `slice`, `over`, `at`)."""
 
@@ -701,6 +819,8 @@ class Measure(Frozen):
     volatile: bool = False
     """Timing or energy: excluded from result_digest."""
     note: Text | None = None
+    unknown: UnknownGroup | None = Field(None, exclude_if=lambda found: found is None)
+    """Where some rows' group is not known. Left out of the JSON where all are."""
 
     def model_post_init(self, _context: Any) -> None:
         if (self.value is None) == (self.status == "measured"):

@@ -7,7 +7,8 @@ message without a traceback and exits with `exit_code`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 __all__ = [
     "AssayError",
@@ -44,6 +45,8 @@ class BadInput(AssayError):
     """The data, or how it was described, cannot be audited as asked."""
 
     code = "bad_input"
+    gate: Mapping[str, Any] | None = None
+    """Of a model that was turned away: the gate's verdict (`GateVerdict` as JSON), where it had one."""
 
 
 class BadParams(AssayError):

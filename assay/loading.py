@@ -18,13 +18,16 @@ from assay.contracts import (
     Grade,
     ModelReport,
     ModelRequest,
+    ModelSignature,
     Profile,
 )
 from assay.datasets.model_columns import unknown_values
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
+from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.gate import Surroundings, let_in
+from assay.intake.claims import claims_of
+from assay.intake.gate import Admitted, Surroundings, about, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
@@ -61,10 +64,12 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
 
     device = choose_device(request.device)
     admitted = let_in(request, FORMATS.all(), surroundings or Surroundings())
-    override = read_signature(Path(request.signature)) if request.signature is not None else None
+    said = request.signature or admitted.signature
+    override = read_signature(Path(said)) if said is not None else None
 
     def load() -> Model:
-        loaded = admitted.format.load(admitted.path, override, device)
+        with about(admitted.verdict):
+            loaded = _loaded(admitted, override, device)
         loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded
@@ -75,16 +80,32 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
     return model
 
 
+def _loaded(admitted: Admitted, signature: ModelSignature | None, device: str) -> Model:
+    """What the format makes of it. A library in Rust panics where it should refuse, which is no Exception."""
+    try:
+        found: Model = admitted.format.load(admitted.path, signature, device)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        said = visible(str(error).partition("\n")[0][:160]).rstrip(".")
+        raise BadInput(
+            f"{visible(admitted.path.name)} is damaged: its library gave up on it ({said})."
+        ) from None
+    return found
+
+
 def describe_model(request: ModelRequest, surroundings: Surroundings | None = None) -> ModelReport:
     """Load a model by itself and say what it is. Raises BadInput as `load_model` does."""
     model = load_model(request, surroundings)
     if isinstance(model, EndpointModel):
         model.raw_outputs(probe_rows(model.signature))
+    claims, trouble = claims_of(Path(request.path)) if request.path else (None, ())
     return ModelReport(
         facts=model.facts,
         signature=model.signature,
         capabilities=tuple(dict.fromkeys(model.capabilities)),
-        notes=tuple(model.notes),
+        notes=(*model.notes, *trouble),
+        claims=claims,
     )
 
 
@@ -114,7 +135,7 @@ def load_subject(
         _check_outputs(subject, "training")
         return Loaded(subject, _speed(subject, "training"))
     _check_outputs(subject, subject.profile.asked_role)
-    if supplied:
+    if supplied or model.signature.task == "generation":
         return Loaded(subject, _speed(subject, subject.profile.asked_role))
     return _predicted(subject, scratch, lambda share: tick(0.5 + share * 0.5))
 

@@ -29,13 +29,16 @@ __all__ = ["basis_of", "bound_evidence", "data_digest", "lapse", "model_digest",
 
 
 def model_digest(version: ModelVersion) -> str:
-    """Digest of what the version is: its files under their names, which columns hold its predictions, or
-    the endpoint and whether it was noticed that another model answers there."""
-    behind = version.source == ModelVersion.Source.ENDPOINT
-    endpoint = {"endpoint": version.endpoint, "swapped": version.swapped} if behind else {}
+    """Digest of what the version is: its files under their names and what people say of their signature,
+    which columns hold its predictions, or the endpoint and whether another model was found there."""
+    said: dict[str, Any] = {}
+    if version.said_signature is not None:
+        said["said_signature"] = version.said_signature
+    if version.source == ModelVersion.Source.ENDPOINT:
+        said |= {"endpoint": version.endpoint, "swapped": version.swapped}
     return digest(
         {
-            **endpoint,
+            **said,
             "source": version.source,
             "files": sorted([m.path, m.file.sha256] for m in version.members.select_related("file")),
             "predictions": version.predictions,

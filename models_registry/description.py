@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assay.contracts import DataRequest, EndpointRequest, FileRequest, Frozen, ModelRequest
+from assay.contracts import DataRequest, EndpointRequest, FileRequest, Frozen, GateVerdict, ModelRequest
 from models_registry.files import copy_into, path_of
-from models_registry.models import DatasetFile, DatasetVersion, ModelVersion
+from models_registry.models import DatasetFile, DatasetVersion, ModelVersion, VersionFile
 
 __all__ = [
+    "CLEANED",
+    "JOINED",
     "DataDescription",
+    "cleaned_name",
     "data_request",
+    "endpoint_of",
     "lay_out",
     "lay_out_data",
     "lay_out_model",
     "model_request",
     "request_of",
 ]
+
+CLEANED = "cleaned"
+_SAID = Path("said") / "signature.json"
+
+
+JOINED = (DatasetFile.Role.ATTRIBUTES, DatasetFile.Role.PREDICTIONS)
+"""Roles whose rows are found by id, beside those that are rows of the data."""
+
+
+def _unsaid(value: str | None) -> bool:
+    """Left out of the JSON, so that what was hashed before there was such a field keeps its digest."""
+    return value is None
 
 
 class DataDescription(Frozen):
@@ -32,6 +49,11 @@ class DataDescription(Frozen):
     task: Literal["binary", "multiclass", "regression"] | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes_id: str | None = Field(None, exclude_if=_unsaid)
+    """The id's column in the file of attributes, where it is called otherwise than `identifier`."""
+    predictions_id: str | None = Field(None, exclude_if=_unsaid)
+    predictions_time: str | None = Field(None, exclude_if=_unsaid)
+    """Of a log of predictions: the column that says when; of an id's predictions the latest counts."""
     text: str | None = None
     roles_column: str | None = None
     header: tuple[str, ...] | None = None
@@ -41,22 +63,45 @@ class DataDescription(Frozen):
     max_groups: Annotated[int, Field(ge=2, le=1000)] = 100
 
 
-def lay_out_model(folder: Path, model: ModelVersion) -> Path:
-    """Put a version's stored files under `folder`/model; returns what the engine is to load."""
-    copy_into(
-        folder / "model",
-        {m.path: path_of(model.organisation_id, m.file.sha256) for m in model.members.select_related("file")},
+def lay_out_model(folder: Path, model: ModelVersion) -> None:
+    """Put what is loaded of a version under `folder`: the files that cleaning wrote, or else the uploaded
+    ones, and the signature that people gave."""
+    members = list(model.members.select_related("file"))
+    cleaned = [m for m in members if m.origin == VersionFile.Origin.CLEANED]
+    place = folder / CLEANED / cleaned_name(members) if cleaned else folder / "model"
+    copy_into(place, {m.path: path_of(model.organisation_id, m.file.sha256) for m in cleaned or members})
+    if model.said_signature is not None:
+        (folder / _SAID).parent.mkdir(parents=True, exist_ok=True)
+        (folder / _SAID).write_text(json.dumps(model.said_signature))
+
+
+def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> ModelRequest:
+    """The engine's request for a version that `lay_out_model` put under `folder`. What was cleaned once comes
+    with the verdict that was stored then, so that nothing of class B is opened again."""
+    if (asked := endpoint_of(model)) is not None:
+        return ModelRequest(endpoint=asked, device=device)
+    cleaned = next(iter((folder / CLEANED).iterdir()), None) if (folder / CLEANED).is_dir() else None
+    said = folder / _SAID
+    return ModelRequest(
+        path=str(cleaned or _model_path(folder / "model")),
+        signature=str(said) if said.is_file() else None,
+        device=device,
+        gate=GateVerdict.model_validate(model.gate) if cleaned is not None else None,
     )
-    return _model_path(folder / "model")
 
 
-def model_request(folder: Path, model: ModelVersion, device: str) -> ModelRequest | None:
-    """The engine's request for a version that was laid out under `folder`; None for predictions."""
-    if model.source == ModelVersion.Source.PREDICTIONS:
+def endpoint_of(version: ModelVersion) -> EndpointRequest | None:
+    """What is asked, for versions behind an address; a signature that people gave later comes first."""
+    if version.source != ModelVersion.Source.ENDPOINT:
         return None
-    if model.source == ModelVersion.Source.ENDPOINT:
-        return ModelRequest(endpoint=EndpointRequest.model_validate(model.endpoint), device=device)
-    return ModelRequest(path=str(_model_path(folder / "model")), device=device)
+    said = {} if version.said_signature is None else {"signature": version.said_signature}
+    return EndpointRequest.model_validate({**(version.endpoint or {}), **said})
+
+
+def cleaned_name(members: Sequence[VersionFile]) -> str:
+    """What the folder of cleaned files is called: as the one file that was uploaded, or "model"."""
+    uploaded = [m for m in members if m.origin == VersionFile.Origin.UPLOADED]
+    return PurePosixPath(uploaded[0].path).stem if len(uploaded) == 1 else "model"
 
 
 def lay_out_data(folder: Path, data: DatasetVersion) -> None:
@@ -79,7 +124,9 @@ def lay_out(folder: Path, model: ModelVersion, data: DatasetVersion) -> None:
 def data_request(folder: Path, data: DatasetVersion) -> DataRequest:
     """The engine's request for data by itself that `lay_out_data` put under `folder`."""
     said = DataDescription.model_validate(data.description)
-    return DataRequest(**_files(folder, data, said), **said.model_dump(exclude={"header"}))
+    files = _files(folder, data, said)
+    files.pop("predictions")  # a log is looked at together with the version that names its columns
+    return DataRequest(**files, **said.model_dump(exclude={"header"}))
 
 
 def request_of(
@@ -97,9 +144,11 @@ def request_of(
             files["training"] = files["test"]
         files["test"] = files["asked"] = None
     predicted = model.source == ModelVersion.Source.PREDICTIONS
+    log = files.pop("predictions")
     return DataRequest(
         **files,
-        model=model_request(folder, model, device),
+        predictions_file=log if predicted and not remedy else None,
+        model=None if predicted else model_request(folder, model, device),
         predictions=(model.predictions or None) if predicted else None,
         scores=(model.scores or None) if predicted else None,
         threshold=model.threshold if predicted else None,
@@ -112,7 +161,8 @@ def _files(folder: Path, data: DatasetVersion, said: DataDescription) -> dict[st
     found: dict[str, FileRequest | None] = dict.fromkeys(DatasetFile.Role.values)
     for each in data.files.all():
         path = folder / "data" / each.role / Path(each.name).name
-        found[each.role] = FileRequest(path=str(path), header=said.header)
+        header = None if each.role in JOINED else said.header
+        found[each.role] = FileRequest(path=str(path), header=header)
     return found
 
 

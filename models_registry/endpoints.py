@@ -17,13 +17,14 @@ from assay.endpoints.address import Access, listed_hosts, parse_url
 from assay.endpoints.asker import Asker
 from assay.errors import BadInput
 from jobs.kinds import ShardContext
+from models_registry.description import endpoint_of
 from models_registry.models import Model, ModelVersion
 from models_registry.names import checked_text, refuse_odd_characters
 from models_registry.signals import version_changed
 from models_registry.versions import add_described_version
 from trail.services import record
 
-__all__ = ["add_endpoint_version", "asker_of", "checked_endpoint", "endpoint_of", "note_swap", "secret_of"]
+__all__ = ["add_endpoint_version", "asker_of", "checked_endpoint", "note_swap", "secret_of"]
 
 _MOST_KEY = 10_000
 
@@ -71,13 +72,6 @@ def checked_endpoint(values: dict[str, Any]) -> EndpointRequest:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "limits"
         raise BadInput(f"{where}: {first['msg']}.") from None
-
-
-def endpoint_of(version: ModelVersion) -> EndpointRequest | None:
-    """What is asked, for versions behind an address."""
-    if version.source != ModelVersion.Source.ENDPOINT:
-        return None
-    return EndpointRequest.model_validate(version.endpoint)
 
 
 def asker_of(version: ModelVersion, context: ShardContext, subject: uuid.UUID | None = None) -> Asker | None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -21,7 +21,7 @@ from assay.annex import AnnexStore
 from assay.errors import BadInput
 from models_registry.models import StoredFile
 
-__all__ = ["adopt", "annex", "copy_into", "keep", "path_of", "read", "root_of", "sha256_of"]
+__all__ = ["adopt", "annex", "chunks_of", "copy_into", "keep", "path_of", "read", "root_of", "sha256_of"]
 
 _PIECE = 1 << 20
 
@@ -41,8 +41,11 @@ def path_of(organisation: Organisation | uuid.UUID, sha256: str) -> Path:
     return root_of(organisation) / "content" / sha256[:2] / sha256[2:]
 
 
-def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
+def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool = False) -> StoredFile:
     """Store content in constant memory; the same content again changes nothing.
+
+    Args:
+        uploaded: somebody sent it; what the service writes itself rests on its bytes for good.
 
     Raises:
         BadInput: the disk is full or cannot be written; nothing half-written stays.
@@ -60,7 +63,7 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
                 size += len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        return adopt(organisation, draft, hashed.hexdigest(), size)
+        return adopt(organisation, draft, hashed.hexdigest(), size, uploaded=uploaded)
     except OSError as error:
         raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
     finally:
@@ -68,12 +71,31 @@ def keep(organisation: Organisation, chunks: Iterable[bytes]) -> StoredFile:
             draft.unlink(missing_ok=True)
 
 
-def adopt(organisation: Organisation, draft: Path, sha256: str, size: int) -> StoredFile:
+def adopt(
+    organisation: Organisation, draft: Path, sha256: str, size: int, *, uploaded: bool = False
+) -> StoredFile:
     """Give a whole, synced file of the same folder tree its place under its digest, without a copy.
 
     The draft stays until its owner removes it, so a crash between here and the commit loses nothing.
     """
-    target = path_of(organisation, sha256)
+    with transaction.atomic():
+        found, made = StoredFile.unscoped.get_or_create(
+            organisation=organisation,
+            sha256=sha256,
+            defaults={"size": size, "only_uploaded": uploaded},
+        )
+        if made or (found.removed_at is None and (uploaded or not found.only_uploaded)):
+            _place(path_of(organisation, sha256), draft)
+            return found
+        # bytes are deleted under the same lock (models_registry/removal.py)
+        found = StoredFile.unscoped.select_for_update().get(pk=found.pk)
+        _place(path_of(organisation, sha256), draft)
+        found.removed_at, found.only_uploaded = None, found.only_uploaded and uploaded
+        found.save(update_fields=["removed_at", "only_uploaded"])
+    return found
+
+
+def _place(target: Path, draft: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not target.exists():
         draft.chmod(0o400)
@@ -83,11 +105,13 @@ def adopt(organisation: Organisation, draft: Path, sha256: str, size: int) -> St
             pass
         except OSError:  # a file system without links
             draft.replace(target)
-    with transaction.atomic():
-        found, _made = StoredFile.unscoped.get_or_create(
-            organisation=organisation, sha256=sha256, defaults={"size": size}
-        )
-    return found
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """The content of a file in pieces of 1 MB."""
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def sha256_of(path: Path) -> str:

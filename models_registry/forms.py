@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 ROLE_FIELDS = tuple(DatasetFile.Role.values)
+_IDS = ("identifier", "attributes_id", "predictions_id", "predictions_time")
 
 
 class Registering(forms.Form):
@@ -184,7 +185,10 @@ class DatasetVersionForm(Labelled):
     roles_column = _column(
         "Column that splits the rows", "Its values train, tuning and test say which is which."
     )
-    identifier = _column("Identifier", "A different value in each row; never a feature.")
+    identifier = _column("Identifier", "A different value in each row; never a feature. Joins files by id.")
+    attributes_id = _column("Id in the attributes", "Where that column is called otherwise there.")
+    predictions_id = _column("Id in the log of predictions", "Where that column is called otherwise there.")
+    predictions_time = _column("Time in the log of predictions", "Of an id's predictions the latest counts.")
     cluster = _column("Cluster", "Rows with the same value belong together, such as one person's.")
     text = _column("Text", "For text models: the column that they read.")
     header = forms.CharField(
@@ -226,6 +230,8 @@ class DatasetVersionForm(Labelled):
     uploaded_training = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_tuning = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_asked = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_attributes = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_predictions = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def clean_bins(self) -> dict[str, tuple[float, ...]]:
         found: dict[str, tuple[float, ...]] = {}
@@ -247,7 +253,7 @@ class DatasetVersionForm(Labelled):
             return values
         one = {
             each: values[each].strip() or None
-            for each in ("favourable", "roles_column", "identifier", "cluster", "text")
+            for each in ("favourable", "roles_column", "cluster", "text", *_IDS)
         }
         try:
             values["description"] = DataDescription(
@@ -273,7 +279,7 @@ class DatasetVersionForm(Labelled):
         names = (
             "task",
             "roles_column",
-            "identifier",
+            *_IDS,
             "cluster",
             "text",
             "header",

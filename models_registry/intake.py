@@ -8,15 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from assay.contracts import DataReport, ModelReport
+from assay.contracts import DataReport, GateVerdict, ModelReport
 from assay.datasets.values import visible
-from assay.errors import AssayError, Cancelled, ChildFailed, Internal
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
+from assay.intake.model_files import model_files
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, ShardContext, ShardResult
 from jobs.models import Job
+from models_registry import files
 from models_registry.child_session import ChildSession
-from models_registry.description import data_request, lay_out_data, lay_out_model, model_request
+from models_registry.description import (
+    CLEANED,
+    cleaned_name,
+    data_request,
+    lay_out_data,
+    lay_out_model,
+    model_request,
+)
 from models_registry.endpoints import asker_of
-from models_registry.models import DatasetVersion, IntakeState, ModelVersion
+from models_registry.files import chunks_of
+from models_registry.models import DatasetVersion, IntakeState, ModelVersion, StoredFile, VersionFile
 from models_registry.names import refuse_odd_characters
 from models_registry.signals import version_changed
 from models_registry.versions import DATASET_INTAKE, MODEL_INTAKE
@@ -44,8 +54,13 @@ class _Session(ChildSession, ABC):
         except (ChildFailed, Internal, Cancelled):
             raise
         except AssayError as error:
-            return ShardResult({"refusal": visible(error.message), "sandbox": self._layers()})
-        return ShardResult({"report": report, "sandbox": self._layers()})
+            gate = dict(error.gate) if isinstance(error, BadInput) and error.gate is not None else None
+            return ShardResult({"refusal": visible(error.message), "gate": gate, "sandbox": self._layers()})
+        return ShardResult({"report": report, "sandbox": self._layers(), **self._more(folder, context)})
+
+    def _more(self, folder: Path, context: ShardContext) -> dict[str, Any]:
+        """What else of the reading is kept."""
+        return {}
 
     @abstractmethod
     def _read(self, folder: Path, context: ShardContext) -> ModelReport | DataReport:
@@ -54,15 +69,29 @@ class _Session(ChildSession, ABC):
 
 class _ModelSession(_Session):
     version = ModelVersion
+    _cleaned: Path | None = None
 
     def _read(self, folder: Path, context: ShardContext) -> ModelReport:
         found = ModelVersion.unscoped.select_related("organisation").get(pk=self._id)
         lay_out_model(folder, found)
         request = model_request(folder, found, "cpu")
-        if request is None:
-            raise Internal("Predictions bring no model to read.")
-        asker = asker_of(found, context)
-        return self._supervise(None, context, asker=asker).describe_model(request)
+        if request.gate is not None or request.endpoint is not None:
+            asker = asker_of(found, context)
+            return self._supervise(None, context, asker=asker).describe_model(request)
+        self._cleaned = folder / CLEANED / cleaned_name(list(found.members.all()))
+        self._cleaned.mkdir(parents=True)
+        return self._supervise(None, context).describe_model(request, self._cleaned)
+
+    def _more(self, folder: Path, context: ShardContext) -> dict[str, Any]:
+        """Names and digests of what cleaning wrote, stored."""
+        if self._cleaned is None:
+            return {}
+        return {
+            "cleaned": [
+                (name, files.keep(context.job.organisation, chunks_of(path)).sha256)
+                for name, path in model_files(self._cleaned)
+            ]
+        }
 
 
 class _DatasetSession(_Session):
@@ -100,7 +129,7 @@ class _Intake(ABC):
         if "refusal" in outcome:
             version.state, version.refusal = IntakeState.REFUSED, str(outcome["refusal"])
         else:
-            self.store(version, outcome["report"])
+            self.store(version, outcome)
             version.state, version.refusal = IntakeState.READY, ""
         version.save()
         if version.state == IntakeState.READY:
@@ -113,8 +142,8 @@ class _Intake(ABC):
         self._ended(job, "The reading was cancelled.")
 
     @abstractmethod
-    def store(self, version: Any, report: Mapping[str, Any]) -> None:
-        """Put the report into the version's fields."""
+    def store(self, version: Any, outcome: Mapping[str, Any]) -> None:
+        """Put what was read into the version's fields."""
 
     def _ended(self, job: Job, why: str) -> None:
         self.version.unscoped.filter(pk=job.target_id).update(state=IntakeState.FAILED, refusal=why)
@@ -128,12 +157,23 @@ class ModelIntake(_Intake):
     version = ModelVersion
     session = _ModelSession
 
-    def store(self, version: Any, report: Mapping[str, Any]) -> None:
-        found = ModelReport.model_validate(report)
+    def store(self, version: Any, outcome: Mapping[str, Any]) -> None:
+        found = ModelReport.model_validate(outcome["report"])
         version.format, version.sha256 = found.facts.format, found.facts.sha256
         version.facts = found.facts.model_dump(mode="json")
+        version.gate = version.facts["gate"]
         version.signature = found.signature.model_dump(mode="json")
         version.remarks = list(found.notes)
+        if found.claims is not None:
+            version.claims = found.claims.model_dump(mode="json")
+        if cleaned := outcome.get("cleaned"):
+            keep_cleaned(version, cleaned)
+
+    def on_done(self, job: Job, outcome: Any, incomplete: Sequence[str]) -> None:
+        if (gate := outcome.get("gate")) is not None:  # of a refusal; another one stands in the report
+            said = GateVerdict.model_validate(gate).model_dump(mode="json")
+            ModelVersion.unscoped.filter(pk=job.target_id).update(gate=said)
+        super().on_done(job, outcome, incomplete)
 
 
 class DatasetIntake(_Intake):
@@ -144,5 +184,19 @@ class DatasetIntake(_Intake):
     version = DatasetVersion
     session = _DatasetSession
 
-    def store(self, version: Any, report: Mapping[str, Any]) -> None:
-        version.profile = DataReport.model_validate(report).model_dump(mode="json")
+    def store(self, version: Any, outcome: Mapping[str, Any]) -> None:
+        version.profile = DataReport.model_validate(outcome["report"]).model_dump(mode="json")
+
+
+def keep_cleaned(version: ModelVersion, cleaned: Sequence[Sequence[str]]) -> None:
+    """Name what cleaning wrote beside what was uploaded; (path, digest) of stored files."""
+    digests = [sha256 for _path, sha256 in cleaned]
+    stored = {
+        each.sha256: each
+        for each in StoredFile.objects.of(version.organisation_id).filter(sha256__in=digests)
+    }
+    version.members.filter(origin=VersionFile.Origin.CLEANED).delete()
+    VersionFile.objects.bulk_create(
+        VersionFile(version=version, file=stored[sha256], path=path, origin=VersionFile.Origin.CLEANED)
+        for path, sha256 in cleaned
+    )

@@ -15,6 +15,7 @@ __all__ = [
     "IntakeState",
     "Model",
     "ModelVersion",
+    "SignatureCorrection",
     "Stage",
     "StoredFile",
     "Subject",
@@ -103,6 +104,10 @@ class StoredFile(TenantModel):
 
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField()
+    only_uploaded = models.BooleanField(default=False)
+    """Nothing but uploads brought it, so that nothing else rests on its bytes."""
+    removed_at = models.DateTimeField(null=True)
+    """When its bytes were deleted; the same content uploaded again brings them back."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(TenantModel.Meta):
@@ -159,6 +164,12 @@ class ModelVersion(TenantModel):
     """ModelFacts, by the child."""
     signature = TextJSONField(null=True)
     """ModelSignature, by the child."""
+    said_signature = TextJSONField(null=True)
+    """ModelSignature that people gave: it replaces what the files say whenever the version is read."""
+    gate = TextJSONField(null=True)
+    """GateVerdict, by the child: class, what it came as, cleaning, findings; also of most refusals."""
+    claims = TextJSONField(null=True)
+    """ModelClaims: what a model card or an MLmodel file beside it says."""
     sandbox = models.JSONField(null=True)
     """Layers that were active when it was read."""
     remarks = TextJSONField(default=list)
@@ -185,12 +196,35 @@ class ModelVersion(TenantModel):
 class VersionFile(models.Model):
     """A stored file under its relative name in a model's folder."""
 
+    class Origin(models.TextChoices):
+        UPLOADED = "uploaded", "Uploaded"
+        CLEANED = "cleaned", "Written by cleaning"
+
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="members")
     file = models.ForeignKey(StoredFile, models.PROTECT, related_name="+")
     path = models.CharField(max_length=255)
+    origin = models.CharField(max_length=8, choices=Origin.choices, default=Origin.UPLOADED)
+    """Where there are cleaned files, they alone are loaded."""
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("version", "path"), name="one_file_a_path"),)
+        constraints = (
+            models.UniqueConstraint(fields=("version", "origin", "path"), name="one_file_an_origin_and_path"),
+        )
+
+
+class SignatureCorrection(TenantModel):
+    """A change of what people say a version's signature is."""
+
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="corrections")
+    before = TextJSONField(null=True)
+    """ModelSignature that was in force; null where none could be read."""
+    after = TextJSONField(null=True)
+    """ModelSignature that people gave; null: back to what the files say."""
+    at = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey("accounts.User", models.PROTECT, related_name="+")
+
+    class Meta(TenantModel.Meta):
+        ordering = ("version", "-at")
 
 
 class Dataset(Named):
@@ -250,9 +284,11 @@ class DatasetFile(models.Model):
         TRAINING = "training", "Training"
         TUNING = "tuning", "Tuning"
         ASKED = "asked", "Rows for the model, beside supplied predictions"
+        ATTRIBUTES = "attributes", "Sensitive attributes, joined by id"
+        PREDICTIONS = "predictions", "Log of predictions, joined by id"
 
     version = models.ForeignKey(DatasetVersion, models.CASCADE, related_name="files")
-    role = models.CharField(max_length=8, choices=Role.choices)
+    role = models.CharField(max_length=12, choices=Role.choices)
     file = models.ForeignKey(StoredFile, models.PROTECT, related_name="+")
     name = models.CharField(max_length=255)
 

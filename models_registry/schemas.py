@@ -43,6 +43,7 @@ Words = Annotated[str, Field(max_length=20_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 ActRole = Literal["provider", "deployer", "importer", "distributor", "none"]
 RiskClass = Literal["unassessed", "minimal", "limited", "high", "prohibited"]
+FileRole = Literal["test", "training", "tuning", "asked", "attributes", "predictions"]
 State = Literal["waiting", "reading", "ready", "refused", "failed"]
 
 
@@ -284,7 +285,9 @@ class DatasetVersionIn(Schema):
         origin="Core banking, applications of 2024",
         disjoint=True,
     )
-    files: dict[Literal["test", "training", "tuning", "asked"], FileIn] = Field(min_length=1)
+    files: dict[Literal["test", "training", "tuning", "asked", "attributes", "predictions"], FileIn] = Field(
+        min_length=1
+    )
     description: DataDescription = DataDescription()
     label: str = Field("", max_length=60)
     origin: Words = ""

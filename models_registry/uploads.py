@@ -146,7 +146,7 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
                 else f"{found.name} is damaged on the disk. Send it again from byte 0."
             )
         with transaction.atomic():
-            stored = adopt(found.organisation, draft, digest, found.size)
+            stored = adopt(found.organisation, draft, digest, found.size, uploaded=True)
             Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
         draft.unlink(missing_ok=True)
     except FileNotFoundError:
@@ -163,7 +163,7 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
 def keep_whole(organisation: Organisation, name: str, size: int, chunks: Iterable[bytes], by: User) -> Upload:
     """A file that came in one piece, with a form. Raises BadInput as `begin_upload`."""
     upload = begin_upload(organisation, name, size, by)
-    upload.file = keep(organisation, chunks)
+    upload.file = keep(organisation, chunks, uploaded=True)
     upload.received = upload.file.size
     upload.save(update_fields=["file", "received", "touched_at"])
     return upload

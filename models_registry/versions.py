@@ -13,10 +13,10 @@ from django.db.models import Max
 
 from accounts.models import Organisation, User
 from assay.canonical import canonical_json
-from assay.contracts import Lineage
+from assay.contracts import Lineage, ModelSignature
 from assay.errors import AssayError, BadInput
 from jobs.services import submit
-from models_registry.description import DataDescription
+from models_registry.description import JOINED, DataDescription
 from models_registry.models import (
     Dataset,
     DatasetFile,
@@ -39,7 +39,9 @@ __all__ = [
     "add_model_version",
     "add_predictions_version",
     "made_before",
+    "next_model_version",
     "read_again",
+    "submit_reading",
 ]
 
 MODEL_INTAKE, DATASET_INTAKE = "model_intake", "dataset_intake"
@@ -55,6 +57,7 @@ def add_model_version(
     notes: str = "",
     parent: ModelVersion | None = None,
     lineage: Lineage | Mapping[str, Any] | None = None,
+    signature: ModelSignature | None = None,
     key: uuid.UUID | None = None,
     read: bool = True,
 ) -> ModelVersion:
@@ -64,6 +67,7 @@ def add_model_version(
         files: relative path in the model's folder -> stored file; one .json is an XGBoost model.
         parent: the version that it was made from, of any model of the same system.
         lineage: how, where a remedy made it.
+        signature: in place of what the files say of themselves.
         key: made by the form; the same form sent twice makes one version.
         read: False where a job of the caller's has read the files already and sets what it found.
 
@@ -78,10 +82,13 @@ def add_model_version(
     if parent is not None and parent.model.system_id != model.system_id:
         raise BadInput(f"{parent} belongs to another system and cannot be the parent of this version.")
     said = _lineage(lineage)
+    given = signature.model_dump(mode="json") if signature is not None else None
+    refuse_odd_characters(given, "the signature")
     values = {"notes": checked_text(notes, "the version"), "parent": parent, "lineage": said}
+    values["said_signature"] = given
     listed = [{"path": path, "sha256": files[path].sha256} for path in sorted(files)]
     with transaction.atomic():
-        version = _next_model_version(model, by, label, key, **values)
+        version = next_model_version(model, by, label, key, **values)
         if version is None:
             return _other(ModelVersion, organisation, by, key)
         VersionFile.objects.bulk_create(
@@ -104,7 +111,7 @@ def add_model_version(
             payload={"model": model.name, "label": version.label},
         )
         if read:
-            _submit(version, by)
+            submit_reading(version, by)
     return version
 
 
@@ -137,7 +144,7 @@ def add_predictions_version(
         raise BadInput("A threshold is a plain number and goes with a column of scores.")
     described = {"schema": "assay.predictions/1", **columns, "threshold": threshold}
     with transaction.atomic():
-        version = _next_model_version(
+        version = next_model_version(
             model,
             by,
             label,
@@ -179,7 +186,7 @@ def add_described_version(
     if (before := made_before(ModelVersion, organisation, by, key)) is not None:
         return before
     with transaction.atomic():
-        version = _next_model_version(model, by, label, key, **values)
+        version = next_model_version(model, by, label, key, **values)
         if version is None:
             return _other(ModelVersion, organisation, by, key)
         record(
@@ -191,7 +198,7 @@ def add_described_version(
             facts={"model": str(model.pk), "number": version.number},
             payload={"model": model.name, "label": version.label, **facts_for_trail},
         )
-        _submit(version, by)
+        submit_reading(version, by)
     return version
 
 
@@ -212,7 +219,7 @@ def add_dataset_version(
     """Freeze files by row role as the dataset's next version and submit the job that reads them.
 
     Args:
-        files: role (test, training, tuning, asked) -> (name, stored file).
+        files: role (test, training, tuning, asked, attributes, predictions) -> (name, stored file).
         disjoint: `by` attests that no test row was used to train or choose a model.
 
     Raises:
@@ -222,6 +229,7 @@ def add_dataset_version(
     if (before := made_before(DatasetVersion, organisation, by, key)) is not None:
         return before
     named = _by_role(files)
+    _refuse_joins(named, description)
     _refuse_strangers(organisation, [stored for _name, stored in named.values()])
     said = description.model_dump(mode="json")
     refuse_odd_characters(said, "the columns")
@@ -276,7 +284,7 @@ def add_dataset_version(
             },
             payload={"dataset": dataset.name, "label": version.label, **datasheet},
         )
-        _submit(version, by)
+        submit_reading(version, by)
     return version
 
 
@@ -294,7 +302,7 @@ def read_again(version: ModelVersion | DatasetVersion, *, by: User) -> None:
         locked.save(update_fields=["state", "refusal"])
         kind = "model_version" if isinstance(locked, ModelVersion) else "dataset_version"
         record(locked.organisation_id, f"{kind}.read_again", kind, locked.pk, actor_id=by.pk)
-        _submit(locked, by)
+        submit_reading(locked, by)
 
 
 def made_before(kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None) -> _Row | None:
@@ -313,9 +321,14 @@ def _other(kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUI
     return found
 
 
-def _next_model_version(
+def next_model_version(
     model: Model, by: User, label: str, key: uuid.UUID | None, **values: Any
 ) -> ModelVersion | None:
+    """A row under the model's next number, for the caller's transaction to fill; None where `key` is taken.
+
+    Raises:
+        BadInput: an archived system, an odd label.
+    """
     locked = Model.unscoped.select_for_update().select_related("system", "organisation").get(pk=model.pk)
     _refuse_archived(locked.system.archived_at is not None, locked.system.name)
     return _made(
@@ -340,7 +353,8 @@ def _made(kind: type[_Row], key: uuid.UUID | None, **values: Any) -> _Row | None
         return None
 
 
-def _submit(version: ModelVersion | DatasetVersion, by: User) -> None:
+def submit_reading(version: ModelVersion | DatasetVersion, by: User) -> None:
+    """Submit the job that reads the version."""
     kind = MODEL_INTAKE if isinstance(version, ModelVersion) else DATASET_INTAKE
     version.job = submit(kind, version.organisation, version.pk, priority=10, by=by)
     version.save(update_fields=["job"])
@@ -358,9 +372,25 @@ def _by_role(files: Mapping[str, tuple[str, StoredFile]]) -> dict[str, tuple[str
     return {role: (PurePosixPath(file_name(name)).name, stored) for role, (name, stored) in files.items()}
 
 
+def _refuse_joins(named: Mapping[str, Any], said: DataDescription) -> None:
+    """Files that are joined by id need one; what is said of files that are not there is a slip."""
+    for role in JOINED:
+        if role in named and said.identifier is None and said.cluster is None:
+            raise BadInput(
+                f"The file of {role} is joined by id: name the data's column of ids as identifier (or as "
+                "cluster, where several rows belong to one person)."
+            )
+    if "attributes" not in named and said.attributes_id is not None:
+        raise BadInput("A column of ids in the attributes is named, but no file of attributes is given.")
+    if "predictions" not in named and (said.predictions_id or said.predictions_time):
+        raise BadInput("Columns of a log of predictions are named, but no such file is given.")
+
+
 def _refuse_strangers(organisation: Organisation, files: Any) -> None:
     if any(stored.organisation_id != organisation.pk for stored in files):
         raise BadInput("One of the files is not there; upload it again.")
+    if any(stored.removed_at is not None for stored in files):
+        raise BadInput("The bytes of one of the files were deleted here; upload it again.")
 
 
 def _refuse_archived(archived: bool, name: str) -> None:

@@ -52,6 +52,7 @@ def register_candidate(remedy: RemedyRun, made: Mapping[str, Any]) -> None:
     )
     candidate.sha256, candidate.format = made["sha256"], made["format"]
     candidate.facts, candidate.signature = made["facts"], made["signature"]
+    candidate.gate = made["facts"].get("gate")
     candidate.sandbox, candidate.state = made["sandbox"], IntakeState.READY
     candidate.save()
     remedy.candidate = candidate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from remediations.models import RemedyRun, RemedyState
 
 __all__ = ["RemedySession", "rows_to_learn_from"]
 
-_CHUNK = 1024 * 1024
 _PATIENCE = 20.0
 """How many times the estimate an attempt may take before it counts as hung."""
 
@@ -49,6 +48,7 @@ class RemedySession(ChildSession):
         attempt, reached = new_attempt(context.work)
         limit = max(settings.ENV.shard_seconds, _PATIENCE * remedy.estimate_seconds)
         supervisor = self._supervise(request, context, limit)
+        supervisor.grant(attempt, "auto")
         supervisor.intake(lambda done: context.progress(done * 0.05, "reading the training rows"))
         lineage = supervisor.remedy(
             remedy.remedy,
@@ -62,7 +62,7 @@ class RemedySession(ChildSession):
         made = attempt / ARTEFACT
         sha256, found = made_model(made)
         stored = [
-            (name, files.keep(context.job.organisation, _chunks(path)).sha256)
+            (name, files.keep(context.job.organisation, files.chunks_of(path)).sha256)
             for name, path in model_files(made)
         ]
         profile = self._read_back(request, context, dict(stored))
@@ -142,9 +142,3 @@ def rows_to_learn_from(folder: Path, model: ModelVersion, data: DatasetVersion) 
 def _has_training(data: DatasetVersion) -> bool:
     roles = {file.role for file in data.files.all()}
     return "training" in roles or ("test" in roles and bool(data.description.get("roles_column")))
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            yield piece

@@ -46,6 +46,11 @@ class AuditOptions:
     roles: str | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes: Path | None = None
+    attributes_id: str | None = None
+    predictions_file: Path | None = None
+    predictions_id: str | None = None
+    predictions_time: str | None = None
     bins: tuple[str, ...] = ()
     header: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
@@ -82,6 +87,7 @@ class AuditOptions:
             raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
         if self.threshold is not None and not isfinite(self.threshold):
             raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
+        self._check_joins()
         return DataRequest(
             test=file_request(self.data, self.header),
             training=file_request(self.train, self.header) if self.train else None,
@@ -99,10 +105,35 @@ class AuditOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
+            attributes=file_request(self.attributes, None) if self.attributes else None,
+            attributes_id=self.attributes_id,
+            predictions_file=file_request(self.predictions_file, None) if self.predictions_file else None,
+            predictions_id=self.predictions_id,
+            predictions_time=self.predictions_time,
             bins=read_bins(self.bins),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
+
+    def _check_joins(self) -> None:
+        joined = {"--attributes": self.attributes, "--predictions-file": self.predictions_file}
+        for option, file in joined.items():
+            if file is not None and self.identifier is None and self.cluster is None:
+                raise BadInput(
+                    f"{option} is joined by id: name the data's column of ids with --id (or with --cluster, "
+                    "where several rows belong to one person)."
+                )
+        if self.attributes is None and self.attributes_id is not None:
+            raise BadInput("--attributes-id belongs to --attributes, which is not given.")
+        if self.predictions_file is None and (self.predictions_id or self.predictions_time):
+            raise BadInput(
+                "--predictions-id and --predictions-time belong to --predictions-file, which is not given."
+            )
+        if self.predictions_file is not None and self.predictions is None and self.scores is None:
+            raise BadInput(
+                "--predictions-file holds a column of predictions or scores: name it with --predictions or "
+                "--scores."
+            )
 
     def _model_request(self) -> ModelRequest | None:
         if self.endpoint is not None:

@@ -46,6 +46,8 @@ class RemedyOptions:
     task: Literal["binary", "multiclass", "regression"] | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes: Path | None = None
+    attributes_id: str | None = None
     bins: tuple[str, ...] = ()
     header: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
@@ -68,6 +70,12 @@ class RemedyOptions:
             raise BadInput("--signature and --text belong to --model, which is not given.")
         if self.model is not None and not self.model.exists():
             raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        if self.attributes is not None and self.identifier is None and self.cluster is None:
+            raise BadInput(
+                "--attributes is joined by id: name the rows' column of ids with --id (or --cluster)."
+            )
+        if self.attributes is None and self.attributes_id is not None:
+            raise BadInput("--attributes-id belongs to --attributes, which is not given.")
         leading = self.train or self.data
         assert leading is not None
         return DataRequest(
@@ -88,6 +96,8 @@ class RemedyOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
+            attributes=file_request(self.attributes, None) if self.attributes else None,
+            attributes_id=self.attributes_id,
             bins=read_bins(self.bins),
             missing=self.missing,
             allow_missing=self.allow_missing,

@@ -96,7 +96,13 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
     with _client() as client:
         with _bar() as progress:
             pusher = Pusher(client, system or options.title or name, progress)
-            files = {"test": options.data, "training": options.train, "tuning": options.tuning}
+            files = {
+                "test": options.data,
+                "training": options.train,
+                "tuning": options.tuning,
+                "attributes": options.attributes,
+                "predictions": options.predictions_file,
+            }
             given = {role: path for role, path in files.items() if path is not None}
             data = pusher.data(given, name, _description(options))
             if options.model is not None:
@@ -224,6 +230,9 @@ def _description(options: AuditOptions) -> dict[str, Any]:
         "task": options.task,
         "cluster": options.cluster,
         "identifier": options.identifier,
+        "attributes_id": options.attributes_id,
+        "predictions_id": options.predictions_id,
+        "predictions_time": options.predictions_time,
         "text": options.text,
         "roles_column": options.roles,
         "header": list(options.header) if options.header else None,

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.datasets.number_cells import parse_numbers
 from assay.datasets.row_hash import Hashes, hash_column
-from assay.datasets.values import canonical_number, canonical_values, parse_numbers, value_order
+from assay.datasets.values import canonical_number, canonical_values, value_order
 from assay.errors import BadInput
 from assay.intake.cells import numbers
 from assay.intake.scan import ColumnScan

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import zipfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.errors import BadInput
+from assay.intake.archives import open_archive
+from assay.intake.limits import MAX_PACKINGS
 from assay.intake.recognise import foreign_file
 
 __all__ = ["Foreign", "foreign_model"]
 
 _HEAD = 65_536
-_MAX_NAMES = 20_000
 
 
 class Foreign(NamedTuple):
@@ -21,20 +22,19 @@ class Foreign(NamedTuple):
 
     what: str
     way_out: str
+    code: str = ""
+    """What kind of code it is, in a word; empty where nothing in it can run."""
 
 
 _OWN = "Assay never opens pickles, which can run any code."
-_TORCH = (
-    "Where you trust it, load it and write its weights with assay.models.torch_folder.write_torch_folder, or "
-    "save_pretrained for a transformer."
-)
+_TORCH = "Where you trust it, convert it: assay convert; a transformer: save_pretrained."
 _TREES = "Save it where you trust it: booster.save_model('model.json') for XGBoost."
 _SCORES = "Audit its predictions instead, with --scores."
 _LATER = "Assay does not read it yet; until then, audit its predictions with --scores."
 _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
     (
         b"\x89HDF\r\n\x1a\n",
-        Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}"),
+        Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}", "keras"),
     ),
     (b"GGUF", Foreign("a GGUF file of a language model", "Assay audits classifiers, not text generation.")),
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
@@ -80,8 +80,6 @@ def _pickle(head: bytes) -> Foreign | None:
     binary = head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5
     if not binary and _PICKLE_TEXT.match(head) is None:
         return None
-    if head.startswith(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."):
-        return Foreign("an old torch checkpoint, which is a pickle", f"{_OWN} {_TORCH}")
     for word, what, way_out in (
         (b"xgboost", "a pickle of an XGBoost model", _TREES),
         (b"lightgbm", "a pickle of a LightGBM model", _SCORES),
@@ -90,24 +88,29 @@ def _pickle(head: bytes) -> Foreign | None:
         (b"torch", "a pickle of a torch model", _TORCH),
     ):
         if word in head:
-            return Foreign(what, f"{_OWN} {way_out}")
+            return Foreign(what, f"{_OWN} {way_out}", "pickle")
     return Foreign(
-        "a Python pickle", f"{_OWN} Save the model in one of the formats that `assay formats` lists."
+        "a Python pickle",
+        f"{_OWN} Save the model in one of the formats that `assay formats` lists.",
+        "pickle",
     )
 
 
 def _packed(head: bytes) -> Foreign | None:
     """Pickles inside zlib or gzip, as joblib's compress writes them."""
-    for window, magic in ((15, b"x"), (31, b"\x1f\x8b")):
-        if head.startswith(magic):
-            try:
-                inner = zlib.decompressobj(wbits=window).decompress(head, 4_096)
-            except zlib.error:
-                continue
-            found = _pickle(inner)
-            if found is not None:
-                return Foreign(f"a compressed file that holds {found.what}", found.way_out)
-    return None
+    inner = head
+    for _ in range(MAX_PACKINGS):
+        window = 15 if inner.startswith(b"x") else 31 if inner.startswith(b"\x1f\x8b") else None
+        if window is None:
+            return None
+        try:
+            inner = zlib.decompressobj(wbits=window).decompress(inner, _HEAD)
+        except zlib.error:
+            return None
+        found = _pickle(inner)
+        if found is not None:
+            return Foreign(f"a compressed file that holds {found.what}", found.way_out, found.code)
+    return Foreign("a compressed file of compressed files", "Unpack it, and give the model itself.")
 
 
 def _safetensors(head: bytes) -> bool:
@@ -117,21 +120,23 @@ def _safetensors(head: bytes) -> bool:
 
 def _zip(path: Path) -> Foreign:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()[:_MAX_NAMES]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        return Foreign("a damaged zip archive", "Save the model again.")
+        with open_archive(path, path.name) as archive:
+            names = archive.namelist()
+    except BadInput:
+        return Foreign("a damaged zip archive, or one of far too many members", "Save the model again.")
     last = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in last or any("/code/" in name for name in names):
-        return Foreign("a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}")
+        return Foreign(
+            "a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}", "torchscript"
+        )
     if "data.pkl" in last:
-        return Foreign("a torch checkpoint (torch.save), whose data.pkl is a pickle", f"{_OWN} {_TORCH}")
+        return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}", "pickle")
     if "archive_format" in last or "serialized_exported_program.json" in last:
         return Foreign(
             "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
         )
     if "model.weights.h5" in last:
-        return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}")
+        return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}", "keras")
     if "schema.json" in last:
         return Foreign("a skops file of a scikit-learn model", _LATER)
     if names and all(name.endswith(".npy") for name in names):
@@ -167,7 +172,9 @@ def _text(head: bytes) -> Foreign | None:
             "A signature.json, config.json or architecture.json is not the model: name its folder.",
         )
     if _PYTHON.match(text):
-        return Foreign("Python source", "Assay runs no code of others; give the model that it makes.")
+        return Foreign(
+            "Python source", "Assay runs no code of others; give the model that it makes.", "python"
+        )
     if text.lower().startswith(b"<?xml") and b"PMML" in text[:1_024]:
         return Foreign("a PMML model", _LATER)
     known = foreign_file(head)

@@ -7,7 +7,10 @@ in a contained child, and only what cleaning wrote is ever loaded. No error lead
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +19,27 @@ from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelReques
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
 from assay.intake.foreign_models import Foreign, foreign_model
-from assay.intake.model_files import MAX_JSON, SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.limits import MAX_JSON, MAX_MODEL
+from assay.intake.mlflow_folder import is_mlflow, model_inside
+from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.side_files import check_side_files
 from assay.intake.xgboost_trees import looks_like_xgboost
 
-__all__ = ["MAX_MODEL", "Admitted", "Surroundings", "admit", "format_of", "let_in", "refusal"]
+__all__ = [
+    "CLEANED",
+    "MAX_MODEL",
+    "Admitted",
+    "Surroundings",
+    "about",
+    "admit",
+    "format_of",
+    "let_in",
+    "refusal",
+]
 
-MAX_MODEL = 64 * 2**30
-_CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".exe", ".sh")
+CLEANED = "cleaned"
+"""Folder of a scratch folder that cleaning writes below."""
+_CODE = re.compile(r"\.(py|pyc|pyd|so(\.\d+)*|dll|dylib|exe|sh|bat|jar)$", re.IGNORECASE)
 _MARKS: tuple[tuple[str, Foreign], ...] = (
     (
         "saved_model.pb",
@@ -33,10 +50,6 @@ _MARKS: tuple[tuple[str, Foreign], ...] = (
     (
         "adapter_config.json",
         Foreign("an adapter without its model", "Merge it (merge_and_unload), then save the whole model."),
-    ),
-    (
-        "MLmodel",
-        Foreign("an MLflow folder", "Name the model inside it, if it is of a format that Assay reads."),
     ),
 )
 
@@ -51,6 +64,8 @@ class Surroundings:
     """Where cleaning writes to."""
     ask: Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]] | None = None
     """Sends a message and arrays to the supervisor, which calls the endpoint; None where there is none."""
+    formats: frozenset[str] | None = None
+    """Ids of the only formats that may come in; None for all."""
 
 
 class Admitted(NamedTuple):
@@ -59,6 +74,8 @@ class Admitted(NamedTuple):
     path: Path
     format: ModelFormat
     verdict: GateVerdict
+    signature: Path | None = None
+    """The signature.json that lies beside an MLmodel, for the model inside."""
 
 
 def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: Surroundings) -> Admitted:
@@ -67,24 +84,48 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     Raises:
         BadInput: why it is not let in, and what would be right.
     """
-    path = Path(request.path)
-    admit(path)
+    came = Path(request.path)
+    admit(came)
+    path, signature, prefix = came, None, ""
+    if is_mlflow(came):
+        inner = model_inside(
+            came, lambda member: format_of(member, formats) is not None, surroundings.scratch
+        )
+        path, signature, prefix = inner.path, inner.signature, "mlflow."
     found = format_of(path, formats)
     if found is None:
-        raise refusal(path)
+        raise refusal(path, came)
+    if surroundings.formats is not None and found.spec.id not in surroundings.formats:
+        raise BadInput(
+            f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
+            f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
+        )
     if request.gate is not None:
-        return Admitted(path, found, request.gate)
-    verdict = GateVerdict(trust=found.spec.trust, came_as=found.spec.id, sha256=folder_digest(path))
+        return Admitted(path, found, request.gate, signature)
+    verdict = GateVerdict(trust=found.spec.trust, came_as=prefix + found.spec.id, sha256=folder_digest(came))
     if found.spec.trust == "A":
-        return Admitted(path, found, verdict)
-    override = read_signature(Path(request.signature)) if request.signature is not None else None
-    into, said = _clean(path, found, override, surroundings)
+        return Admitted(path, found, verdict, signature)
+    said_of = request.signature or signature
+    override = read_signature(Path(said_of)) if said_of is not None else None
+    with about(verdict):
+        into, said = _clean(path, found, override, surroundings)
     written = format_of(into, formats)
     if written is None:
         raise Internal(
             f"{found.spec.id} cleaned {visible(path.name)} into something that no format recognises."
         )
-    return Admitted(into, written, verdict.model_copy(update={"cleaning": said}))
+    return Admitted(into, written, verdict.model_copy(update={"cleaning": said}), signature)
+
+
+@contextmanager
+def about(verdict: GateVerdict) -> Iterator[None]:
+    """Whoever is turned away inside learns the gate's verdict with the reason."""
+    try:
+        yield
+    except BadInput as error:
+        if error.gate is None:
+            error.gate = verdict.model_dump(mode="json")
+        raise
 
 
 def _clean(
@@ -100,8 +141,10 @@ def _clean(
             "namespaces, Landlock and seccomp; this machine's has not. Convert it where you trust it: "
             "assay convert."
         )
-    into = surroundings.scratch / "cleaned" / path.stem
-    into.mkdir(parents=True)
+    cleaned = surroundings.scratch / CLEANED
+    cleaned.mkdir(exist_ok=True)
+    into = Path(tempfile.mkdtemp(dir=cleaned)) / path.stem
+    into.mkdir()
     return into, tuple(found.clean(path, signature, into))
 
 
@@ -121,13 +164,18 @@ def admit(path: Path) -> None:
     if size > MAX_MODEL:
         raise BadInput(f"{name} has {size:,} bytes; models of at most {MAX_MODEL // 2**30} GB are read.")
     for relative, member in files if path.is_dir() else ():
-        if member.suffix.lower() in _CODE:
-            raise BadInput(
+        if _CODE.search(member.name):
+            raise _with_class(
+                path,
                 f"{name} holds code ({visible(relative)}), which Assay never runs. If the model works "
-                "without it, take it out; if not, save it in a format that needs none (`assay formats`)."
+                "without it, take it out; if not, save it in a format that needs none (`assay formats`).",
+                "code",
+                visible(relative),
             )
         if member.suffix == ".json" and member.stat().st_size > MAX_JSON and not looks_like_xgboost(member):
             raise BadInput(f"{name}/{visible(relative)} has more than {MAX_JSON // 2**20} MB of JSON.")
+    if path.is_dir():
+        check_side_files(name, files)
 
 
 def format_of(path: Path, formats: Iterable[ModelFormat]) -> ModelFormat | None:
@@ -135,14 +183,20 @@ def format_of(path: Path, formats: Iterable[ModelFormat]) -> ModelFormat | None:
     return next((found for found in formats if found.recognise(path)), None)
 
 
-def refusal(path: Path) -> BadInput:
-    """Why an admitted path is no model that Assay reads, and what would be right."""
-    name = visible(path.name)
+def refusal(path: Path, came: Path | None = None) -> BadInput:
+    """Why an admitted path is no model that Assay reads, and what would be right.
+
+    Args:
+        came: the MLflow folder that it is in, where it came in one.
+    """
+    inside = came is not None and came != path
+    name = f"{visible(came.name)}/{visible(path.name)}" if inside and came is not None else visible(path.name)
     if path.is_file():
         found = _seems(path)
         if found is None:
             return BadInput(f"{name} is no model that Assay reads; `assay formats` lists what is.")
-        return BadInput(f"{name} is {found.what}. {found.way_out}")
+        said = f"{name} is {found.what}. {found.way_out}"
+        return _with_class(came or path, said, found.code, found.what) if found.code else BadInput(said)
     members = {member.name: member for member in sorted(path.iterdir())}
     if "architecture.json" in members or "model.safetensors" in members:
         lacking = [
@@ -166,15 +220,28 @@ def refusal(path: Path) -> BadInput:
         if member.is_file() and member.name not in SIDE_FILES:
             seems = _seems(member)
             if seems is not None and seems.what != "JSON, but no XGBoost model":
-                return BadInput(
+                said = (
                     f"{name} is no model that Assay reads; its {visible(member.name)} is {seems.what}. "
                     f"{seems.way_out}"
                 )
+                if seems.code:
+                    return _with_class(
+                        came or path, said, seems.code, f"{visible(member.name)}: {seems.what}"
+                    )
+                return BadInput(said)
     if "signature.json" in members:
         return BadInput(
             f"{name} has a signature.json but no weights that Assay reads; `assay formats` lists which."
         )
     return BadInput(f"{name} is a folder without a model that Assay reads; `assay formats` lists what is.")
+
+
+def _with_class(path: Path, said: str, code: str, finding: str) -> BadInput:
+    """A refusal that carries its verdict: class C, and what was noticed."""
+    refused = BadInput(said)
+    verdict = GateVerdict(trust="C", came_as=code, sha256=folder_digest(path), findings=(finding,))
+    refused.gate = verdict.model_dump(mode="json")
+    return refused
 
 
 def _seems(path: Path) -> Foreign | None:

@@ -14,7 +14,8 @@ import pyarrow as pa
 from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.images import LABEL, ImageSource
+from assay.intake.column_names import LABEL
+from assay.intake.images import ImageSource
 from assay.intake.pixels import MAX_SIDE, PixelWriter
 
 __all__ = ["is_image_folder", "open_image_folder"]

@@ -29,6 +29,7 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"ARROW1", "an Arrow or Feather file", "Save it as Parquet."),
     (b"SQLite format 3\x00", "an SQLite database", "Export the table as CSV."),
     (b"%PDF-", "a PDF", _CSV),
+    (b"\x1f\x8b", "a gzip file", "Unpack it first."),
     (b"BZh", "a bzip2 archive", "Unpack it, or compress it with gzip."),
     (b"\xfd7zXZ\x00", "an xz archive", "Unpack it, or compress it with gzip."),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it, or compress it with gzip."),

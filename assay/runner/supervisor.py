@@ -19,7 +19,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assay.annex import RunRows
+from assay.annex import MOST_ROWS, RunRows
 from assay.contracts import (
     DataReport,
     DataRequest,
@@ -32,13 +32,16 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
-from assay.datasets.row_arrays import MOST_ROWS
 from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
+from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
+from assay.runner.needs import models_in, paths_of, plug_in_paths
+from assay.runner.profiles import ProfileName
 from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
+from assay.runner.scratch import sweep
 
 __all__ = ["Supervisor", "default_memory_limit"]
 
@@ -65,6 +68,7 @@ class Supervisor:
         environment: variables to set besides this process's own, such as CUDA_VISIBLE_DEVICES; the child
             sees those that assay/runner/sandbox.py lists.
         asker: asks the endpoint that the request names; None where there is no endpoint.
+        profile: what the child may do besides (assay/runner/profiles.py).
     """
 
     def __init__(
@@ -76,8 +80,12 @@ class Supervisor:
         scratch_parent: Path | None = None,
         environment: Mapping[str, str] | None = None,
         asker: Asker | None = None,
+        profile: ProfileName = "audit",
     ) -> None:
         self._request = request
+        self._profile: ProfileName = profile
+        self._work: Path | None = None
+        self._devices = False
         self._time_limit = time_limit
         self._memory_limit = memory_limit or default_memory_limit()
         self._scratch_parent = scratch_parent
@@ -108,7 +116,12 @@ class Supervisor:
     @property
     def sandbox(self) -> SandboxReport:
         """The layers that the child had switched on when it said it was ready."""
-        return SandboxReport(layers=dict(self._layers))
+        return SandboxReport(layers=dict(self._layers), notes=(f"profile: {self._profile}",))
+
+    def grant(self, work: Path, device: str) -> None:
+        """Name, before `intake`, the folder that a remedy will write to and the device it asks for."""
+        self._work = work.resolve()
+        self._devices = device != "cpu"
 
     def endpoint(self) -> EndpointRecord | None:
         """What was asked of the endpoint; asks its canary rows once more. None where there is none."""
@@ -122,7 +135,7 @@ class Supervisor:
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
         message = {"do": "intake", "request": self._asked_for()}
-        self._start()
+        self._start(self._request)
         with reading(self._asker):
             header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
@@ -131,20 +144,32 @@ class Supervisor:
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
 
-    def describe_model(self, request: ModelRequest) -> ModelReport:
+    def describe_model(self, request: ModelRequest, cleaned: Path | None = None) -> ModelReport:
         """Start the child and let it load a model by itself.
+
+        Args:
+            cleaned: an empty folder. Where the model is of class B, what cleaning wrote is put there and read
+                again by a fresh child, which sees nothing of what came in: that one's report is returned.
 
         Raises:
             BadInput: why it is no model that Assay reads, and what would be right.
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
-        self._start()
+        self._start(request)
         message = {"do": "model", "request": request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the model", None)
-        try:
-            return ModelReport.model_validate(header["report"])
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
-            raise ChildFailed("The child's report on the model breaks its contract.") from error
+        found = report_of(header)
+        if cleaned is None or request.gate is not None or found.facts.gate is None:
+            return found
+        if found.facts.gate.trust != "B":
+            return found
+        self._kill()  # before anything is looked at
+        assert self._scratch is not None
+        take_over_cleaned(self._scratch, cleaned)
+        again = self.describe_model(
+            request.model_copy(update={"path": str(cleaned), "gate": found.facts.gate})
+        )
+        return again.model_copy(update={"claims": found.claims})
 
     def describe_data(self, on_progress: Callable[[float], None] | None = None) -> DataReport:
         """Start the child and let it read the data by itself: no model, no predictions, no label needed.
@@ -154,7 +179,7 @@ class Supervisor:
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
         message = {"do": "data", "request": self._asked_for()}
-        self._start()
+        self._start(self._request)
         header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             return DataReport.model_validate(header["report"])
@@ -192,12 +217,14 @@ class Supervisor:
 
         Args:
             device: where a remedy that brings its own network trains; others stay where the model is.
-            work: the one folder beside its scratch folder that the child writes to.
+            work: the one folder beside its scratch folder that the child writes to, as it was granted.
 
         Raises:
             BadInput, BadParams, Diverged: what the remedy says.
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
+        if work.resolve() != self._work:
+            raise Internal("The child was started without this work folder.")
         message = {
             "do": "remedy",
             "remedy": remedy,
@@ -247,7 +274,7 @@ class Supervisor:
             raise Internal("This child was started without a request for data.")
         return self._request.model_dump(mode="json")
 
-    def _start(self) -> None:
+    def _start(self, request: DataRequest | ModelRequest | None) -> None:
         if self._stopped:
             raise Cancelled(self._stopped)
         self._kill()
@@ -255,7 +282,7 @@ class Supervisor:
         try:
             if self._scratch is not None:
                 shutil.rmtree(self._scratch, ignore_errors=True)
-            _sweep(self._scratch_parent or Path(tempfile.gettempdir()))
+            sweep(self._scratch_parent or Path(tempfile.gettempdir()))
             self._scratch = Path(tempfile.mkdtemp(prefix=f"assay-{os.getpid()}-", dir=self._scratch_parent))
         except OSError as error:
             raise BadInput(f"No scratch folder could be made: {error.strerror}. Free some space.") from error
@@ -272,11 +299,29 @@ class Supervisor:
                 start_new_session=True,
             )
         self._channel = ours
+        try:
+            protocol.send(ours, self._confinement(request))
+        except OSError:
+            raise self._died("starting") from None
         header, _ = self._await("starting", None, _START_SECONDS)
         layers = header.get("layers")
         if header.get("kind") != "ready" or not isinstance(layers, dict):
             raise ChildFailed("The child did not say that it is ready.")
         self._layers = {str(name): bool(active) for name, active in layers.items()}
+
+    def _confinement(self, request: DataRequest | ModelRequest | None) -> dict[str, Any]:
+        """The child's first message: what it may reach (`sandbox.Confinement`)."""
+        assert self._scratch is not None
+        named = paths_of(request) if request is not None else ()
+        asked = models_in(request) if request is not None else ()
+        write = [self._scratch.resolve(), *([self._work] if self._work is not None else [])]
+        return {
+            "do": "confine",
+            "profile": self._profile,
+            "read": [*named, *plug_in_paths()],
+            "write": [str(path) for path in write],
+            "devices": self._devices or any(model.device != "cpu" for model in asked),
+        }
 
     def _ask(
         self, message: dict[str, Any], doing: str, on_progress: Callable[[float, str], None] | None
@@ -288,7 +333,10 @@ class Supervisor:
             raise self._died(doing) from None
         header, body = self._await(doing, on_progress, self._time_limit)
         if header.get("kind") == "error":
-            raise by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
+            raised = by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
+            if isinstance(raised, BadInput):
+                raised.gate = verdict_of(header.get("gate"))
+            raise raised
         if header.get("kind") == "crash":
             self._kill()
             raise ChildFailed(f"The child failed while {_gerund(doing)}: {str(header.get('message'))[:500]}.")
@@ -379,24 +427,6 @@ class Supervisor:
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None
-
-
-def _sweep(parent: Path) -> None:
-    """Remove scratch folders whose supervisor was killed before it could clean up."""
-    for folder in parent.glob("assay-*-*"):
-        owner = folder.name.split("-")[1]
-        if owner.isdigit() and folder.is_dir() and not folder.is_symlink() and not _lives(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _without_note(listener: Callable[[float], None] | None) -> Callable[[float, str], None] | None:

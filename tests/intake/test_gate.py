@@ -116,11 +116,11 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
     "zlib of text": (lambda: zlib.compress(b"hello"), "no model that Assay reads"),
     "torch state": (
         lambda: _torch_saved(nn.Linear(2, 2).state_dict()),
-        r"torch checkpoint.*write_torch_folder",
+        r"format torch_checkpoint, which is opened only where.*assay convert",
     ),
     "torch module, old": (
         lambda: _torch_saved(nn.Linear(2, 2), _use_new_zipfile_serialization=False),
-        r"old torch checkpoint.*write_torch_folder",
+        r"format torch_checkpoint, which is opened only where.*assay convert",
     ),
     "torchscript": (_scripted, "TorchScript.*which is code"),
     "pt2": (_exported, r"exported torch program \(\.pt2\)"),

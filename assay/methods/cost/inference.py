@@ -58,7 +58,7 @@ class Inference:
         "machine and device of this audit. Times, memory and energy belong to this hardware; parameters and "
         "FLOPs to the model.",
         needs=("query", "local"),
-        tasks=("binary", "multiclass", "regression", "anomaly"),
+        tasks=("binary", "multiclass", "regression", "anomaly", "generation"),
         measures=SPECS,
         deterministic=True,
         citations=CITATIONS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.contracts import DatasetProfile, GateVerdict, Profile
-from assay.intake.images import PICTURE
+from assay.intake.column_names import PICTURE
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
 from assay.report.document.endpoint import endpoint_blocks

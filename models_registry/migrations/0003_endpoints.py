@@ -7,7 +7,8 @@ import accounts.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("models_registry", "0001_initial"),
+        ("models_registry", "0002_joined_files"),
+        ("models_registry", "0002_model_intake"),
     ]
 
     operations = [
