@@ -85,6 +85,14 @@ class Environment(BaseModel):
     email_url: Annotated[str, Field(pattern=r"^$|^smtps?://\S+$")] = ""
     """ASSAY_EMAIL_URL: smtp://user:password@host:port; without it nothing is mailed."""
 
+    endpoint_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:,\[\] -]*$")] = ""
+    """ASSAY_ENDPOINT_HOSTS: hosts (or host:port) whose models may be asked over HTTP, commas between; none by
+    default."""
+    endpoint_private: bool = False
+    """ASSAY_ENDPOINT_PRIVATE: the hosts may be at loopback or private addresses, without TLS."""
+    secrets: Path | None = None
+    """ASSAY_SECRETS: folder with a folder an organisation (its slug) of files, each the key of endpoints."""
+
     storage_key: Annotated[str, AfterValidator(_readable_keys)] = ""
     """ASSAY_STORAGE_KEY: seals stored files; 64 hexadecimal digits, or several such keys with blanks between:
     the first one writes, all of them read. `off` first reads all of them and writes in the clear."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from assay.contracts import (
     ColumnSummary,
     DataReport,
+    EndpointRequest,
     Joined,
     Lineage,
     ModelFacts,
@@ -21,6 +22,7 @@ from models_registry.models import DatasetFile, DatasetVersion, IntakeState, Mod
 
 __all__ = [
     "data_sentence",
+    "endpoint_said",
     "layers_of",
     "lineage_said",
     "model_sentence",
@@ -47,6 +49,8 @@ def model_sentence(version: ModelVersion) -> str:
     if version.state != IntakeState.READY or not version.facts or not version.signature:
         return ""
     facts = ModelFacts.model_validate(version.facts)
+    if facts.endpoint is not None:
+        return f'"{facts.endpoint.model}" at {facts.endpoint.host}, asked over HTTP. Its inside is not seen.'
     signature = ModelSignature.model_validate(version.signature)
     reads = {
         "table": f"reads {_many(len(signature.columns), 'column')}",
@@ -56,6 +60,32 @@ def model_sentence(version: ModelVersion) -> str:
     does = _TASKS.get(signature.task, signature.task).format(n=len(signature.classes))
     weights = "leaves" if facts.format.startswith("xgboost") else "parameters"
     return f"{facts.architecture} with {facts.parameters:,} {weights}; it {reads} and {does}."
+
+
+def endpoint_said(version: ModelVersion) -> list[tuple[str, str]]:
+    """Where a version behind an address is asked, and within which limits; the key by its name only."""
+    if not version.endpoint:
+        return []
+    found = EndpointRequest.model_validate(version.endpoint)
+    limits = found.limits
+    said = [
+        ("Address", found.url),
+        ("Protocol", found.protocol.replace("_", " ")),
+        ("Model", found.model),
+        ("Key", f"in the secret {found.key}" if found.key else "none"),
+        (
+            "Requests of one audit",
+            f"{limits.most_requests:,} at most, {limits.requests_per_second:g} a second",
+        ),
+        ("Rows of a request", f"{limits.batch_rows:,}"),
+        ("An answer", f"within {limits.timeout:g} s, {limits.retries} further attempts"),
+    ]
+    if limits.price_per_1k_tokens:
+        most = f", {limits.most_spend:g} at most an audit" if limits.most_spend is not None else ""
+        said.append(("Price", f"{limits.price_per_1k_tokens:g} for 1,000 tokens{most}"))
+    if found.protocol != "open_inference_v2":
+        said.append(("Prompt", found.template))
+    return said
 
 
 def lineage_said(version: ModelVersion) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from assay.contracts import EndpointRequest
 from models_registry.description import DataDescription
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "DatasetVersionIn",
     "DatasetVersionLine",
     "DatasetVersionOut",
+    "EndpointIn",
     "FileIn",
     "FinishIn",
     "ModelIn",
@@ -209,6 +211,28 @@ class PredictionsIn(Schema):
     notes: Words = ""
 
 
+class EndpointIn(Schema):
+    model_config = _example(
+        label="2025-03",
+        endpoint={
+            "url": "https://models.example.org",
+            "protocol": "open_inference_v2",
+            "model": "loans",
+            "key": "LOANS_KEY",
+            "signature": {
+                "task": "binary",
+                "output": "probability",
+                "classes": ["no", "yes"],
+                "columns": [{"name": "income", "kind": "number", "encoding": "identity"}],
+            },
+            "limits": {"most_requests": 20_000, "requests_per_second": 20},
+        },
+    )
+    endpoint: EndpointRequest
+    label: str = Field("", max_length=60)
+    notes: Words = ""
+
+
 class MemberOut(Schema):
     path: str = Field(examples=["model.safetensors"])
     sha256: str
@@ -245,7 +269,7 @@ class ModelVersionLine(Schema):
     model: Id = Field(alias="model_id")
     number: int
     label: str = Field(examples=["3.1"])
-    source: Literal["artefact", "predictions"]
+    source: Literal["artefact", "predictions", "endpoint"]
     state: State
     refusal: str = Field(description="Why it was refused or could not be read.")
     stage: Literal["candidate", "approved", "deployed", "retired"]
@@ -259,6 +283,8 @@ class ModelVersionOut(ModelVersionLine):
     predictions: str
     scores: str
     threshold: float | None
+    endpoint: dict[str, Any] | None = Field(description="Address, protocol, limits; a key only by its name.")
+    swapped: str = Field(description="How it was noticed that another model answers at the address.")
     facts: dict[str, Any] | None
     signature: dict[str, Any] | None
     said_signature: dict[str, Any] | None = Field(description="The signature that people gave.")

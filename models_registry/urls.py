@@ -4,6 +4,7 @@ from django.urls import path
 
 from models_registry import (
     dataset_diff_views,
+    endpoint_forms,
     form_views,
     hub_views,
     model_diff_views,
@@ -27,6 +28,7 @@ urlpatterns = [
     path("models/<uuid:model>/versions/new/", form_views.new_model_version, name="new_model_version"),
     path("models/<uuid:model>/predictions/new/", form_views.new_predictions, name="new_predictions"),
     path("models/<uuid:model>/hub/new/", hub_views.new_hub_version, name="new_hub_version"),
+    path("models/<uuid:model>/endpoint/new/", endpoint_forms.new_endpoint, name="new_endpoint"),
     path("model-versions/<uuid:pk>/", views.model_version, name="model_version"),
     path("model-versions/<uuid:pk>/state/", views.model_version_state, name="model_version_state"),
     path("model-versions/<uuid:pk>/read/", form_views.read_model_version, name="read_model_version"),

@@ -36,6 +36,7 @@ __all__ = [
     "HUB_IMPORT",
     "MODEL_INTAKE",
     "add_dataset_version",
+    "add_described_version",
     "add_model_version",
     "add_predictions_version",
     "correct_dataset_version",
@@ -170,6 +171,36 @@ def add_predictions_version(
             payload={"model": model.name, "label": version.label},
         )
         version_changed.send(ModelVersion, version=version)
+    return version
+
+
+def add_described_version(
+    model: Model,
+    *,
+    by: User,
+    label: str,
+    key: uuid.UUID | None,
+    facts_for_trail: Mapping[str, Any],
+    **values: Any,
+) -> ModelVersion:
+    """A version without files that a job of the child reads by its description (`values`)."""
+    organisation = model.organisation
+    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
+        return before
+    with transaction.atomic():
+        version = next_model_version(model, by, label, key, **values)
+        if version is None:
+            return _other(ModelVersion, organisation, by, key)
+        record(
+            organisation.pk,
+            "model_version.registered",
+            "model_version",
+            version.pk,
+            actor_id=by.pk,
+            facts={"model": str(model.pk), "number": version.number},
+            payload={"model": model.name, "label": version.label, **facts_for_trail},
+        )
+        submit_reading(version, by)
     return version
 
 

@@ -113,6 +113,7 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "correctable": may_be_corrected(version),
             "removable": version.state == IntakeState.REFUSED and any(not m.file.removed_at for m in members),
             "lineage": presenting.lineage_said(version),
+            "endpoint": presenting.endpoint_said(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),
         },
