@@ -166,7 +166,8 @@ def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
         kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
         raise BadInput(
-            f"{path} {kind}; give a CSV, TSV, JSON Lines, Parquet, .npz or .zip file.{hint if path.is_dir() else ''}"
+            f"{path} {kind}; give a CSV, TSV, JSON Lines, Parquet, .npz or .zip file."
+            f"{hint if path.is_dir() else ''}"
         )
     return FileRequest(path=str(path.resolve()), header=header)
 
