@@ -15,8 +15,9 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from assay import __version__, cli_endpoint
+from assay.cli_convert import convert
 from assay.cli_remedy import names, remedy
-from assay.cli_service import login, push, wait
+from assay.cli_service import diff, login, push, signature, wait
 from assay.errors import AssayError
 
 __all__ = ["app", "main"]
@@ -79,6 +80,14 @@ def audit(
         typer.Option(
             metavar="PATH",
             help="Model to ask: see `assay formats`. Every pillar is measured then.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -365,6 +374,7 @@ def audit(
         out=out,
         label=label,
         model=model,
+        base=base,
         endpoint=cli_endpoint.named_endpoint(
             endpoint,
             model=endpoint_model,
@@ -453,8 +463,11 @@ def gate(
 
 
 app.command(rich_help_panel="Audit")(remedy)
+app.command(rich_help_panel="Audit")(convert)
 app.command(rich_help_panel="Service")(login)
 app.command(rich_help_panel="Service")(push)
+app.command(rich_help_panel="Service")(signature)
+app.command(rich_help_panel="Service")(diff)
 app.command(rich_help_panel="Service")(wait)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PILLARS",
     "PILLAR_TITLES",
+    "AdapterFormat",
     "AnnexReference",
     "AuditMethod",
     "AuditPlan",
@@ -1055,6 +1056,23 @@ class CleanedFormat(ModelFormat, Protocol):
             sentences on what was kept, written anew and left out.
 
         Raises BadInput: anything that the format's rules refuse, and why.
+        """
+        ...
+
+
+@runtime_checkable
+class AdapterFormat(ModelFormat, Protocol):
+    """A format of changes to a model of another format: loaded over a base that passed the gate itself."""
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """Formats that the base may have."""
+        ...
+
+    def load_over(self, path: Path, base: Path, signature: ModelSignature | None, device: str) -> Model:
+        """The base at `base`, changed as `path` says, in the child only.
+
+        Raises BadInput: a change that the format's rules refuse, or that does not fit the base.
         """
         ...
 

@@ -15,6 +15,8 @@ from accounts.models import User
 from assay.errors import BadInput
 from models_registry import presenting, selectors, services
 from models_registry.dataset_diff import DatasetDiff, diff_of
+from models_registry.endpoints import add_endpoint_version
+from models_registry.model_api import router as model_router
 from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, StoredFile
 from models_registry.schemas import (
     CorrectionIn,
@@ -23,6 +25,7 @@ from models_registry.schemas import (
     DatasetVersionIn,
     DatasetVersionLine,
     DatasetVersionOut,
+    EndpointIn,
     FileIn,
     ModelIn,
     ModelOut,
@@ -35,10 +38,12 @@ from models_registry.schemas import (
     SystemIn,
     SystemOut,
 )
+from models_registry.signature_checks import checked_signature
 from models_registry.uploads_api import router as uploads_router
 
 router = Router(tags=["registry"])
 router.add_router("", uploads_router)
+router.add_router("", model_router)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
@@ -141,6 +146,7 @@ def create_model_version(request: Any, model_id: UUID, body: ModelVersionIn) -> 
         label=body.label,
         notes=body.notes,
         parent=parent,
+        signature=checked_signature(body.signature) if body.signature is not None else None,
     )
     return Status(201, version)
 
@@ -153,6 +159,16 @@ def create_predictions_version(request: Any, model_id: UUID, body: PredictionsIn
         _model(request, model_id),
         **body.model_dump(),
         by=request.user,
+    )
+    return Status(201, version)
+
+
+@router.post("/models/{model_id}/endpoints", response={201: ModelVersionOut}, summary="Add an endpoint")
+def create_endpoint_version(request: Any, model_id: UUID, body: EndpointIn) -> Any:
+    """A version that is asked over HTTP. A job asks what it is: ask again until `state` is ready."""
+    request = require(request, "register")
+    version = add_endpoint_version(
+        _model(request, model_id), body.endpoint, by=request.user, label=body.label, notes=body.notes
     )
     return Status(201, version)
 

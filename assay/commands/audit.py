@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from assay.report.authority import Authority
     from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditOptions", "file_request", "read_bins", "read_kinds", "run_audit", "sealed_files"]
+__all__ = [
+    "AuditOptions",
+    "file_request",
+    "model_request",
+    "read_bins",
+    "read_kinds",
+    "run_audit",
+    "sealed_files",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class AuditOptions:
     out: Path
     label: str | None = None
     model: Path | None = None
+    base: Path | None = None
+    """The whole model that `model`, an adapter, changes."""
     endpoint: EndpointOptions | None = None
     signature: Path | None = None
     device: str = "auto"
@@ -81,10 +91,13 @@ class AuditOptions:
             )
         if self.model is not None and self.endpoint is not None:
             raise BadInput("--model and --endpoint name two models; give the one to audit.")
-        if not modelled and (self.signature or self.asked or self.text or self.device != "auto"):
-            raise BadInput("--signature, --asked, --text and --device belong to --model, which is not given.")
-        if self.model is not None and not self.model.exists():
-            raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        of_model = (self.signature, self.asked, self.text)
+        if not modelled and (any(of_model) or self.base or self.device != "auto"):
+            raise BadInput(
+                "--base, --signature, --asked, --text and --device belong to --model, which is not given."
+            )
+        if self.base is not None and self.endpoint is not None:
+            raise BadInput("--base names the model below an adapter, and belongs to --model.")
         if self.asked is not None and self.predictions is None and self.scores is None:
             raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
         if self.threshold is not None and not isfinite(self.threshold):
@@ -142,13 +155,7 @@ class AuditOptions:
     def _model_request(self) -> ModelRequest | None:
         if self.endpoint is not None:
             return ModelRequest(endpoint=self.endpoint.request(self.signature, self.seed or 0))
-        if self.model is None:
-            return None
-        return ModelRequest(
-            path=str(self.model.resolve()),
-            signature=str(self.signature.resolve()) if self.signature else None,
-            device=self.device,
-        )
+        return model_request(self.model, self.base, self.signature, self.device)
 
     def supervisor(self, data: DataRequest) -> Supervisor:
         """A supervisor of a child for `data`."""
@@ -158,6 +165,23 @@ class AuditOptions:
         if self.endpoint is not None and data.model is not None and data.model.endpoint is not None:
             asker = self.endpoint.asker(data.model.endpoint)
         return Supervisor(data, time_limit=self.time_limit, asker=asker)
+
+
+def model_request(
+    model: Path | None, base: Path | None, signature: Path | None, device: str
+) -> ModelRequest | None:
+    """The model as named on the command line, if one is. Raises BadInput for what does not exist."""
+    if model is None:
+        return None
+    for path in (model, base):
+        if path is not None and not path.exists():
+            raise BadInput(f"{path} does not exist; give a model's folder or file.")
+    return ModelRequest(
+        path=str(model.resolve()),
+        base=str(base.resolve()) if base else None,
+        signature=str(signature.resolve()) if signature else None,
+        device=device,
+    )
 
 
 def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:

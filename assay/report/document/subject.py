@@ -8,6 +8,7 @@ from assay.contracts import DatasetProfile, GateVerdict, Profile
 from assay.intake.column_names import PICTURE
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
+from assay.report.document.endpoint import endpoint_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 
 __all__ = ["subject_section"]
@@ -52,7 +53,7 @@ def subject_section(book: Book) -> Section:
     for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier), ("Text", roles.text)):
         if name:
             rows.append((term, name))
-    blocks: list[Block] = [facts(rows), *_model(profile)]
+    blocks: list[Block] = [facts(rows), *_model(profile), *endpoint_blocks(book.evidence)]
     if profile.notes:
         blocks += [heading("What intake inferred or changed"), bullets(profile.notes)]
     blocks.append(heading("Files"))
@@ -88,15 +89,20 @@ def _model(profile: Profile) -> list[Block]:
     model = profile.model
     if model is None:
         return []
-    rows = [
-        ("Name", model.name),
-        ("Format", model.format),
-        ("Architecture", model.architecture),
-        ("Size", f"{fmt.plural(model.parameters, 'parameter')}, {fmt.count(model.weight_bytes)} bytes"),
-        ("Precision", model.dtype),
-        ("Ran on", model.device),
-        ("SHA-256", model.sha256),
-    ]
+    rows = [("Name", model.name), ("Format", model.format)]
+    if model.endpoint is None:
+        rows += [
+            ("Architecture", model.architecture),
+            ("Size", f"{fmt.plural(model.parameters, 'parameter')}, {fmt.count(model.weight_bytes)} bytes"),
+            ("Precision", model.dtype),
+            ("Ran on", model.device),
+            ("SHA-256", model.sha256),
+        ]
+        if model.base is not None:
+            rows.append(("Adapter of", f"{model.base.name} ({model.base.format})"))
+            rows.append(("SHA-256 of the base", model.base.sha256))
+    else:
+        rows.append(("SHA-256", f"{model.sha256} (of the address, names, prompt and signature)"))
     rows += _gate(model.gate)
     lineage = model.lineage
     if lineage is not None:
@@ -118,7 +124,10 @@ def _model(profile: Profile) -> list[Block]:
                 "are those of the predictions that came with the data",
             )
         )
-    return [heading("The model"), facts(rows, mono=("SHA-256", "SHA-256 of what came in"))]
+    return [
+        heading("The model"),
+        facts(rows, mono=("SHA-256", "SHA-256 of the base", "SHA-256 of what came in")),
+    ]
 
 
 def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
