@@ -20,7 +20,7 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from assay.report.sandbox_words import layers_of
 from assay.runner.sandbox import child_environment, contains
 
-__all__ = ["check_database", "check_home", "check_sandbox", "check_secret"]
+__all__ = ["check_database", "check_home", "check_sandbox", "check_secret", "check_storage"]
 
 _LAYERS = (
     "import json, os; from assay.runner.sandbox import lock_down; print(json.dumps(lock_down(os.getppid())))"
@@ -122,6 +122,28 @@ def check_sandbox(app_configs: Sequence[AppConfig] | None = None, **_more: Any) 
             f"In the sandbox of this machine these layers are off: {off}. On are: {on or 'none'}.",
             hint=f"{what}; docs/deploy.md says what a host needs. Every report says which layers were on.",
             id="assay.W002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_storage(app_configs: Sequence[AppConfig] | None = None, **_more: Any) -> list[CheckMessage]:
+    """Whether stored files are encrypted at rest."""
+    ring = settings.ENV.keyring
+    if ring.first is None:
+        return [
+            Info(
+                "Stored files are not encrypted by Assay.",
+                hint="Keep them on an encrypted disk, or set ASSAY_STORAGE_KEY (docs/deploy.md).",
+                id="assay.I001",
+            )
+        ]
+    others = f", and {len(ring) - 1} older key(s) open what they sealed" if len(ring) > 1 else ""
+    return [
+        Info(
+            f"Stored files are encrypted (AES-256-GCM) under the key {ring.first.id.hex()}{others}.",
+            hint="manage.py rotate_storage_key brings files from before under it.",
+            id="assay.I002",
         )
     ]
 

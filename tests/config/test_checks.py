@@ -28,6 +28,11 @@ def test_a_deployment_behind_https_is_clean(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "every layer is on" in answer.stderr
     assert "assay.W" not in answer.stderr
+    assert "WARNING" not in answer.stderr
+    assert "Stored files are not encrypted by Assay" in answer.stderr, "it says so, and that is no fault"
+    sealed = _check(tmp_path, ASSAY_URL="https://assay.example.org", ASSAY_STORAGE_KEY="11" * 32)
+    assert sealed.returncode == 0, sealed.stderr
+    assert "are encrypted (AES-256-GCM)" in sealed.stderr
 
 
 def test_without_https_it_says_so(tmp_path: Path) -> None:
