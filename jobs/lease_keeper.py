@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from assay.errors import Cancelled
-from assay.runner.supervisor import default_memory_limit
+from assay.runner.memory import default_memory_limit
 from jobs import leases
 from jobs.folders import work_folder
 from jobs.kinds import Session

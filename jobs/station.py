@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from assay.runner.supervisor import default_memory_limit
+from assay.runner.memory import default_memory_limit
 from jobs import leases, ticker
 from jobs.clock import DatabaseSeconds
 from jobs.devices import gpus

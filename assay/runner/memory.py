@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["resident"]
+__all__ = ["default_memory_limit", "resident"]
 
 _SESSION, _RESIDENT = 3, 21
 """Fields of /proc/PID/stat after the name, from 0."""
+
+
+def default_memory_limit() -> int:
+    """Four fifths of the machine's memory, in bytes."""
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.8)
 
 
 def resident(process: int, *, family: bool = False) -> int | None:

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
-from assay.contracts import FileRequest, ModelRequest
+from assay.contracts import DataRequest, FileRequest, ModelRequest
 from assay.registry import FORMATS, METHODS, REMEDIES
+from assay.runner.profiles import ProfileName
 
-__all__ = ["models_in", "paths_of", "plug_in_paths"]
+__all__ = ["confine", "models_in", "paths_of", "plug_in_paths"]
+
+
+def confine(
+    request: DataRequest | ModelRequest | None, profile: ProfileName, write: Iterable[Path], *, devices: bool
+) -> dict[str, Any]:
+    """The child's first message: what it may reach (`sandbox.Confinement`).
+
+    Args:
+        write: folders that it may write to.
+        devices: whether it needs a GPU for something else than the request's models.
+    """
+    asked = models_in(request) if request is not None else ()
+    return {
+        "do": "confine",
+        "profile": profile,
+        "read": [*(paths_of(request) if request is not None else ()), *plug_in_paths()],
+        "write": [str(path) for path in write],
+        "devices": devices or any(model.device != "cpu" for model in asked),
+    }
 
 
 def models_in(request: BaseModel) -> Iterator[ModelRequest]:

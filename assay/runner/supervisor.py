@@ -35,27 +35,23 @@ from assay.contracts import (
 from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
-from assay.runner.memory import resident
+from assay.runner.memory import default_memory_limit, resident
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
-from assay.runner.needs import models_in, paths_of, plug_in_paths
+from assay.runner.needs import confine
 from assay.runner.profiles import PROFILES, ProfileName
 from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
 from assay.runner.scratch import sweep
+from assay.runner.words import doing_of, share_of, without_note
 
-__all__ = ["Supervisor", "default_memory_limit"]
+__all__ = ["Supervisor"]
 
 _POLL_SECONDS = 0.2
 _LAST_WORDS = 4_096
 _NOTE = 200
 """Characters of a progress note that are passed on."""
 _START_SECONDS = 60.0
-
-
-def default_memory_limit() -> int:
-    """Four fifths of the machine's memory, in bytes."""
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.8)
 
 
 class Supervisor:
@@ -138,7 +134,7 @@ class Supervisor:
         message = {"do": "intake", "request": self._asked_for()}
         self._start(self._request)
         with reading(self._asker):
-            header, _ = self._ask(message, "reading the data", _without_note(on_progress))
+            header, _ = self._ask(message, "reading the data", without_note(on_progress))
         try:
             self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
@@ -181,7 +177,7 @@ class Supervisor:
         """
         message = {"do": "data", "request": self._asked_for()}
         self._start(self._request)
-        header, _ = self._ask(message, "reading the data", _without_note(on_progress))
+        header, _ = self._ask(message, "reading the data", without_note(on_progress))
         try:
             return DataReport.model_validate(header["report"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
@@ -198,7 +194,7 @@ class Supervisor:
         if self._process is None:
             self.intake()
         message = {"do": "run", "shard": shard.model_dump(mode="json"), "params": dict(params), "seed": seed}
-        header, body = self._ask(message, shard.method, _without_note(on_progress))
+        header, body = self._ask(message, shard.method, without_note(on_progress))
         data = header.get("data")
         if not isinstance(data, dict):
             raise ChildFailed(f"The child's answer to {shard.method} breaks its contract.")
@@ -301,7 +297,9 @@ class Supervisor:
             )
         self._channel = ours
         try:
-            protocol.send(ours, self._confinement(request))
+            work = () if self._work is None else (self._work,)
+            write = (self._scratch.resolve(), *work)
+            protocol.send(ours, confine(request, self._profile, write, devices=self._devices))
         except OSError:
             raise self._died("starting") from None
         header, _ = self._await("starting", None, _START_SECONDS)
@@ -309,20 +307,6 @@ class Supervisor:
         if header.get("kind") != "ready" or not isinstance(layers, dict):
             raise ChildFailed("The child did not say that it is ready.")
         self._layers = {str(name): bool(active) for name, active in layers.items()}
-
-    def _confinement(self, request: DataRequest | ModelRequest | None) -> dict[str, Any]:
-        """The child's first message: what it may reach (`sandbox.Confinement`)."""
-        assert self._scratch is not None
-        named = paths_of(request) if request is not None else ()
-        asked = models_in(request) if request is not None else ()
-        write = [self._scratch.resolve(), *([self._work] if self._work is not None else [])]
-        return {
-            "do": "confine",
-            "profile": self._profile,
-            "read": [*named, *plug_in_paths()],
-            "write": [str(path) for path in write],
-            "devices": self._devices or any(model.device != "cpu" for model in asked),
-        }
 
     def _ask(
         self, message: dict[str, Any], doing: str, on_progress: Callable[[float, str], None] | None
@@ -340,7 +324,9 @@ class Supervisor:
             raise raised
         if header.get("kind") == "crash":
             self._kill()
-            raise ChildFailed(f"The child failed while {_gerund(doing)}: {str(header.get('message'))[:500]}.")
+            raise ChildFailed(
+                f"The child failed while {doing_of(doing)}: {str(header.get('message'))[:500]}."
+            )
         return header, body
 
     def _await(
@@ -358,7 +344,7 @@ class Supervisor:
                 if time.monotonic() > deadline:
                     self._kill()
                     raise ChildFailed(
-                        f"The child was ended after {limit:g} s while {_gerund(doing)}: over its time limit."
+                        f"The child was ended after {limit:g} s while {doing_of(doing)}: over its time limit."
                     )
                 self._check_memory(doing)
                 for ready, _ in selector.select(_POLL_SECONDS):
@@ -384,7 +370,7 @@ class Supervisor:
                     if header.get("kind") != "progress":
                         return header, body
                     if on_progress is not None:
-                        on_progress(_share(header.get("done")), str(header.get("note", ""))[:_NOTE])
+                        on_progress(share_of(header.get("done")), str(header.get("note", ""))[:_NOTE])
 
     def _check_memory(self, doing: str) -> None:
         assert self._process is not None
@@ -392,7 +378,7 @@ class Supervisor:
         if used is not None and used > self._memory_limit:
             self._kill()
             raise ChildFailed(
-                f"The child was ended while {_gerund(doing)}: it used {used / 2**30:.1f} GB, "
+                f"The child was ended while {doing_of(doing)}: it used {used / 2**30:.1f} GB, "
                 f"its limit is {self._memory_limit / 2**30:.1f} GB."
             )
 
@@ -404,6 +390,10 @@ class Supervisor:
         assert self._process is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
+        if PROFILES[self._profile].processes:
+            # What it started would hold its words open.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         if self._process.stdout is not None and self._process.returncode is not None:
             self._words += self._process.stdout.read()
         code = self._process.returncode
@@ -411,7 +401,7 @@ class Supervisor:
         words = self._words.decode("utf-8", "replace").strip().splitlines()
         self._kill()
         tail = f" Its last words: {words[-1][:300]}" if words else " It left no words."
-        return ChildFailed(f"The child ended with {how} while {_gerund(doing)}.{tail}")
+        return ChildFailed(f"The child ended with {how} while {doing_of(doing)}.{tail}")
 
     def _kill(self) -> None:
         if self._channel is not None:
@@ -424,15 +414,3 @@ class Supervisor:
             if self._process.stdout is not None:
                 self._process.stdout.close()
             self._process = None
-
-
-def _without_note(listener: Callable[[float], None] | None) -> Callable[[float, str], None] | None:
-    return None if listener is None else lambda done, _note: listener(done)
-
-
-def _share(value: Any) -> float:
-    return min(max(float(value), 0.0), 1.0) if isinstance(value, int | float) else 0.0
-
-
-def _gerund(doing: str) -> str:
-    return doing if doing.endswith("ing") or " " in doing else f"running {doing}"
