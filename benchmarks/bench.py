@@ -27,11 +27,13 @@ from benchmarks import (
     pages,
     pgd,
     report,
+    sandbox,
     shapley,
     shards,
     startup,
     storing,
     training,
+    versions,
     whole_audit,
     zoo_audit,
 )
@@ -114,6 +116,19 @@ def _startup() -> tuple[dict[str, Any], list[Line]]:
             "< 0.3 s",
             found["help"] < 0.3,
             f"import typer: {found['ratio_to_typer']:.1f} times",
+        )
+    ]
+
+
+def _sandbox() -> tuple[dict[str, Any], list[Line]]:
+    found = sandbox.run()
+    return found, [
+        Line(
+            f"what the sandbox adds to a child's start ({found['layers_on']} layers on)",
+            f"{found['added'] * 1000:+.0f} ms, {found['lock_down'] * 1000:.1f} ms of them locking down",
+            "< 50 ms",
+            max(found["added"], found["lock_down"]) < 0.05,
+            f"{found['with'] / found['without']:.2f} times the start of the same child without them",
         )
     ]
 
@@ -275,6 +290,22 @@ def _storing() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _versions() -> tuple[dict[str, Any], list[Line]]:
+    found = versions.run()
+    lines = []
+    for database in ("SQLite", "PostgreSQL"):
+        line = found[database]["version list"]
+        lines.append(
+            Line(
+                f"version list of a model with {found['versions']:,} versions, {database}",
+                f"p95 {line['p95_ms']:.0f} ms, CPU {line['cpu_ms']:.0f} ms, {line['queries']} queries",
+                f"< {versions.LIMIT_MS:.0f} ms",
+                line["p95_ms"] < versions.LIMIT_MS,
+            )
+        )
+    return found, lines
+
+
 BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "bootstrap": _bootstrap,
     "whole_audit": _whole_audit,
@@ -283,12 +314,14 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "latency": _latency,
     "report": _report,
     "startup": _startup,
+    "sandbox": _sandbox,
     "training": _training,
     "pgd": _pgd,
     "shapley": _shapley,
     "shards": _shards,
     "storing": _storing,
     "pages": _pages,
+    "versions": _versions,
 }
 
 

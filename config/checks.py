@@ -17,7 +17,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register  # noqa: A004
 
-from assay.runner.sandbox import child_environment
+from assay.report.sandbox_words import layers_of
+from assay.runner.sandbox import child_environment, contains
 
 __all__ = ["check_database", "check_home", "check_sandbox", "check_secret", "check_storage"]
 
@@ -107,13 +108,19 @@ def check_sandbox(app_configs: Sequence[AppConfig] | None = None, **_more: Any) 
                     id="assay.E003",
                 )
             ]
-    off = sorted(name.replace("_", " ") for name, on in layers.items() if not on)
+    on = ", ".join(title for title, active in layers_of(layers) if active)
+    off = ", ".join(title for title, active in layers_of(layers) if not active)
     if not off:
-        return []
+        return [Info(f"In the sandbox of this machine every layer is on: {on}.", id="assay.I001")]
+    what = (
+        "Models of strangers are less well contained here"
+        if contains(layers)
+        else "Only model formats that hold no code (class A) are opened on this machine"
+    )
     return [
         Warning(
-            f"In the sandbox of this machine these layers are off: {', '.join(off)}.",
-            hint="Models of strangers are less well contained here; every report says which layers were on.",
+            f"In the sandbox of this machine these layers are off: {off}. On are: {on or 'none'}.",
+            hint=f"{what}; docs/deploy.md says what a host needs. Every report says which layers were on.",
             id="assay.W002",
         )
     ]
