@@ -257,7 +257,7 @@ def _local(file: BinaryIO, member: Member) -> int:
     )
     if name != member.name.encode() or flags != member.flags or method != member.method or not same:
         raise _Malformed(f"the directory and the member's own header disagree about {shown}")
-    return member.header + 30 + name_length + extra_length
+    return member.header + 30 + int(name_length) + int(extra_length)
 
 
 def _check_name(name: str) -> None:
