@@ -89,6 +89,7 @@ FORMATS: Registry[ModelFormat] = Registry(
     {
         "exported_program": "assay.models.exported_program:FORMAT",
         "huggingface": "assay.models.huggingface:FORMAT",
+        "huggingface_adapter": "assay.models.huggingface_adapter:FORMAT",
         "lightgbm_text": "assay.models.lightgbm_text:FORMAT",
         "onnx": "assay.models.onnx:FORMAT",
         "skops": "assay.models.skops:FORMAT",

@@ -137,7 +137,7 @@ class LightGBMText:
             spell=_spelt,
         )
         try:
-            booster = lightgbm.Booster(model_str=checked.content, params={"verbosity": -1})
+            booster = lightgbm.Booster(model_str=checked.content)
         except lightgbm.basic.LightGBMError as error:
             what = visible(" ".join(str(error).split())[:160]).rstrip(".")
             raise BadInput(f"{shown} cannot be loaded by LightGBM {lightgbm.__version__}: {what}.") from error

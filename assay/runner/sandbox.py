@@ -37,6 +37,8 @@ ENVIRONMENT = (
 """The only variables of the parent that the child sees."""
 
 _FIXED = {
+    # Who asks for the user's name is not answered from /etc/passwd.
+    "LOGNAME": "assay",
     "PYTHONHASHSEED": "0",
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",

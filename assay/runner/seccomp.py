@@ -37,7 +37,8 @@ _CLONE_NEW = 0x7E020000
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM = 1
 _PR_SET_PDEATHSIG = 1
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP = 0x5412, 0x541C, 0x8901, 0x8902
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
 
 
 class Test(NamedTuple):
@@ -74,6 +75,7 @@ _NEVER = (
     *("fsconfig", "fsmount", "fspick", "mount_setattr"),
     # files past Landlock: handles, and what it leaves to file rights
     *("name_to_handle_at", "open_by_handle_at", "fanotify_init", "fanotify_mark", "mknod", "mknodat"),
+    *("inotify_init", "inotify_init1", "inotify_add_watch"),
     *("truncate", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat"),
     *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
     *("utime", "utimes", "utimensat", "futimesat", "symlink", "symlinkat"),
@@ -100,7 +102,9 @@ def rules_of(profile: Profile, process: int) -> list[Rule]:
         Rule("tgkill", unless=(own,)),
         Rule("prlimit64", unless=(Test(0, (0, process)),)),
         Rule("prctl", when=(Test(0, (_PR_SET_PDEATHSIG,)),)),
-        Rule("ioctl", when=(Test(1, (_TIOCSTI, _TIOCLINUX)),)),
+        # Typing into a terminal; having the kernel signal another process when something can be read.
+        Rule("ioctl", when=(Test(1, (_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP)),)),
+        Rule("fcntl", when=(Test(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX)),)),
         # Landlock before version 3 lets whatever may be read be emptied.
         Rule("open", when=(Test(1, (os.O_TRUNC,), read_only_and_emptied),)),
         Rule("openat", when=(Test(2, (os.O_TRUNC,), read_only_and_emptied),)),

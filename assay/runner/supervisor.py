@@ -35,9 +35,10 @@ from assay.contracts import (
 from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
+from assay.runner.memory import resident
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
 from assay.runner.needs import models_in, paths_of, plug_in_paths
-from assay.runner.profiles import ProfileName
+from assay.runner.profiles import PROFILES, ProfileName
 from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
@@ -387,12 +388,8 @@ class Supervisor:
 
     def _check_memory(self, doing: str) -> None:
         assert self._process is not None
-        try:
-            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            return
-        used = pages * os.sysconf("SC_PAGE_SIZE")
-        if used > self._memory_limit:
+        used = resident(self._process.pid, family=PROFILES[self._profile].processes)
+        if used is not None and used > self._memory_limit:
             self._kill()
             raise ChildFailed(
                 f"The child was ended while {_gerund(doing)}: it used {used / 2**30:.1f} GB, "

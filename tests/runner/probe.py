@@ -7,12 +7,14 @@ probes need. Prints one JSON line {layers, found}: probe -> "done", or how it wa
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +100,7 @@ def _compile() -> None:
     subprocess.run(["cc", "c.c", "-o", "c.out"], check=True, capture_output=True)
 
 
-PROBES = {
+PROBES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "tcp_to_this_machine": lambda f: _connect(socket.SOCK_STREAM, socket.AF_INET, ("127.0.0.1", f["port"])),
     "tcp_to_the_world": lambda f: _connect(socket.SOCK_STREAM, socket.AF_INET, ("192.0.2.1", 9)),
     "tcp_listen": lambda f: _listen(),
@@ -120,6 +122,7 @@ PROBES = {
     "parent_memory": lambda f: Path(f"/proc/{f['parent']}/mem").open("rb").close(),
     "parent_environment": lambda f: Path(f"/proc/{f['parent']}/environ").read_bytes(),
     "signal_the_parent": lambda f: os.kill(f["parent"], 0),
+    "aim_at_the_parent": lambda f: fcntl.fcntl(0, fcntl.F_SETOWN, f["parent"]),
     "hold_the_parent": lambda f: os.close(os.pidfd_open(f["parent"])),
     "trace_the_parent": lambda f: _call(_LIBC.ptrace(_PTRACE_SEIZE, f["parent"], None, None)),
     "write_outside": lambda f: Path(f["outside"]).write_bytes(b"x"),

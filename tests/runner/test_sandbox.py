@@ -54,6 +54,7 @@ REFUSED_BY: dict[str, set[str]] = {
     "parent_memory": {L, *_C},
     "parent_environment": {L, *_C},
     "signal_the_parent": {L, S},
+    "aim_at_the_parent": {S},
     "hold_the_parent": {S},
     "trace_the_parent": {L, S, *_C},
     "write_outside": {L},
@@ -135,11 +136,13 @@ def lay_out(folder: Path, authority: Path, stack: contextlib.ExitStack) -> Place
             (socket.AF_UNIX, socket.SOCK_DGRAM),
         )
     ]
-    for server, address in zip(
-        servers,
-        (("127.0.0.1", 0), str(paths["socket"]), f"\0{abstract}", str(paths["datagram"])),
-        strict=True,
-    ):
+    addresses: tuple[Any, ...] = (
+        ("127.0.0.1", 0),
+        str(paths["socket"]),
+        f"\0{abstract}",
+        str(paths["datagram"]),
+    )
+    for server, address in zip(servers, addresses, strict=True):
         server.bind(address)
     for server in servers[:3]:
         server.listen(64)

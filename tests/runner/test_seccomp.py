@@ -113,6 +113,13 @@ def test_it_cannot_outlive_its_parent_or_type_into_a_terminal(machine: str) -> N
     assert asked(machine, "ioctl", 0, 0x5401) == ALLOWED
 
 
+def test_it_has_no_other_process_signalled_by_the_kernel(machine: str) -> None:
+    for command in (8, 10, 15):
+        assert asked(machine, "fcntl", 0, command, 1) == DENIED
+    assert asked(machine, "fcntl", 0, 3) == ALLOWED
+    assert asked(machine, "ioctl", 0, 0x8901) == DENIED
+
+
 def test_what_is_opened_for_reading_is_not_emptied(machine: str) -> None:
     assert asked(machine, "openat", 0, 0, os.O_RDONLY | os.O_TRUNC) == DENIED
     assert asked(machine, "openat", 0, 0, os.O_WRONLY | os.O_TRUNC | os.O_CREAT) == ALLOWED
