@@ -335,6 +335,10 @@ class EndpointRequest(Frozen):
     """Passed on where the protocol takes one."""
     limits: EndpointLimits = EndpointLimits()
 
+    def model_post_init(self, _context: Any) -> None:
+        if any(part in ("", ".", "..") for part in self.model.split("/")):
+            raise ValueError("the model's name has an empty part or one of dots only")
+
 
 class ModelRequest(Frozen):
     """The model to load, as the user named it: files at `path`, or an `endpoint` to ask."""
@@ -721,6 +725,10 @@ class DataRequest(Frozen):
     text: str | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are not read at all."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(default_factory=dict)
+    """What features are where their values mislead: a code of digits is a category, say."""
     missing: tuple[str, ...] | None = None
     """Tokens that mean missing; null = the default list."""
     allow_missing: bool = False
@@ -736,12 +744,6 @@ class DataRequest(Frozen):
             raise ValueError("files are joined by id: a request with them names identifier or cluster")
         if self.predictions_file is not None and self.predictions is None and self.scores is None:
             raise ValueError("a request with a log of predictions names its column of predictions or scores")
-
-    @property
-    def files(self) -> tuple[FileRequest, ...]:
-        """Every data file that is read."""
-        named = (self.test, self.training, self.tuning, self.asked, self.attributes, self.predictions_file)
-        return tuple(file for file in named if file is not None)
 
     @property
     def leading(self) -> tuple[DatasetRole, FileRequest]:

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from assay.report.authority import Authority
     from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditOptions", "file_request", "model_request", "read_bins", "run_audit", "sealed_files"]
+__all__ = [
+    "AuditOptions",
+    "file_request",
+    "model_request",
+    "read_bins",
+    "read_kinds",
+    "run_audit",
+    "sealed_files",
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class AuditOptions:
     predictions_id: str | None = None
     predictions_time: str | None = None
     bins: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     header: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
     allow_missing: bool = False
@@ -116,6 +126,8 @@ class AuditOptions:
             predictions_id=self.predictions_id,
             predictions_time=self.predictions_time,
             bins=read_bins(self.bins),
+            ignored=self.ignore,
+            kinds=read_kinds(self.kinds),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
@@ -178,7 +190,8 @@ def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
         kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
         raise BadInput(
-            f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint if path.is_dir() else ''}"
+            f"{path} {kind}; give a CSV, TSV, JSON Lines, Parquet, .npz or .zip file."
+            f"{hint if path.is_dir() else ''}"
         )
     return FileRequest(path=str(path.resolve()), header=header)
 
@@ -197,6 +210,20 @@ def read_bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
                 f'--bins is given twice for "{name}"; write all its cuts in one, such as age=25,60.'
             )
         found[name] = cuts
+    return found
+
+
+def read_kinds(texts: tuple[str, ...]) -> dict[str, Literal["number", "category", "text"]]:
+    """--kind as typed: column -> kind. Raises BadInput."""
+    found: dict[str, Literal["number", "category", "text"]] = {}
+    for text in texts:
+        name, _, kind = text.rpartition("=")
+        if not name or kind not in ("number", "category", "text"):
+            raise BadInput(
+                f'--kind "{text}" cannot be read; write a column and number, category or text, such as '
+                "postcode=category."
+            )
+        found[name] = kind
     return found
 
 

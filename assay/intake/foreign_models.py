@@ -29,6 +29,8 @@ class Foreign(NamedTuple):
 _OWN = "Assay never opens pickles, which can run any code."
 _TORCH = "Where you trust it, convert it: assay convert; a transformer: save_pretrained."
 _TREES = "Save it where you trust it: booster.save_model('model.json') for XGBoost."
+_BOOSTER = "Save it where you trust it: booster.save_model('model.txt') for LightGBM."
+_SKOPS = "Where you trust it, load it and write it with skops.io.dump(model, 'model.skops')."
 _SCORES = "Audit its predictions instead, with --scores."
 _LATER = "Assay does not read it yet; until then, audit its predictions with --scores."
 _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
@@ -45,7 +47,6 @@ _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
         b"{L\x00\x00\x00",
         Foreign("an XGBoost model in UBJSON", "Save it as JSON: booster.save_model('model.json')."),
     ),
-    (b"tree\nversion=", Foreign("a LightGBM model", _LATER)),
     (b"CBM1", Foreign("a CatBoost model", _LATER)),
     (b"\x93NUMPY", Foreign("a NumPy array", "Name data with --data, as an .npz with an array images.")),
     (b"RDX3\n", Foreign("an R data file", _LATER)),
@@ -65,17 +66,17 @@ def foreign_model(path: Path) -> Foreign | None:
             return found
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
-    pickled = _pickle(head) or _packed(head)
-    if pickled is not None:
-        return pickled
-    if head[4:8] == b"TFL3":
-        return Foreign("a TensorFlow Lite model", _LATER)
-    if _safetensors(head):
+    if _safetensors(head):  # before pickles: the length of its header may begin as they do
         return Foreign(
             "a file of weights without what they belong to",
             "Put it in a folder as model.safetensors, with signature.json and architecture.json beside it "
             "(or config.json and a tokenizer), and name the folder.",
         )
+    pickled = _pickle(head) or _packed(head)
+    if pickled is not None:
+        return pickled
+    if head[4:8] == b"TFL3":
+        return Foreign("a TensorFlow Lite model", _LATER)
     return _protobuf(head) or _text(head)
 
 
@@ -85,9 +86,9 @@ def _pickle(head: bytes) -> Foreign | None:
         return None
     for word, what, way_out in (
         (b"xgboost", "a pickle of an XGBoost model", _TREES),
-        (b"lightgbm", "a pickle of a LightGBM model", _SCORES),
-        (b"joblib", "a joblib file of a scikit-learn model, which is a pickle", _SCORES),
-        (b"sklearn", "a pickle of a scikit-learn model", _SCORES),
+        (b"lightgbm", "a pickle of a LightGBM model", _BOOSTER),
+        (b"joblib", "a joblib file of a scikit-learn model, which is a pickle", _SKOPS),
+        (b"sklearn", "a pickle of a scikit-learn model", _SKOPS),
         (b"torch", "a pickle of a torch model", _TORCH),
     ):
         if word in head:
@@ -135,13 +136,9 @@ def _zip(path: Path) -> Foreign:
     if "data.pkl" in last:
         return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}", "pickle")
     if "archive_format" in last or "serialized_exported_program.json" in last:
-        return Foreign(
-            "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
-        )
+        return Foreign("no exported torch program as torch.export.save writes it", f"Save it again. {_TORCH}")
     if "model.weights.h5" in last:
         return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}", "keras")
-    if "schema.json" in last:
-        return Foreign("a skops file of a scikit-learn model", _LATER)
     if names and all(name.endswith(".npy") for name in names):
         return Foreign("an .npz of arrays, which is data", "Name it with --data.")
     if any(name.startswith("xl/") or name == "[Content_Types].xml" for name in names):
@@ -150,14 +147,8 @@ def _zip(path: Path) -> Foreign:
 
 
 def _protobuf(head: bytes) -> Foreign | None:
-    """Field 1 of an ONNX model is its IR version (3 and up); that of a SavedModel is 1, then a message."""
-    if head[:1] != b"\x08" or len(head) < 4:
-        return None
-    if 3 <= head[1] <= 20 and head[2] in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42):
-        return Foreign("an ONNX model", _LATER)
-    if head[1] == 1 and head[2] == 0x12:
-        return Foreign("a TensorFlow SavedModel", _LATER)
-    return None
+    """Field 1 of a SavedModel is 1, then a message."""
+    return Foreign("a TensorFlow SavedModel", _LATER) if head.startswith(b"\x08\x01\x12") else None
 
 
 def _text(head: bytes) -> Foreign | None:
@@ -166,7 +157,7 @@ def _text(head: bytes) -> Foreign | None:
     if squeezed.startswith(b'[{"nodeid":'):
         return Foreign("a dump of an XGBoost model, which cannot be loaded", _TREES)
     if squeezed.startswith(b'{"name":"tree"'):
-        return Foreign("a LightGBM model as JSON", _LATER)
+        return Foreign("a dump of a LightGBM model, which cannot be loaded", _BOOSTER)
     if b'"learner"' in squeezed[:64] and squeezed.startswith(b"{"):
         return Foreign("a damaged XGBoost model", "Save it again with booster.save_model('model.json').")
     if squeezed.startswith((b"{", b"[")):

@@ -27,10 +27,14 @@ from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
 from assay.intake.adapter_files import made_for
 from assay.intake.foreign_models import Foreign, foreign_model
+from assay.intake.lightgbm_trees import looks_like_lightgbm
 from assay.intake.limits import MAX_JSON, MAX_MODEL
 from assay.intake.mlflow_folder import is_mlflow, model_inside
 from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.onnx_graph import looks_like_onnx
+from assay.intake.scanner import scan_files
 from assay.intake.side_files import check_side_files
+from assay.intake.skops_file import looks_like_skops
 from assay.intake.xgboost_trees import looks_like_xgboost
 
 __all__ = [
@@ -48,6 +52,13 @@ __all__ = [
 CLEANED = "cleaned"
 """Folder of a scratch folder that cleaning writes below."""
 _CODE = re.compile(r"\.(py|pyc|pyd|so(\.\d+)*|dll|dylib|exe|sh|bat|jar)$", re.IGNORECASE)
+_SINGLE: tuple[tuple[Callable[[Path], bool], str], ...] = (
+    (looks_like_xgboost, "XGBoost"),
+    (looks_like_lightgbm, "LightGBM"),
+    (looks_like_onnx, "ONNX"),
+    (looks_like_skops, "skops"),
+)
+"""Formats of one file, of which a folder may hold one."""
 _MARKS: tuple[tuple[str, Foreign], ...] = (
     (
         "saved_model.pb",
@@ -68,6 +79,8 @@ class Surroundings:
     """Where cleaning writes to."""
     ask: Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]] | None = None
     """Sends a message and arrays to the supervisor, which calls the endpoint; None where there is none."""
+    formats: frozenset[str] | None = None
+    """Ids of the only formats that may come in; None for all."""
 
 
 class Admitted(NamedTuple):
@@ -99,10 +112,20 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     found = format_of(path, formats)
     if found is None:
         raise refusal(path, came)
+    if surroundings.formats is not None and found.spec.id not in surroundings.formats:
+        raise BadInput(
+            f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
+            f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
+        )
     base = _base(request, path, found, formats)
     if request.gate is not None:
         return Admitted(path, found, request.gate, signature, base)
-    verdict = GateVerdict(trust=found.spec.trust, came_as=prefix + found.spec.id, sha256=folder_digest(came))
+    verdict = GateVerdict(
+        trust=found.spec.trust,
+        came_as=prefix + found.spec.id,
+        sha256=folder_digest(came),
+        findings=scan_files(model_files(came)),
+    )
     if found.spec.trust == "A":
         return Admitted(path, found, verdict, signature, base)
     said_of = request.signature or signature
@@ -237,11 +260,12 @@ def refusal(path: Path, came: Path | None = None) -> BadInput:
     for mark, found in _MARKS:
         if mark in members:
             return BadInput(f"{name} is {found.what}. {found.way_out}")
-    if len(boosters := alike(path, looks_like_xgboost)) > 1:
-        return BadInput(
-            f"{name} holds {len(boosters)} XGBoost models "
-            f"({', '.join(visible(b.name) for b in boosters[:4])}); name one of them."
-        )
+    for looks, kind in _SINGLE:
+        if len(several := alike(path, looks)) > 1:
+            return BadInput(
+                f"{name} holds {len(several)} {kind} models "
+                f"({', '.join(visible(one.name) for one in several[:4])}); name one of them."
+            )
     for member in members.values():
         if member.is_file() and member.name not in SIDE_FILES:
             seems = _seems(member)

@@ -165,8 +165,8 @@ class _Check:
 
     def _opset(self, imports: Sequence[Mapping[str, Any]]) -> int:
         versions = {found.get("domain", ""): found.get("version", 0) for found in imports}
-        if len(versions) != len(imports):
-            raise _Malformed("it imports a set of operators twice")
+        if any(versions[found.get("domain", "")] != found.get("version", 0) for found in imports):
+            raise _Malformed("it imports two versions of one set of operators")
         opset = versions.get("", versions.get("ai.onnx", 0))
         for found, (low, high), what in (
             (opset, _OPSET, "ONNX operators"),

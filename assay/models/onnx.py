@@ -283,7 +283,10 @@ def _inferred(
     provisional = ModelSignature.model_validate({"task": "regression", "output": "score", **inputs})
     wanted = answer.scores
     probe = _probe(provisional)
-    numbers = _numbers(_ask(session, layout, wanted, probe, provisional), wanted, checked.classes)
+    try:
+        numbers = _numbers(_ask(session, layout, wanted, probe, provisional), wanted, checked.classes)
+    except MemoryError:
+        raise BadInput(f"{name} needs more memory for {_PROBE_ROWS} rows than it is given.") from None
     width, maker = numbers.shape[1], checked.makers.get(wanted.name, "")
     several = " Of its outputs, "
     several += f'"{visible(wanted.name[:60])}" was taken.'
