@@ -15,8 +15,9 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from assay import __version__, cli_endpoint
+from assay.cli_convert import convert
 from assay.cli_remedy import names, remedy
-from assay.cli_service import login, push, wait
+from assay.cli_service import diff, login, push, signature, wait
 from assay.errors import AssayError
 
 __all__ = ["app", "main"]
@@ -60,8 +61,8 @@ def audit(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
-            "subfolder for each class).",
+            help="Table to audit (CSV, TSV, JSON Lines, gzip too, or Parquet), or images (.npz, or a folder "
+            "or zip with a subfolder for each class).",
             rich_help_panel=_DATA,
         ),
     ],
@@ -79,6 +80,14 @@ def audit(
         typer.Option(
             metavar="PATH",
             help="Model to ask: see `assay formats`. Every pillar is measured then.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -223,6 +232,20 @@ def audit(
             rich_help_panel=_DATA,
         ),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN,...", help="Columns that are not read; may be repeated.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="What a feature is where its values mislead: number, category or text.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     header: Annotated[
         str | None,
         typer.Option(
@@ -351,6 +374,7 @@ def audit(
         out=out,
         label=label,
         model=model,
+        base=base,
         endpoint=cli_endpoint.named_endpoint(
             endpoint,
             model=endpoint_model,
@@ -381,6 +405,8 @@ def audit(
         predictions_id=predictions_id,
         predictions_time=predictions_time,
         bins=tuple(bins or ()),
+        ignore=names("ignore", ignore) or (),
+        kinds=tuple(kind or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,
         allow_missing=allow_missing,
@@ -437,8 +463,11 @@ def gate(
 
 
 app.command(rich_help_panel="Audit")(remedy)
+app.command(rich_help_panel="Audit")(convert)
 app.command(rich_help_panel="Service")(login)
 app.command(rich_help_panel="Service")(push)
+app.command(rich_help_panel="Service")(signature)
+app.command(rich_help_panel="Service")(diff)
 app.command(rich_help_panel="Service")(wait)
 
 

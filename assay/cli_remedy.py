@@ -142,6 +142,14 @@ def remedy(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     signature: Annotated[
         Path | None,
         typer.Option(
@@ -200,6 +208,7 @@ def remedy(
         data=data,
         roles=roles,
         model=model,
+        base=base,
         signature=signature,
         device=device,
         text=text,

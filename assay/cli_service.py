@@ -1,4 +1,4 @@
-"""The options of `assay login`, `push` and `wait`."""
+"""The options of `assay login`, `push`, `signature`, `diff` and `wait`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from assay import cli_endpoint
 from assay.cli_remedy import names
 
-__all__ = ["login", "push", "wait"]
+__all__ = ["diff", "login", "push", "signature", "wait"]
 
 _MODEL, _DATA = "Model", "Data"
 
@@ -44,6 +45,12 @@ def push(
         Path | None,
         typer.Option(metavar="PATH", help="A model's file or folder.", rich_help_panel=_MODEL),
     ] = None,
+    endpoint: cli_endpoint.Endpoint = None,
+    endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
+    endpoint_model: cli_endpoint.Model = None,
+    endpoint_key_env: cli_endpoint.KeyEnv = None,
+    endpoint_template: cli_endpoint.Template = None,
+    endpoint_limit: cli_endpoint.Limit = None,
     model_name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Default: the file's name.", rich_help_panel=_MODEL),
@@ -51,6 +58,23 @@ def push(
     version: Annotated[
         str, typer.Option(metavar="TEXT", help="Your own name for this version, such as 3.1.")
     ] = "",
+    hub: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="In place of --model: a model of the Hugging Face Hub, organisation/name or "
+            "organisation/name@revision, which the service fetches where its operator allows that.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    signature: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A signature.json in place of what the model's files say; needed with --endpoint.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Test rows, sealed.", rich_help_panel=_DATA)
     ] = None,
@@ -92,8 +116,18 @@ def push(
     options = PushOptions(
         system=system,
         model=model,
+        endpoint=cli_endpoint.named_endpoint(
+            endpoint,
+            model=endpoint_model,
+            protocol=endpoint_protocol,
+            key_env=endpoint_key_env,
+            template=endpoint_template,
+            limits=tuple(endpoint_limit or ()),
+        ),
+        signature=signature,
         model_name=model_name,
         label=version,
+        hub=hub,
         test=data,
         training=train,
         tuning=tuning,
@@ -115,3 +149,32 @@ def wait(
     from assay.commands.remote import wait as run_wait
 
     raise typer.Exit(run_wait(run, out))
+
+
+def signature(
+    version: Annotated[
+        str,
+        typer.Argument(metavar="VERSION", help="Id of a model version of the service.", show_default=False),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The signature.json that is right.", show_default=False),
+    ] = None,
+    own: Annotated[bool, typer.Option("--own", help="Go back to what the model's files say.")] = False,
+) -> None:
+    """Show what a model version of the service reads and answers, or correct it."""
+    from assay.commands.versions import signature as run_signature
+
+    raise typer.Exit(run_signature(version, file, own=own))
+
+
+def diff(
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="Id of a model version.", show_default=False)
+    ],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Id of another one.", show_default=False)],
+) -> None:
+    """Say what differs between two model versions of the service."""
+    from assay.commands.versions import diff as run_diff
+
+    raise typer.Exit(run_diff(before, after))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PILLARS",
     "PILLAR_TITLES",
+    "AdapterFormat",
     "AnnexReference",
     "AuditMethod",
     "AuditPlan",
@@ -720,6 +721,10 @@ class DataRequest(Frozen):
     text: str | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are not read at all."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(default_factory=dict)
+    """What features are where their values mislead: a code of digits is a category, say."""
     missing: tuple[str, ...] | None = None
     """Tokens that mean missing; null = the default list."""
     allow_missing: bool = False
@@ -735,12 +740,6 @@ class DataRequest(Frozen):
             raise ValueError("files are joined by id: a request with them names identifier or cluster")
         if self.predictions_file is not None and self.predictions is None and self.scores is None:
             raise ValueError("a request with a log of predictions names its column of predictions or scores")
-
-    @property
-    def files(self) -> tuple[FileRequest, ...]:
-        """Every data file that is read."""
-        named = (self.test, self.training, self.tuning, self.asked, self.attributes, self.predictions_file)
-        return tuple(file for file in named if file is not None)
 
     @property
     def leading(self) -> tuple[DatasetRole, FileRequest]:
@@ -1057,6 +1056,23 @@ class CleanedFormat(ModelFormat, Protocol):
             sentences on what was kept, written anew and left out.
 
         Raises BadInput: anything that the format's rules refuse, and why.
+        """
+        ...
+
+
+@runtime_checkable
+class AdapterFormat(ModelFormat, Protocol):
+    """A format of changes to a model of another format: loaded over a base that passed the gate itself."""
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """Formats that the base may have."""
+        ...
+
+    def load_over(self, path: Path, base: Path, signature: ModelSignature | None, device: str) -> Model:
+        """The base at `base`, changed as `path` says, in the child only.
+
+        Raises BadInput: a change that the format's rules refuse, or that does not fit the base.
         """
         ...
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.contracts import (
+    AdapterFormat,
     Capability,
     ColumnSummary,
     DataRequest,
@@ -83,7 +84,11 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
 def _loaded(admitted: Admitted, signature: ModelSignature | None, device: str) -> Model:
     """What the format makes of it. A library in Rust panics where it should refuse, which is no Exception."""
     try:
-        found: Model = admitted.format.load(admitted.path, signature, device)
+        how, base = admitted.format, admitted.base
+        if base is not None and isinstance(how, AdapterFormat):
+            found: Model = how.load_over(admitted.path, base, signature, device)
+        else:
+            found = how.load(admitted.path, signature, device)
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise

@@ -112,6 +112,8 @@ def why_no_remedy(remedy: Remedy, profile: Profile) -> str | None:
     spec = remedy.spec
     lacking = [need for need in spec.needs if need not in profile.capabilities]
     missing = needs_in_words(lacking)
+    if profile.model is not None and profile.model.endpoint is not None:
+        return f"{spec.id} works on models that Assay holds; this one is behind an address."
     if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
         return f"{spec.id} needs {' and '.join(missing)}; one of format {profile.model.format} is none."
     if missing:

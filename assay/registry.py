@@ -72,6 +72,11 @@ class Registry(Generic[T]):
             self._loaded[name] = cast(T, loaded)
         return self._loaded[name]
 
+    def modules(self) -> set[str]:
+        """Names of the modules in which the objects are; imports none of them."""
+        self.freeze()
+        return {target.partition(":")[0] for target in self._targets.values()}
+
     def all(self) -> list[T]:
         """Every registered object, sorted by id."""
         return [self.get(name) for name in self]
@@ -82,7 +87,9 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "exported_program": "assay.models.exported_program:FORMAT",
         "huggingface": "assay.models.huggingface:FORMAT",
+        "huggingface_adapter": "assay.models.huggingface_adapter:FORMAT",
         "lightgbm_text": "assay.models.lightgbm_text:FORMAT",
         "onnx": "assay.models.onnx:FORMAT",
         "skops": "assay.models.skops:FORMAT",

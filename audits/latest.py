@@ -11,9 +11,11 @@ from django.urls import reverse
 from accounts.models import Organisation
 from audits.models import Run
 from models_registry.models import AISystem
-from models_registry.panels import Standing
+from models_registry.panels import Comparable, Standing
 
-__all__ = ["latest_audits"]
+__all__ = ["comparable_runs", "latest_audits"]
+
+_MOST = 20
 
 
 def latest_audits(organisation: Organisation, systems: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
@@ -28,3 +30,36 @@ def latest_audits(organisation: Organisation, systems: Sequence[uuid.UUID]) -> M
         )
         for run in rows.only("pk", "system_id", "outcome", "number")
     }
+
+
+def comparable_runs(organisation: Organisation, before: uuid.UUID, after: uuid.UUID) -> list[Comparable]:
+    """The newest measured audits of two model versions on each data version that both were audited on; one
+    query."""
+    rows = (
+        Run.objects.of(organisation)
+        .filter(subject__model_version__in=[before, after])
+        .exclude(snapshot_digest="")
+        .select_related("subject__dataset_version__dataset")
+        .only(
+            "number",
+            "subject__model_version_id",
+            "subject__dataset_version__number",
+            "subject__dataset_version__label",
+            "subject__dataset_version__organisation_id",
+            "subject__dataset_version__dataset__name",
+            "subject__dataset_version__dataset__organisation_id",
+        )
+        .order_by("-number")[:500]
+    )
+    newest: dict[uuid.UUID, dict[uuid.UUID, Run]] = {}
+    for run in rows:
+        by_model = newest.setdefault(run.subject.dataset_version_id, {})
+        by_model.setdefault(run.subject.model_version_id, run)
+    pairs = [found for found in newest.values() if {before, after} <= found.keys() and before != after]
+    return [
+        Comparable(
+            f"On {found[after].subject.dataset_version}: {found[after]} against {found[before]}",
+            reverse("audits:compare", args=[organisation.slug, found[before].pk, found[after].pk]),
+        )
+        for found in pairs[:_MOST]
+    ]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assay.contracts import DataRequest, FileRequest, Frozen, GateVerdict, ModelRequest
+from assay.contracts import DataRequest, EndpointRequest, FileRequest, Frozen, GateVerdict, ModelRequest
 from models_registry.files import copy_into, path_of
 from models_registry.models import DatasetFile, DatasetVersion, ModelVersion, VersionFile
 
@@ -19,6 +19,7 @@ __all__ = [
     "DataDescription",
     "cleaned_name",
     "data_request",
+    "endpoint_of",
     "lay_out",
     "lay_out_data",
     "lay_out_model",
@@ -30,13 +31,14 @@ CLEANED = "cleaned"
 _SAID = Path("said") / "signature.json"
 
 
+Kind = Literal["number", "category", "text"]
 JOINED = (DatasetFile.Role.ATTRIBUTES, DatasetFile.Role.PREDICTIONS)
 """Roles whose rows are found by id, beside those that are rows of the data."""
 
 
-def _unsaid(value: str | None) -> bool:
+def _unsaid(value: object) -> bool:
     """Left out of the JSON, so that what was hashed before there was such a field keeps its digest."""
-    return value is None
+    return not value
 
 
 class DataDescription(Frozen):
@@ -57,6 +59,12 @@ class DataDescription(Frozen):
     roles_column: str | None = None
     header: tuple[str, ...] | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    ignored: tuple[str, ...] = Field((), exclude_if=_unsaid)
+    """Columns that are not read."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(
+        default_factory=dict, exclude_if=_unsaid
+    )
+    """What features are where their values mislead."""
     missing: tuple[str, ...] | None = None
     allow_missing: bool = False
     max_groups: Annotated[int, Field(ge=2, le=1000)] = 100
@@ -77,6 +85,8 @@ def lay_out_model(folder: Path, model: ModelVersion) -> None:
 def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> ModelRequest:
     """The engine's request for a version that `lay_out_model` put under `folder`. What was cleaned once comes
     with the verdict that was stored then, so that nothing of class B is opened again."""
+    if (asked := endpoint_of(model)) is not None:
+        return ModelRequest(endpoint=asked, device=device)
     cleaned = next(iter((folder / CLEANED).iterdir()), None) if (folder / CLEANED).is_dir() else None
     said = folder / _SAID
     return ModelRequest(
@@ -85,6 +95,14 @@ def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> Mo
         device=device,
         gate=GateVerdict.model_validate(model.gate) if cleaned is not None else None,
     )
+
+
+def endpoint_of(version: ModelVersion) -> EndpointRequest | None:
+    """What is asked, for versions behind an address; a signature that people gave later comes first."""
+    if version.source != ModelVersion.Source.ENDPOINT:
+        return None
+    said = {} if version.said_signature is None else {"signature": version.said_signature}
+    return EndpointRequest.model_validate({**(version.endpoint or {}), **said})
 
 
 def cleaned_name(members: Sequence[VersionFile]) -> str:

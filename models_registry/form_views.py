@@ -262,7 +262,7 @@ def _ids(text: str) -> list[str]:
 
 def _form(request: Any, template: str, form: forms.Form, **context: Any) -> HttpResponse:
     status = 400 if form.is_bound else 200
-    more = {"form": form, "most_bytes": settings.ENV.upload_bytes, **context}
+    more = {"form": form, "most_bytes": settings.ENV.upload_bytes, "hub": settings.ENV.hub, **context}
     return render(request, f"models_registry/{template}.html", more, status=status)
 
 

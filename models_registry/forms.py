@@ -15,9 +15,11 @@ __all__ = [
     "ROLE_FIELDS",
     "ContainerForm",
     "DatasetVersionForm",
+    "Labelled",
     "ModelVersionForm",
     "PredictionsForm",
     "SystemForm",
+    "read_cuts",
 ]
 
 ROLE_FIELDS = tuple(DatasetFile.Role.values)
@@ -132,6 +134,22 @@ class PredictionsForm(Labelled):
         return values
 
 
+def read_cuts(text: str) -> dict[str, tuple[float, ...]]:
+    """Cut points of sensitive numbers, one column a line. Raises ValidationError."""
+    found: dict[str, tuple[float, ...]] = {}
+    for line in text.splitlines():
+        name, colon, cuts = line.rpartition(":")
+        if not line.strip():
+            continue
+        try:
+            found[name.strip()] = tuple(float(cut) for cut in cuts.split(","))
+        except ValueError:
+            colon = ""
+        if not colon or not name.strip():
+            raise forms.ValidationError(f'"{line[:60]}" is not of the form "age: 25, 60".')
+    return found
+
+
 def _listed(text: str) -> tuple[str, ...]:
     """Comma-separated names, or one a line where names have commas in them."""
     parts = text.splitlines() if "\n" in text.strip() else text.split(",")
@@ -234,18 +252,7 @@ class DatasetVersionForm(Labelled):
     uploaded_predictions = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def clean_bins(self) -> dict[str, tuple[float, ...]]:
-        found: dict[str, tuple[float, ...]] = {}
-        for line in self.cleaned_data["bins"].splitlines():
-            name, colon, cuts = line.rpartition(":")
-            if not line.strip():
-                continue
-            try:
-                found[name.strip()] = tuple(float(cut) for cut in cuts.split(","))
-            except ValueError:
-                colon = ""
-            if not colon or not name.strip():
-                raise forms.ValidationError(f'"{line[:60]}" is not of the form "age: 25, 60".')
-        return found
+        return read_cuts(self.cleaned_data["bins"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

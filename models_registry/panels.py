@@ -12,7 +12,14 @@ from typing import NamedTuple
 
 from accounts.models import Organisation
 
-__all__ = ["Standing", "latest_audits", "provide_latest_audits"]
+__all__ = [
+    "Comparable",
+    "Standing",
+    "comparable_runs",
+    "latest_audits",
+    "provide_comparable_runs",
+    "provide_latest_audits",
+]
 
 
 class Standing(NamedTuple):
@@ -22,6 +29,16 @@ class Standing(NamedTuple):
     title: str
     url: str
 
+
+class Comparable(NamedTuple):
+    """Two audits on the same data, one of each of two model versions, and the page that compares them."""
+
+    title: str
+    url: str
+
+
+CompareProvider = Callable[[Organisation, uuid.UUID, uuid.UUID], Sequence[Comparable]]
+_comparable_runs: CompareProvider | None = None
 
 Provider = Callable[[Organisation, Sequence[uuid.UUID]], Mapping[uuid.UUID, Standing]]
 _latest_audits: Provider | None = None
@@ -35,3 +52,13 @@ def provide_latest_audits(provider: Provider | None) -> None:
 
 def latest_audits(organisation: Organisation, systems: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, Standing]:
     return _latest_audits(organisation, systems) if _latest_audits is not None and systems else {}
+
+
+def provide_comparable_runs(provider: CompareProvider | None) -> None:
+    """Say who knows the audits of two model versions (before, after) on the same data."""
+    global _comparable_runs
+    _comparable_runs = provider
+
+
+def comparable_runs(organisation: Organisation, before: uuid.UUID, after: uuid.UUID) -> Sequence[Comparable]:
+    return _comparable_runs(organisation, before, after) if _comparable_runs is not None else ()

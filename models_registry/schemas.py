@@ -9,14 +9,17 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from assay.contracts import EndpointRequest
 from models_registry.description import DataDescription
 
 __all__ = [
+    "CorrectionIn",
     "DatasetIn",
     "DatasetOut",
     "DatasetVersionIn",
     "DatasetVersionLine",
     "DatasetVersionOut",
+    "EndpointIn",
     "FileIn",
     "FinishIn",
     "ModelIn",
@@ -194,6 +197,9 @@ class ModelVersionIn(Schema):
     label: str = Field("", max_length=60)
     notes: Words = ""
     parent: UUID | None = Field(None, description="The version that it was made from.")
+    signature: dict[str, Any] | None = Field(
+        None, description="A signature.json in place of what the files say of themselves."
+    )
 
 
 class PredictionsIn(Schema):
@@ -205,10 +211,34 @@ class PredictionsIn(Schema):
     notes: Words = ""
 
 
+class EndpointIn(Schema):
+    model_config = _example(
+        label="2025-03",
+        endpoint={
+            "url": "https://models.example.org",
+            "protocol": "open_inference_v2",
+            "model": "loans",
+            "key": "LOANS_KEY",
+            "signature": {
+                "task": "binary",
+                "output": "probability",
+                "classes": ["no", "yes"],
+                "columns": [{"name": "income", "kind": "number", "encoding": "identity"}],
+            },
+            "limits": {"most_requests": 20_000, "requests_per_second": 20},
+        },
+    )
+    endpoint: EndpointRequest
+    label: str = Field("", max_length=60)
+    notes: Words = ""
+
+
 class MemberOut(Schema):
     path: str = Field(examples=["model.safetensors"])
     sha256: str
     size: int
+    origin: Literal["uploaded", "cleaned"] = Field(description="What cleaning wrote is what is loaded.")
+    deleted: bool = Field(description="Whether the bytes of a refused file were deleted.")
 
     @staticmethod
     def resolve_sha256(row: Any) -> str:
@@ -218,13 +248,28 @@ class MemberOut(Schema):
     def resolve_size(row: Any) -> int:
         return int(row.file.size)
 
+    @staticmethod
+    def resolve_deleted(row: Any) -> bool:
+        return row.file.removed_at is not None
+
+
+class CorrectionOut(Schema):
+    at: datetime
+    by: str = Field(examples=["Ada Owner"])
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None = Field(description="None: back to what the files say.")
+
+    @staticmethod
+    def resolve_by(row: Any) -> str:
+        return str(row.by)
+
 
 class ModelVersionLine(Schema):
     id: Id
     model: Id = Field(alias="model_id")
     number: int
     label: str = Field(examples=["3.1"])
-    source: Literal["artefact", "predictions"]
+    source: Literal["artefact", "predictions", "endpoint"]
     state: State
     refusal: str = Field(description="Why it was refused or could not be read.")
     stage: Literal["candidate", "approved", "deployed", "retired"]
@@ -238,17 +283,30 @@ class ModelVersionOut(ModelVersionLine):
     predictions: str
     scores: str
     threshold: float | None
+    endpoint: dict[str, Any] | None = Field(description="Address, protocol, limits; a key only by its name.")
+    swapped: str = Field(description="How it was noticed that another model answers at the address.")
     facts: dict[str, Any] | None
     signature: dict[str, Any] | None
+    said_signature: dict[str, Any] | None = Field(description="The signature that people gave.")
+    gate: dict[str, Any] | None = Field(
+        description="The gate's verdict: trust (A, B or C), came_as, sha256, cleaning, findings."
+    )
+    claims: dict[str, Any] | None = Field(description="What a model card or MLmodel beside it claims.")
+    hub: dict[str, Any] | None = Field(description="Its name on the Hugging Face Hub, and the commit.")
     sandbox: dict[str, Any] | None
     remarks: list[str]
     lineage: dict[str, Any] | None
     notes: str
     files: list[MemberOut]
+    corrections: list[CorrectionOut]
+
+    @staticmethod
+    def resolve_corrections(row: Any) -> list[Any]:
+        return list(row.corrections.select_related("by")[:100])
 
     @staticmethod
     def resolve_files(row: Any) -> list[Any]:
-        return list(row.members.select_related("file").order_by("path"))
+        return list(row.members.select_related("file").order_by("-origin", "path"))
 
 
 class DatasetVersionIn(Schema):
@@ -268,6 +326,15 @@ class DatasetVersionIn(Schema):
     licence: str = Field("", max_length=200)
     consent_basis: Words = ""
     period: str = Field("", max_length=200)
+    disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
+
+
+class CorrectionIn(Schema):
+    model_config = _example(
+        description={"label": "repaid", "sensitive": ["sex"], "kinds": {"postcode": "category"}}
+    )
+    description: DataDescription
+    label: str = Field("", max_length=60)
     disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
 
 

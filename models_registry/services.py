@@ -11,8 +11,11 @@ from django.utils import timezone
 
 from accounts.models import Membership, Organisation, User
 from assay.errors import BadInput
+from models_registry.hub_import import add_hub_version
 from models_registry.models import AISystem, Dataset, Model
 from models_registry.names import checked_name, checked_text
+from models_registry.removal import remove_bytes
+from models_registry.signatures import correct_signature
 from models_registry.uploads import (
     add_chunk,
     begin_upload,
@@ -25,6 +28,7 @@ from models_registry.versions import (
     add_dataset_version,
     add_model_version,
     add_predictions_version,
+    correct_dataset_version,
     made_before,
     read_again,
 )
@@ -34,10 +38,13 @@ __all__ = [
     "SystemWords",
     "add_chunk",
     "add_dataset_version",
+    "add_hub_version",
     "add_model_version",
     "add_predictions_version",
     "archive_system",
     "begin_upload",
+    "correct_dataset_version",
+    "correct_signature",
     "create_dataset",
     "create_model",
     "create_system",
@@ -46,6 +53,7 @@ __all__ = [
     "finished_files",
     "finished_uploads",
     "read_again",
+    "remove_bytes",
     "restore_system",
     "sweep_uploads",
 ]

@@ -1,4 +1,4 @@
-"""Correcting a version's signature: what nothing rests on yet is read again; the stored files of what was read
+"""Correcting a version's signature: what nothing rests on yet is read again; stored files of what was read
 with data make a new version."""
 
 from __future__ import annotations

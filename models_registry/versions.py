@@ -33,17 +33,20 @@ from trail.services import record
 
 __all__ = [
     "DATASET_INTAKE",
+    "HUB_IMPORT",
     "MODEL_INTAKE",
     "add_dataset_version",
+    "add_described_version",
     "add_model_version",
     "add_predictions_version",
+    "correct_dataset_version",
     "made_before",
     "next_model_version",
     "read_again",
     "submit_reading",
 ]
 
-MODEL_INTAKE, DATASET_INTAKE = "model_intake", "dataset_intake"
+MODEL_INTAKE, DATASET_INTAKE, HUB_IMPORT = "model_intake", "dataset_intake", "hub_import"
 _Row = TypeVar("_Row", bound=Any)
 
 
@@ -171,6 +174,36 @@ def add_predictions_version(
     return version
 
 
+def add_described_version(
+    model: Model,
+    *,
+    by: User,
+    label: str,
+    key: uuid.UUID | None,
+    facts_for_trail: Mapping[str, Any],
+    **values: Any,
+) -> ModelVersion:
+    """A version without files that a job of the child reads by its description (`values`)."""
+    organisation = model.organisation
+    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
+        return before
+    with transaction.atomic():
+        version = next_model_version(model, by, label, key, **values)
+        if version is None:
+            return _other(ModelVersion, organisation, by, key)
+        record(
+            organisation.pk,
+            "model_version.registered",
+            "model_version",
+            version.pk,
+            actor_id=by.pk,
+            facts={"model": str(model.pk), "number": version.number},
+            payload={"model": model.name, "label": version.label, **facts_for_trail},
+        )
+        submit_reading(version, by)
+    return version
+
+
 def add_dataset_version(
     dataset: Dataset,
     files: Mapping[str, tuple[str, StoredFile]],
@@ -257,6 +290,38 @@ def add_dataset_version(
     return version
 
 
+def correct_dataset_version(
+    version: DatasetVersion,
+    description: DataDescription,
+    *,
+    by: User,
+    label: str = "",
+    disjoint: bool = False,
+    key: uuid.UUID | None = None,
+) -> DatasetVersion:
+    """The next version of the same files and datasheet, with other words about the columns.
+
+    A version stays what it was, since audits, reviews and signatures name it by its digest.
+
+    Raises:
+        BadInput: as `add_dataset_version`.
+    """
+    files = {each.role: (each.name, each.file) for each in version.files.select_related("file")}
+    return add_dataset_version(
+        version.dataset,
+        files,
+        description,
+        by=by,
+        origin=version.origin,
+        licence=version.licence,
+        consent_basis=version.consent_basis,
+        period=version.period,
+        disjoint=disjoint,
+        label=label,
+        key=key,
+    )
+
+
 def read_again(version: ModelVersion | DatasetVersion, *, by: User) -> None:
     """Submit the reading of a version anew after it failed (never after a refusal: the content stays).
 
@@ -323,8 +388,11 @@ def _made(kind: type[_Row], key: uuid.UUID | None, **values: Any) -> _Row | None
 
 
 def submit_reading(version: ModelVersion | DatasetVersion, by: User) -> None:
-    """Submit the job that reads the version."""
-    kind = MODEL_INTAKE if isinstance(version, ModelVersion) else DATASET_INTAKE
+    """Submit the job that reads the version, or first fetches it."""
+    kind = DATASET_INTAKE
+    if isinstance(version, ModelVersion):
+        fetched = version.hub is None or "commit" in version.hub
+        kind = MODEL_INTAKE if fetched else HUB_IMPORT
     version.job = submit(kind, version.organisation, version.pk, priority=10, by=by)
     version.save(update_fields=["job"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import uuid
 from typing import Any
 
@@ -14,9 +15,10 @@ from django.template.loader import render_to_string
 
 from accounts.access import member
 from jobs.models import Shard
-from models_registry import presenting, selectors
+from models_registry import model_words, presenting, selectors
 from models_registry.models import AISystem, Dataset, DatasetVersion, IntakeState, Model, ModelVersion
 from models_registry.panels import latest_audits
+from models_registry.signatures import may_be_corrected
 
 __all__ = [
     "dataset",
@@ -92,6 +94,7 @@ def model(request: Any, pk: uuid.UUID) -> HttpResponse:
 @member()
 def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
     version = _model_version(request, pk)
+    members = list(version.members.select_related("file").order_by("-origin", "path"))
     return render(
         request,
         "models_registry/model_version.html",
@@ -99,12 +102,18 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "version": version,
             "model": version.model,
             "system": version.model.system,
-            "members": version.members.select_related("file").order_by("path"),
+            "members": members,
             "children": list(version.children.select_related("model").order_by("number")[:50]),
             "subjects": selectors.subjects_of(version),
             "sentence": presenting.model_sentence(version),
-            "signature": presenting.signature_of(version),
+            "signature": model_words.signature_of(version),
+            "gate": model_words.gate_said(version),
+            "claims": model_words.claims_said(version),
+            "corrections": model_words.corrections_of(version),
+            "correctable": may_be_corrected(version),
+            "removable": version.state == IntakeState.REFUSED and any(not m.file.removed_at for m in members),
             "lineage": presenting.lineage_said(version),
+            "endpoint": presenting.endpoint_said(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),
         },
@@ -117,10 +126,13 @@ def dataset(request: Any, pk: uuid.UUID) -> HttpResponse:
         Dataset.objects.of(request.organisation).select_related("system", "created_by"), pk=pk
     )
     page = Paginator(selectors.versions_of(found), _PER_PAGE).get_page(request.GET.get("page"))
+    rows = list(page)
+    for row, before in itertools.pairwise(rows):
+        row.before = before if row.state == before.state == IntakeState.READY else None
     return render(
         request,
         "models_registry/dataset.html",
-        {"dataset": found, "system": found.system, "page": page},
+        {"dataset": found, "system": found.system, "page": page, "rows": rows},
     )
 
 
@@ -140,6 +152,7 @@ def dataset_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "said": presenting.said_of(version),
             "parts": presenting.parts_of(version),
             "notes": (version.profile or {}).get("notes", []),
+            "others": selectors.comparable_with(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),
         },

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from assay.report.authority import Authority
     from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditOptions", "file_request", "read_bins", "run_audit", "sealed_files"]
+__all__ = [
+    "AuditOptions",
+    "file_request",
+    "model_request",
+    "read_bins",
+    "read_kinds",
+    "run_audit",
+    "sealed_files",
+]
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class AuditOptions:
     out: Path
     label: str | None = None
     model: Path | None = None
+    base: Path | None = None
+    """The whole model that `model`, an adapter, changes."""
     endpoint: EndpointOptions | None = None
     signature: Path | None = None
     device: str = "auto"
@@ -52,6 +62,8 @@ class AuditOptions:
     predictions_id: str | None = None
     predictions_time: str | None = None
     bins: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     header: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
     allow_missing: bool = False
@@ -79,10 +91,13 @@ class AuditOptions:
             )
         if self.model is not None and self.endpoint is not None:
             raise BadInput("--model and --endpoint name two models; give the one to audit.")
-        if not modelled and (self.signature or self.asked or self.text or self.device != "auto"):
-            raise BadInput("--signature, --asked, --text and --device belong to --model, which is not given.")
-        if self.model is not None and not self.model.exists():
-            raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        of_model = (self.signature, self.asked, self.text)
+        if not modelled and (any(of_model) or self.base or self.device != "auto"):
+            raise BadInput(
+                "--base, --signature, --asked, --text and --device belong to --model, which is not given."
+            )
+        if self.base is not None and self.endpoint is not None:
+            raise BadInput("--base names the model below an adapter, and belongs to --model.")
         if self.asked is not None and self.predictions is None and self.scores is None:
             raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
         if self.threshold is not None and not isfinite(self.threshold):
@@ -111,6 +126,8 @@ class AuditOptions:
             predictions_id=self.predictions_id,
             predictions_time=self.predictions_time,
             bins=read_bins(self.bins),
+            ignored=self.ignore,
+            kinds=read_kinds(self.kinds),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
@@ -138,13 +155,7 @@ class AuditOptions:
     def _model_request(self) -> ModelRequest | None:
         if self.endpoint is not None:
             return ModelRequest(endpoint=self.endpoint.request(self.signature, self.seed or 0))
-        if self.model is None:
-            return None
-        return ModelRequest(
-            path=str(self.model.resolve()),
-            signature=str(self.signature.resolve()) if self.signature else None,
-            device=self.device,
-        )
+        return model_request(self.model, self.base, self.signature, self.device)
 
     def supervisor(self, data: DataRequest) -> Supervisor:
         """A supervisor of a child for `data`."""
@@ -156,13 +167,31 @@ class AuditOptions:
         return Supervisor(data, time_limit=self.time_limit, asker=asker)
 
 
+def model_request(
+    model: Path | None, base: Path | None, signature: Path | None, device: str
+) -> ModelRequest | None:
+    """The model as named on the command line, if one is. Raises BadInput for what does not exist."""
+    if model is None:
+        return None
+    for path in (model, base):
+        if path is not None and not path.exists():
+            raise BadInput(f"{path} does not exist; give a model's folder or file.")
+    return ModelRequest(
+        path=str(model.resolve()),
+        base=str(base.resolve()) if base else None,
+        signature=str(signature.resolve()) if signature else None,
+        device=device,
+    )
+
+
 def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
     """A data file, or a folder of images, as named on the command line. Raises BadInput for others."""
     if not path.is_file() and not _may_hold_images(path):
         kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
         raise BadInput(
-            f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint if path.is_dir() else ''}"
+            f"{path} {kind}; give a CSV, TSV, JSON Lines, Parquet, .npz or .zip file."
+            f"{hint if path.is_dir() else ''}"
         )
     return FileRequest(path=str(path.resolve()), header=header)
 
@@ -181,6 +210,20 @@ def read_bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
                 f'--bins is given twice for "{name}"; write all its cuts in one, such as age=25,60.'
             )
         found[name] = cuts
+    return found
+
+
+def read_kinds(texts: tuple[str, ...]) -> dict[str, Literal["number", "category", "text"]]:
+    """--kind as typed: column -> kind. Raises BadInput."""
+    found: dict[str, Literal["number", "category", "text"]] = {}
+    for text in texts:
+        name, _, kind = text.rpartition("=")
+        if not name or kind not in ("number", "category", "text"):
+            raise BadInput(
+                f'--kind "{text}" cannot be read; write a column and number, category or text, such as '
+                "postcode=category."
+            )
+        found[name] = kind
     return found
 
 

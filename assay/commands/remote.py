@@ -14,9 +14,10 @@ from assay.errors import AssayError, BadInput
 
 if TYPE_CHECKING:
     from assay.commands.audit import AuditOptions
+    from assay.commands.endpoint import EndpointOptions
     from assay.remote.client import Client
 
-__all__ = ["PushOptions", "audit_on_server", "gate_on_server", "login", "push", "wait"]
+__all__ = ["PushOptions", "audit_on_server", "gate_on_server", "login", "push", "service", "wait"]
 
 Progress = Callable[[str, float], None]
 _ENDED = ("done", "incomplete", "failed", "cancelled")
@@ -28,8 +29,11 @@ class PushOptions:
 
     system: str
     model: Path | None = None
+    endpoint: EndpointOptions | None = None
     model_name: str | None = None
     label: str = ""
+    hub: str | None = None
+    signature: Path | None = None
     test: Path | None = None
     training: Path | None = None
     tuning: Path | None = None
@@ -58,14 +62,27 @@ def push(options: PushOptions) -> int:
     """Bring a model, data, or both to a service."""
     from assay.remote.push import Pusher
 
-    if options.model is None and options.test is None and options.training is None:
-        raise BadInput("There is nothing to push: give --model PATH, or --data FILE, or both.")
-    with _client() as client, _bar() as progress:
+    if sum(given is not None for given in (options.model, options.hub, options.endpoint)) > 1:
+        raise BadInput("Give one of --model PATH, --hub NAME and --endpoint URL.")
+    if not any((options.model, options.hub, options.endpoint, options.test, options.training)):
+        raise BadInput(
+            "There is nothing to push: give --model PATH (or --endpoint URL), or --data FILE, or both."
+        )
+    if options.signature is not None and options.model is None and options.endpoint is None:
+        raise BadInput("--signature says what a model reads and answers; give --model PATH with it.")
+    asked = options.endpoint.request(options.signature) if options.endpoint is not None else None
+    with service() as client, _bar() as progress:
         pusher = Pusher(client, options.system, progress)
         model = data = None
         if options.model is not None:
             name = options.model_name or options.model.stem
-            model = pusher.model(options.model, name, label=options.label)
+            signature = _signature(options.signature)
+            model = pusher.model(options.model, name, label=options.label, signature=signature)
+        elif options.hub is not None:
+            name = options.model_name or options.hub.partition("@")[0].rpartition("/")[2]
+            model = pusher.from_hub(options.hub, name, label=options.label)
+        elif asked is not None:
+            model = pusher.endpoint(asked, options.model_name or asked.model, label=options.label)
         files = {"test": options.test, "training": options.training, "tuning": options.tuning}
         given = {role: path for role, path in files.items() if path is not None}
         if given:
@@ -74,6 +91,11 @@ def push(options: PushOptions) -> int:
             data = pusher.data(given, name, description, label=options.label, disjoint=options.disjoint)
     if model is not None:
         print(f"model version   {model['id']}   {model['format']} · sha256 {model['sha256'][:12]}…")
+        if model.get("gate"):
+            print(f"                class {model['gate']['trust']}, came in as {model['gate']['came_as']}")
+        if model.get("claims"):
+            papers = " and ".join(model["claims"]["sources"])
+            print(f"                claims of {papers} are kept with it, as claims")
     if data is not None:
         print(f"dataset version {data['id']}   sha256 {data['sha256'][:12]}…")
     return 0
@@ -85,7 +107,7 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
 
     _refuse_local_only(options)
     name = options.data.name.partition(".")[0]
-    with _client() as client:
+    with service() as client:
         with _bar() as progress:
             pusher = Pusher(client, system or options.title or name, progress)
             files = {
@@ -99,6 +121,9 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
             data = pusher.data(given, name, _description(options))
             if options.model is not None:
                 model = pusher.model(options.model, options.model.stem)
+            elif options.endpoint is not None:
+                asked = options.endpoint.request(options.signature, options.seed or 0)
+                model = pusher.endpoint(asked, asked.model)
             else:
                 model = pusher.predictions(
                     options.predictions or options.scores or name,
@@ -116,13 +141,13 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
 
 def wait(run: str, out: Path | None) -> int:
     """Wait for an audit of the service; its exit code is the command line's."""
-    with _client() as client:
+    with service() as client:
         return _await(client, _run_id(client, run), out)
 
 
 def gate_on_server(before: str, after: str) -> int:
     """Let a run of the service through only if no pillar became worse."""
-    with _client() as client:
+    with service() as client:
         found = client.get(f"/audits/{_run_id(client, before)}/gate/{_run_id(client, after)}")
     print(found["sentence"])
     for reason in found["reasons"]:
@@ -168,6 +193,12 @@ def _fetch(client: Client, run: dict[str, Any], out: Path) -> None:
         print(f"{name.partition('.')[0]:<9} {out / name}")
 
 
+def _signature(file: Path | None) -> dict[str, Any] | None:
+    from assay.intake.model_files import read_signature
+
+    return None if file is None else read_signature(file).model_dump(mode="json")
+
+
 def _run_id(client: Client, said: str) -> str:
     """The id of an audit that was named by id or number."""
     try:
@@ -210,7 +241,7 @@ def _policy(client: Client, said: str | None) -> str | None:
 
 def _description(options: AuditOptions) -> dict[str, Any]:
     """The options as the service's DataDescription."""
-    from assay.commands.audit import read_bins
+    from assay.commands.audit import read_bins, read_kinds
 
     found = {
         "label": options.label,
@@ -226,6 +257,8 @@ def _description(options: AuditOptions) -> dict[str, Any]:
         "roles_column": options.roles,
         "header": list(options.header) if options.header else None,
         "bins": {key: list(cuts) for key, cuts in read_bins(options.bins).items()},
+        "ignored": list(options.ignore) or None,
+        "kinds": read_kinds(options.kinds) or None,
         "missing": list(options.missing) if options.missing else None,
         "allow_missing": options.allow_missing,
     }
@@ -235,17 +268,19 @@ def _description(options: AuditOptions) -> dict[str, Any]:
 def _refuse_local_only(options: AuditOptions) -> None:
     for name, given in (
         ("--asked", options.asked),
-        ("--signature", options.signature),
+        ("--base", options.base),
+        ("--signature", options.endpoint is None and options.signature),
         ("--plan", options.plan_only),
         ("--device", options.device != "auto"),
     ):
         if given:
             raise BadInput(f"{name} belongs to audits on this machine; leave it out with --server.")
-    if options.model is None and options.predictions is None and options.scores is None:
+    if not (options.model or options.endpoint or options.predictions or options.scores):
         raise BadInput("An audit needs a model or predictions: give --model, --predictions or --scores.")
 
 
-def _client() -> Client:
+def service() -> Client:
+    """The service that this person is signed in to. Raises BadInput where there is none."""
     from assay.remote.client import Client
     from assay.remote.servers import find_login
 

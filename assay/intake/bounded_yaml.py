@@ -59,8 +59,9 @@ def _check(text: str, name: str) -> None:
     for event in yaml.parse(text, Loader=yaml.BaseLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise BadInput(f"{name} uses YAML anchors or aliases (& and *); write the values out.")
-        if getattr(event, "tag", None) is not None:
-            raise BadInput(f"{name} uses a YAML tag ({visible(str(event.tag)[:60])}); write plain values.")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise BadInput(f"{name} uses a YAML tag ({visible(str(tag)[:60])}); write plain values.")
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:

@@ -24,7 +24,7 @@ from assay.contracts import (
 )
 from assay.errors import BadInput
 from assay.intake.column_names import IMAGE, PICTURE
-from assay.intake.columns import ColumnPlan, plan_cluster, plan_feature, plan_sensitive
+from assay.intake.columns import ColumnPlan, plan_as, plan_cluster, plan_feature, plan_sensitive
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey
@@ -123,6 +123,8 @@ def _plan(
         return ColumnPlan(scan.name, "text")
     if scan.name == roles.cluster:
         return plan_cluster(scan)
+    if scan.name in request.kinds and scan.name != roles.label:
+        return plan_as(name, scan, request.kinds[scan.name])
     return plan_feature(scan)
 
 

@@ -38,7 +38,10 @@ _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
         b"\x89HDF\r\n\x1a\n",
         Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}", "keras"),
     ),
-    (b"GGUF", Foreign("a GGUF file of a language model", "Assay audits classifiers, not text generation.")),
+    (
+        b"GGUF",
+        Foreign("a GGUF file of a language model", "Name the folder of safetensors that it was made from."),
+    ),
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
     (
         b"{L\x00\x00\x00",
@@ -63,17 +66,17 @@ def foreign_model(path: Path) -> Foreign | None:
             return found
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
-    pickled = _pickle(head) or _packed(head)
-    if pickled is not None:
-        return pickled
-    if head[4:8] == b"TFL3":
-        return Foreign("a TensorFlow Lite model", _LATER)
-    if _safetensors(head):
+    if _safetensors(head):  # before pickles: the length of its header may begin as they do
         return Foreign(
             "a file of weights without what they belong to",
             "Put it in a folder as model.safetensors, with signature.json and architecture.json beside it "
             "(or config.json and a tokenizer), and name the folder.",
         )
+    pickled = _pickle(head) or _packed(head)
+    if pickled is not None:
+        return pickled
+    if head[4:8] == b"TFL3":
+        return Foreign("a TensorFlow Lite model", _LATER)
     return _protobuf(head) or _text(head)
 
 
@@ -133,9 +136,7 @@ def _zip(path: Path) -> Foreign:
     if "data.pkl" in last:
         return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}", "pickle")
     if "archive_format" in last or "serialized_exported_program.json" in last:
-        return Foreign(
-            "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
-        )
+        return Foreign("no exported torch program as torch.export.save writes it", f"Save it again. {_TORCH}")
     if "model.weights.h5" in last:
         return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}", "keras")
     if names and all(name.endswith(".npy") for name in names):

@@ -15,15 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelRequest, ModelSignature
+from assay.contracts import (
+    AdapterFormat,
+    CleanedFormat,
+    GateVerdict,
+    ModelFormat,
+    ModelRequest,
+    ModelSignature,
+)
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
+from assay.intake.adapter_files import made_for
 from assay.intake.foreign_models import Foreign, foreign_model
 from assay.intake.lightgbm_trees import looks_like_lightgbm
 from assay.intake.limits import MAX_JSON, MAX_MODEL
 from assay.intake.mlflow_folder import is_mlflow, model_inside
 from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
 from assay.intake.onnx_graph import looks_like_onnx
+from assay.intake.scanner import scan_files
 from assay.intake.side_files import check_side_files
 from assay.intake.skops_file import looks_like_skops
 from assay.intake.xgboost_trees import looks_like_xgboost
@@ -57,10 +66,6 @@ _MARKS: tuple[tuple[str, Foreign], ...] = (
             "a TensorFlow SavedModel", "Assay does not read it yet; audit its predictions with --scores."
         ),
     ),
-    (
-        "adapter_config.json",
-        Foreign("an adapter without its model", "Merge it (merge_and_unload), then save the whole model."),
-    ),
 )
 
 
@@ -74,6 +79,8 @@ class Surroundings:
     """Where cleaning writes to."""
     ask: Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]] | None = None
     """Sends a message and arrays to the supervisor, which calls the endpoint; None where there is none."""
+    formats: frozenset[str] | None = None
+    """Ids of the only formats that may come in; None for all."""
 
 
 class Admitted(NamedTuple):
@@ -84,6 +91,8 @@ class Admitted(NamedTuple):
     verdict: GateVerdict
     signature: Path | None = None
     """The signature.json that lies beside an MLmodel, for the model inside."""
+    base: Path | None = None
+    """For an adapter: the model that it changes, which was admitted too."""
 
 
 def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: Surroundings) -> Admitted:
@@ -103,11 +112,22 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     found = format_of(path, formats)
     if found is None:
         raise refusal(path, came)
+    if surroundings.formats is not None and found.spec.id not in surroundings.formats:
+        raise BadInput(
+            f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
+            f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
+        )
+    base = _base(request, path, found, formats)
     if request.gate is not None:
-        return Admitted(path, found, request.gate, signature)
-    verdict = GateVerdict(trust=found.spec.trust, came_as=prefix + found.spec.id, sha256=folder_digest(came))
+        return Admitted(path, found, request.gate, signature, base)
+    verdict = GateVerdict(
+        trust=found.spec.trust,
+        came_as=prefix + found.spec.id,
+        sha256=folder_digest(came),
+        findings=scan_files(model_files(came)),
+    )
     if found.spec.trust == "A":
-        return Admitted(path, found, verdict, signature)
+        return Admitted(path, found, verdict, signature, base)
     said_of = request.signature or signature
     override = read_signature(Path(said_of)) if said_of is not None else None
     with about(verdict):
@@ -129,6 +149,32 @@ def about(verdict: GateVerdict) -> Iterator[None]:
         if error.gate is None:
             error.gate = verdict.model_dump(mode="json")
         raise
+
+
+def _base(
+    request: ModelRequest, path: Path, found: ModelFormat, formats: Sequence[ModelFormat]
+) -> Path | None:
+    """The model that an adapter changes, admitted by the same rules; None for a whole model."""
+    name = visible(path.name)
+    if not isinstance(found, AdapterFormat):
+        if request.base is not None:
+            raise BadInput(f"{name} is a whole model, of format {found.spec.id}; --base belongs to adapters.")
+        return None
+    if request.base is None:
+        said = made_for(path)
+        hint = f' It says it was made for "{said}", which Assay does not fetch.' if said else ""
+        raise BadInput(f"{name} is an adapter: name the whole model that it changes with --base.{hint}")
+    base = Path(request.base)
+    admit(base)
+    below = format_of(base, formats)
+    if below is None:
+        raise refusal(base)
+    if below.spec.id not in found.over:
+        raise BadInput(
+            f"{visible(base.name)} is of format {below.spec.id}; an adapter of format {found.spec.id} "
+            f"changes {' and '.join(found.over)}."
+        )
+    return base
 
 
 def _clean(

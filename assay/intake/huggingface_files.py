@@ -18,7 +18,7 @@ from assay.intake.limits import MAX_CONFIG, MAX_LAYERS
 from assay.intake.model_files import read_json
 from assay.intake.tokenizer_files import check_tokenizer
 
-__all__ = ["HEADS", "Head", "HuggingFaceFiles", "check_huggingface", "is_transformer", "refuse_code"]
+__all__ = ["HEADS", "Head", "HuggingFaceFiles", "check_huggingface", "is_transformer"]
 
 Kind = Literal["text", "image", "language"]
 
@@ -47,9 +47,6 @@ _MAX_SIZE = 16 * 1024 * 1024
 _REFUSED_KEYS = {
     "auto_map": "names Python code of its own (auto_map), which Assay never runs. Use an architecture that "
     "transformers itself ships",
-    "custom_generate": "names Python code for its generation (custom_generate), which Assay never runs; take "
-    "it out",
-    "custom_pipelines": "names Python code of its own (custom_pipelines), which Assay never runs; take it out",
     "trust_remote_code": "asks for remote code, which Assay never runs. Use an architecture that "
     "transformers itself ships",
     "quantization_config": "is quantised; Assay reads plain weights. Save it dequantised",
@@ -59,10 +56,9 @@ _REFUSED_KEYS = {
     "transformers_weights": "names another file for its weights; take transformers_weights out",
     "distributed_config": "is set up for several machines; take distributed_config out",
 }
-_CODE_KEYS = ("auto_map", "custom_generate", "custom_pipelines", "trust_remote_code")
 _TRUE_KEYS = {
     "use_timm_backbone": "takes its network from another library (timm), which Assay does not use",
-    "use_pretrained_backbone": "takes weights from the hub (use_pretrained_backbone); save them with the model",
+    "use_pretrained_backbone": "takes weights from the hub; save them with the model",
 }
 _DROPPED_KEYS = (
     *("_name_or_path", "name_or_path", "attn_implementation", "_attn_implementation"),
@@ -70,12 +66,6 @@ _DROPPED_KEYS = (
     *("torch_dtype", "dtype", "use_kernels"),
 )
 """What a folder may say and Assay decides itself."""
-_SIDE_CONFIGS = (
-    *("tokenizer_config.json", "processor_config.json", "preprocessor_config.json"),
-    *("image_processor_config.json", "video_preprocessor_config.json", "generation_config.json"),
-    *("adapter_config.json", "special_tokens_map.json", "added_tokens.json", "chat_template.json"),
-)
-"""Further files in which transformers looks for code, whether Assay reads them or not."""
 
 
 def is_transformer(path: Path) -> bool:
@@ -105,15 +95,14 @@ def check_huggingface(folder: Path) -> HuggingFaceFiles:
 
     Raises:
         BadInput: a head that is not audited, code of its own, weights only as pickles or in another format,
-            damaged or overlapping safetensors, an index that lies, no tokenizer where one is needed, a
-            tokenizer that could take for ever, an adapter beside a whole model.
+            damaged or overlapping safetensors, an index that lies, no tokenizer where one is needed,
+            an adapter beside a whole model.
     """
     name = visible(folder.name)
     config = read_json(folder / "config.json", MAX_CONFIG)
     if not isinstance(config, dict):
         raise BadInput(f"{name}/config.json is no JSON object.")
     _refuse_config(name, config)
-    refuse_code(folder)
     if (folder / "adapter_config.json").exists():
         raise BadInput(
             f"{name} holds a model and an adapter in one folder. Put the adapter in a folder of its own and "
@@ -122,18 +111,9 @@ def check_huggingface(folder: Path) -> HuggingFaceFiles:
     architecture, head = _architecture(name, config)
     weights, notes = listed_weights(folder, head.auto)
     if head.kind != "image":
-        check_tokenizer(folder, slow=head.kind == "language")
+        check_tokenizer(folder, pieces=head.kind == "language")
     kept = {key: value for key, value in config.items() if key not in _DROPPED_KEYS}
     return HuggingFaceFiles(kept, architecture, str(config.get("model_type")), head, weights, notes)
-
-
-def refuse_code(folder: Path) -> None:
-    """Raises BadInput for a file beside the weights that names code, whether Assay reads it or not."""
-    for file in _SIDE_CONFIGS:
-        if (folder / file).is_file():
-            for key, _ in entries(read_json(folder / file)):
-                if key in _CODE_KEYS:
-                    raise BadInput(f"{visible(folder.name)}/{file} {_REFUSED_KEYS[key]}.")
 
 
 def _refuse_config(name: str, config: dict[str, Any]) -> None:

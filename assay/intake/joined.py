@@ -61,6 +61,7 @@ class JoinedSource:
         self._lookups = tuple(lookups)
         self._cleaner = Cleaner(missing)
         self._from: dict[str, int] = {}
+        self.done = 0.0
         self._rows = self._first = 0
         self._gone = np.zeros(len(self._lookups), dtype=np.int64)
         self._unmatched: list[npt.NDArray[np.bool_]] = []
@@ -78,10 +79,6 @@ class JoinedSource:
     def digest(self) -> str:
         return self._source.digest
 
-    @property
-    def done(self) -> float:
-        return self._source.done
-
     def batches(self, columns: Sequence[str], as_text: frozenset[str]) -> Iterator[list[pa.Array]]:
         """The named columns; of the joined ones null where the id is not found."""
         asked = list(dict.fromkeys([*(name for name in columns if name not in self._from), self._key]))
@@ -93,6 +90,7 @@ class JoinedSource:
             places = [lookup.places(keys) for lookup in self._lookups]
             self._first, self._unmatched = self._rows, [each < 0 for each in places]
             self._rows += len(keys)
+            self.done = self._source.done
             self._gone += [int(gone.sum()) for gone in self._unmatched]
             yield [
                 by_name[name]

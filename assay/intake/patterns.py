@@ -16,7 +16,7 @@ _LONGEST = 10_000
 _DEEPEST = 50
 _MANY = 8
 """A part that may be repeated more often than this counts as repeated without end."""
-_MOST_REPEATS = 4
+_MOST_REPEATS = 2
 """Endless repeats in one alternative: the time grows with the text's length to that power."""
 _GROUP = re.compile(r"\((?:\?(?:[:=!>|]|<[=!]|<[A-Za-z_]\w*>|[ims-]*:|#))?")
 _FLAGS = re.compile(r"\(\?[ims-]+\)")

@@ -57,7 +57,7 @@ def read_preprocessor(folder: Path, channels: int, size: Any) -> Preprocessed:
     there = next((file for file in (PREPROCESSOR, *_ELSEWHERE) if (folder / file).is_file()), None)
     if there is None:
         raise BadInput(
-            f"{name} has no {PREPROCESSOR}, which tells the size and scale of the images that the model reads; "
+            f"{name} has no {PREPROCESSOR}, which tells the size and scale of the images that it reads; "
             "save it with the image processor's save_pretrained, or say it with --signature."
         )
     said = read_json(folder / there, _MAX_CONFIG)
@@ -78,7 +78,9 @@ def read_preprocessor(folder: Path, channels: int, size: Any) -> Preprocessed:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{name}/{there}: {where}: {first['msg']}.") from None
-    notes = (f"{name} reads images of {height} × {width} pixels; Assay does not resize any.",)
+    notes: tuple[str, ...] = (
+        f"{name} reads images of {height} × {width} pixels; Assay does not resize any.",
+    )
     if not exact:
         notes = (*notes, f"{name}/{there} names only a shortest edge of {height}; square images are read.")
     return Preprocessed(image, notes)
@@ -110,7 +112,8 @@ def _scaling(
     """Mean and standard deviation of pixels in [0, 1]."""
     factor = _numbers(name, file, "rescale_factor", found.get("rescale_factor", 1 / _BYTE), 1)[0]
     reach = _BYTE * factor if found.get("do_rescale", True) else float(_BYTE)
-    mean, std = (0.0,), (1.0,)
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     if found.get("do_normalize", True) and ("image_mean" in found or "image_std" in found):
         mean = _numbers(name, file, "image_mean", found.get("image_mean"), channels)
         std = _numbers(name, file, "image_std", found.get("image_std"), channels)

@@ -107,6 +107,13 @@ def resolve_roles(
         if name not in request.sensitive:
             raise BadInput(f'Bins are given for "{name}", which is not among the sensitive columns.')
 
+    for name in (*request.ignored, *request.kinds):
+        if name not in columns:
+            raise missing_column(file, name, "ignored" if name in request.ignored else "kind", columns)
+    for name in request.ignored:
+        if name in taken:
+            raise BadInput(f'{file} column "{name}" cannot be {taken[name]} and ignored at once.')
+        taken[name] = "ignored"
     notes: list[str] = []
     label, predictions, scores = request.label, request.predictions, request.scores
     if not outcomes:

@@ -53,7 +53,8 @@ def survey(
     """
     notes: list[str] = []
     leads = role == request.leading[0]
-    columns = list(source.columns) if leads else _shared(source, role, roles, notes)
+    whole = [name for name in source.columns if name not in request.ignored]
+    columns = whole if leads else _shared(source, role, roles, notes)
     tokens = DEFAULT_MISSING if request.missing is None else tuple(t.strip() for t in request.missing)
     strict = [
         name for name in dict.fromkeys((roles.label, roles.prediction, roles.score)) if name is not None
@@ -142,7 +143,8 @@ def _spelt(roles: ColumnRoles, request: DataRequest) -> frozenset[str]:
         roles.text,
         *roles.sensitive,
     )
-    return frozenset(name for name in names if name is not None and name not in request.bins)
+    words = (name for name, kind in request.kinds.items() if kind != "number")
+    return frozenset(name for name in (*names, *words) if name is not None and name not in request.bins)
 
 
 def _scan(name: str, roles: ColumnRoles, request: DataRequest) -> ColumnScan:

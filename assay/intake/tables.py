@@ -10,7 +10,7 @@ from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
 from assay.errors import BadInput
 from assay.intake.column_names import PICTURE
-from assay.intake.columns import ColumnPlan, plan_cluster, plan_codes, plan_feature, plan_sensitive
+from assay.intake.columns import ColumnPlan, plan_as, plan_cluster, plan_codes, plan_feature, plan_sensitive
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey
@@ -128,6 +128,8 @@ def _plan(
         return plan_cluster(scan)
     if scan.numeric and scan.infinite:
         notes.append(f'{name} column "{scan.name}": {scan.infinite:,} infinite value(s) count as missing.')
+    if scan.name in request.kinds:
+        return plan_as(name, scan, request.kinds[scan.name])
     return plan_feature(scan)
 
 

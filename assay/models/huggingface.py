@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.contracts import BaseModelFacts, FormatSpec, ModelFacts, ModelSignature
 from assay.datasets.values import visible
@@ -16,9 +16,20 @@ from assay.models.text_classifier import text_classifier
 from assay.models.torch_model import TorchModel, count_parameters
 from assay.models.transformer import Weights, in_words, load_network
 
-__all__ = ["FORMAT", "HuggingFace", "load_transformer"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["FORMAT", "Change", "HuggingFace", "load_transformer"]
 
 CONFIG, SIGNATURE, LINEAGE = "config.json", "signature.json", "lineage.json"
+
+
+class Change(Protocol):
+    """Alters weights: as the files name them before the network takes them, or in the network afterwards."""
+
+    def in_files(self, weights: Weights) -> None: ...
+
+    def in_network(self, module: torch.nn.Module) -> None: ...
 
 
 class HuggingFace:
@@ -46,12 +57,12 @@ def load_transformer(
     device: str,
     *,
     adapter: Path | None = None,
-    change: Callable[[Weights], None] | None = None,
+    change: Change | None = None,
 ) -> TorchModel:
     """The transformer at `path`, as the kind of model that its head makes it.
 
     Args:
-        adapter, change: a folder beside it that alters its weights, and how: the facts are then the adapter's.
+        adapter, change: a folder beside it that alters its weights, and how: the facts are then its own.
 
     Raises:
         BadInput: what `check_huggingface`, `load_network` and the kinds refuse.
@@ -59,7 +70,9 @@ def load_transformer(
     folder = path if adapter is None else adapter
     name = visible(folder.name)
     files = check_huggingface(path)
-    module = load_network(files, visible(path.name), change)
+    module = load_network(files, visible(path.name), change.in_files if change is not None else None)
+    if change is not None:
+        change.in_network(module)
     said = [signature, *(_own(place / SIGNATURE) for place in dict.fromkeys((folder, path)))]
     found = next((one for one in said if one is not None), None)
     config: Any = module.config
@@ -83,8 +96,8 @@ def load_transformer(
     model.notes.extend(files.notes)
     if found is None and model.signature.task != "generation":
         model.notes.append(
-            f"{name} came without a signature: its classes {', '.join(model.signature.classes) or 'none'} are "
-            f"those of {CONFIG}; --signature says otherwise."
+            f"{name} came without a signature: its classes {', '.join(model.signature.classes) or 'none'} "
+            f"are those of {CONFIG}; --signature says otherwise."
         )
     return model
 

@@ -100,15 +100,23 @@ class LanguageModel(TorchModel):
         return self.likelihoods(inputs).nats[:, None]
 
     def generate(self, prompts: Sequence[str], new_tokens: int) -> list[str]:
-        """The likeliest continuation of each prompt, token by token, without the prompt; stops at the stop token.
+        """The likeliest continuation of each prompt as text, without the prompt; see `new_tokens`."""
+        before = self.pieces.ids(list(prompts))
+        return [
+            self._continued(ids, self.new_tokens(prompt, new_tokens))
+            for ids, prompt in zip(before, prompts, strict=True)
+        ]
+
+    def new_tokens(self, prompt: str, most: int) -> list[int]:
+        """The likeliest tokens after the prompt, one by one, up to the stop token (which is the last then).
 
         Args:
-            new_tokens: at most so many; together with the prompt, of which the end is kept, at most a window.
+            most: at most so many; together with the prompt, of which the end is kept, at most a window.
         """
         import torch
         from transformers import GenerationConfig
 
-        wanted = max(1, min(new_tokens, self.window - 1, _MOST_NEW))
+        wanted = max(1, min(most, self.window - 1, _MOST_NEW))
         settings = GenerationConfig(
             max_new_tokens=wanted,
             do_sample=False,
@@ -118,17 +126,15 @@ class LanguageModel(TorchModel):
         )
         module: Any = self.module
         module.generation_config = settings
-        found = []
-        for ids in self.pieces.ids(list(prompts)):
-            before = [] if self.start is None else [self.start]
-            kept = [*before, *ids[max(0, len(ids) + len(before) + wanted - self.window) :]] or [0]
-            asked = torch.tensor([kept], device=self.device)
-            with torch.inference_mode():
-                answer = module.generate(
-                    input_ids=asked, attention_mask=torch.ones_like(asked), generation_config=settings
-                )
-            new = answer[0, len(kept) :].tolist()
-            found.append(self._continued(ids, new))
+        before = [] if self.start is None else [self.start]
+        ids = self.pieces.ids([prompt])[0]
+        kept = [*before, *ids[max(0, len(ids) + len(before) + wanted - self.window) :]] or [0]
+        asked = torch.tensor([kept], device=self.device)
+        with torch.inference_mode():
+            answer = module.generate(
+                input_ids=asked, attention_mask=torch.ones_like(asked), generation_config=settings
+            )
+        found: list[int] = answer[0, len(kept) :].tolist()
         return found
 
     def _continued(self, before: list[int], new: list[int]) -> str:
@@ -233,7 +239,8 @@ def _try_tokens(model: LanguageModel) -> None:
     rows = int(model.module.get_input_embeddings().num_embeddings)  # type: ignore[operator, union-attr]  # a method of every transformer
     if known > rows:
         raise BadInput(
-            f"{name}: its tokenizer knows {known:,} tokens, its network {rows:,}; they do not belong together."
+            f"{name}: its tokenizer knows {known:,} tokens, its network {rows:,}; they do not belong "
+            "together."
         )
     for mark in (model.start, model.stop):
         if mark is not None and not 0 <= mark < rows:
@@ -252,8 +259,8 @@ def _try_tokens(model: LanguageModel) -> None:
         ) from error
     if before.numel() and not torch.allclose(before, after, rtol=1e-3, atol=1e-3):
         raise BadInput(
-            f"{name} sees tokens that come after the one it is asked about, so that likelihoods of texts mean "
-            "nothing; it is no causal language model (is_decoder in config.json?)."
+            f"{name} sees tokens that come after the one it is asked about, so that likelihoods of texts "
+            "mean nothing; it is no causal language model (is_decoder in config.json?)."
         )
 
 

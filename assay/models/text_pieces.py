@@ -83,7 +83,7 @@ class _SentencePiece:
 
 
 def read_pieces(folder: Path, config: Any, name: str) -> Pieces:
-    """The vocabulary that lies in `folder`: tokenizer.json, else tokenizer.model, else what transformers reads.
+    """The vocabulary in `folder`: tokenizer.json, else tokenizer.model, else what transformers reads.
 
     Raises BadInput: files that are none.
     """
@@ -98,8 +98,8 @@ def read_pieces(folder: Path, config: Any, name: str) -> Pieces:
             return _SentencePiece(SentencePieceProcessor(model_proto=(folder / PIECES).read_bytes()))
     except ImportError as error:
         raise BadInput(
-            f"{name} carries its vocabulary as {PIECES}, for which the package sentencepiece is needed; it is "
-            "not installed here."
+            f"{name} carries its vocabulary as {PIECES}, for which the package sentencepiece is needed; it "
+            "is not installed here."
         ) from error
     except Exception as error:
         raise BadInput(f"{name}: its tokenizer cannot be loaded: {first_line(error)}.") from error

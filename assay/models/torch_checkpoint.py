@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assay.models.architectures.recognise import Recognised
     from assay.models.base import Model
 
-__all__ = ["FORMAT", "TorchCheckpoint", "infer_signature"]
+__all__ = ["FORMAT", "TorchCheckpoint", "infer_signature", "tensor_of"]
 
 SIGNATURE = "signature.json"
 _OTHERS = ("config.json", "architecture.json")
@@ -158,7 +158,7 @@ def _fill(module: torch.nn.Module, saved: SavedTensors, shown: str) -> tuple[str
             if name not in saved.tensors:
                 target.zero_()
                 continue
-            tensor = _tensor(saved.tensors[name], saved.read(saved.tensors[name].storage))
+            tensor = tensor_of(saved.tensors[name], saved.read(saved.tensors[name].storage))
             if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
                 raise BadInput(
                     f'{shown}: "{visible(name)}" holds NaN or infinite weights; training went wrong.'
@@ -177,7 +177,7 @@ def _fill(module: torch.nn.Module, saved: SavedTensors, shown: str) -> tuple[str
     return tuple(notes)
 
 
-def _tensor(stored: StoredTensor, content: bytes) -> torch.Tensor:
+def tensor_of(stored: StoredTensor, content: bytes) -> torch.Tensor:
     """The numbers of a tensor, copied out of its storage."""
     import torch
 

@@ -113,10 +113,9 @@ def is_binomial(measure: Measure) -> bool:
 
 def _is_placed_rate(measure: Measure) -> bool:
     """Whether the value is a share of independent rows, some of which are of unknown group."""
-    counted = measure.numerator is not None and measure.unknown is not None and bool(measure.denominator)
-    return (
-        counted and measure.unknown.hits is not None and (measure.interval_method or "").startswith("wilson")
-    )
+    if measure.unknown is None or measure.unknown.hits is None or not measure.denominator:
+        return False
+    return measure.numerator is not None and (measure.interval_method or "").startswith("wilson")
 
 
 def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:

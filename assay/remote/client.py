@@ -65,6 +65,11 @@ class Client:
         answer = self._send("POST", path, json=body, headers={"Idempotency-Key": uuid.uuid4().hex})
         return answer.json() if answer.content else None
 
+    def put(self, path: str, body: Any) -> Any:
+        """Change something; returns its JSON."""
+        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        return self._send("PUT", path, json=body, headers=headers).json()
+
     def patch(self, path: str, content: bytes, **query: Any) -> Any:
         """Send raw bytes (a chunk of an upload, which its offset makes safe to repeat)."""
         headers = {"Content-Type": "application/octet-stream"}

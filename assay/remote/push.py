@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.contracts import EndpointRequest
 from assay.errors import AssayError, BadInput
 from assay.intake.model_files import model_files
 from assay.remote.client import Client
 
-__all__ = ["Pusher"]
+__all__ = ["Pusher", "read_version"]
 
 CHUNK = 4 * 2**20
 Progress = Callable[[str, float], None]
@@ -30,15 +31,28 @@ class Pusher:
         self._progress = progress
         self.system = self._named("/systems", system, search=system)
 
-    def model(self, path: Path, name: str, *, label: str = "") -> dict[str, Any]:
-        """Upload a model's file or folder as the next version of model `name`; waits until it was read."""
+    def model(
+        self, path: Path, name: str, *, label: str = "", signature: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Upload a model's file or folder as the next version of model `name`; waits until it was read.
+
+        Args:
+            signature: in place of what the files say of themselves.
+        """
         container = self._named(f"/systems/{self.system['id']}/models", name)
         if not path.exists():
             raise BadInput(f"{path} does not exist; give a model's folder or file.")
         uploaded = [
             {"upload": self.upload(member, relative), "path": relative} for relative, member in _members(path)
         ]
-        made = self._client.post(f"/models/{container['id']}/versions", {"files": uploaded, "label": label})
+        body = {"files": uploaded, "label": label, "signature": signature}
+        made = self._client.post(f"/models/{container['id']}/versions", body)
+        return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
+
+    def from_hub(self, hub: str, name: str, *, label: str = "") -> dict[str, Any]:
+        """Have the service fetch a model of the Hugging Face Hub as the next version of model `name`."""
+        container = self._named(f"/systems/{self.system['id']}/models", name)
+        made = self._client.post(f"/models/{container['id']}/hub", {"name": hub, "label": label})
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
 
     def predictions(
@@ -48,6 +62,13 @@ class Pusher:
         container = self._named(f"/systems/{self.system['id']}/models", name)
         body = {"predictions": predictions or "", "scores": scores or "", "threshold": threshold}
         made = self._client.post(f"/models/{container['id']}/predictions", body)
+        return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
+
+    def endpoint(self, request: EndpointRequest, name: str, *, label: str = "") -> dict[str, Any]:
+        """Register a model behind an address as the next version of model `name`; its key by name only."""
+        container = self._named(f"/systems/{self.system['id']}/models", name)
+        body = {"endpoint": request.model_dump(mode="json"), "label": label}
+        made = self._client.post(f"/models/{container['id']}/endpoints", body)
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
 
     def data(
@@ -90,14 +111,20 @@ class Pusher:
         return dict(self._client.post(path, {"name": name}))
 
     def _read(self, path: str, name: str) -> dict[str, Any]:
-        """Wait until the service has read a version. Raises BadInput where it was refused."""
-        for found in self._client.polled(path):
-            if found["state"] == "ready":
-                return dict(found)
-            if found["state"] in ("refused", "failed"):
-                raise BadInput(f"{name} was refused. {found['refusal']}")
-            self._progress(f"{name} is being read", 0.0)
-        raise AssayError("The service stopped answering.", code="server")
+        return read_version(self._client, path, name, self._progress)
+
+
+def read_version(client: Client, path: str, name: str, progress: Progress | None = None) -> dict[str, Any]:
+    """Wait until the service has read a version. Raises BadInput where it was refused."""
+    for found in client.polled(path):
+        if found["state"] == "ready":
+            return dict(found)
+        if found["state"] in ("refused", "failed"):
+            trust = (found.get("gate") or {}).get("trust")
+            raise BadInput(f"{name} was refused{f' (class {trust})' if trust else ''}. {found['refusal']}")
+        if progress is not None:
+            progress(f"{name} is being read", 0.0)
+    raise AssayError("The service stopped answering.", code="server")
 
 
 def _members(path: Path) -> list[tuple[str, Path]]:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("models_registry", "0001_initial"),
+        ("models_registry", "0002_model_intake"),
     ]
 
     operations = [

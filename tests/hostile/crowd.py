@@ -13,12 +13,18 @@ __all__ = ["Crowd"]
 
 
 class Crowd(Supervisor):
-    """A supervised child that is asked again and again: imports are paid for once, the protocol stays."""
+    """A supervised child that is asked again and again: imports are paid for once, the protocol stays.
+
+    Attributes:
+        around: the folder below which everything lies that it is asked about, and which it may read.
+    """
+
+    around: Path
 
     def look_at(self, path: Path, kind: str) -> ModelReport | DataReport:
         """What the child says of the model or the data at `path`, refusals raised as they come."""
         if self._process is None:
-            self._start()
+            self._start(ModelRequest(path=str(self.around)))
         asked: ModelRequest | DataRequest = (
             ModelRequest(path=str(path), device="cpu")
             if kind == "model"

@@ -87,7 +87,7 @@ CASES = (
     Hostile(
         "torch.save, old layout",
         _file("model.pt", lambda f: torch_saved({"w": Acts(f)}, _use_new_zipfile_serialization=False)),
-        "old torch checkpoint",
+        "could run code",
     ),
     Hostile("torch.save of a module", _file("model.pt", _whole_module), "."),
     Hostile(

@@ -49,6 +49,7 @@ CORPUS = _corpus()
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     scratch = tmp_path_factory.mktemp("scratch")
     with Crowd(None, time_limit=MOST_SECONDS, memory_limit=MOST_MEMORY, scratch_parent=scratch) as supervisor:
+        supervisor.around = tmp_path_factory.getbasetemp()
         yield supervisor
 
 

@@ -109,7 +109,9 @@ CASES = (
     Hostile("only a pickle", _only_a_pickle, "only as a pickle"),
     Hostile("an adapter", _beside("adapter_config.json", {"base_model_name_or_path": "/etc"}), "adapter"),
     Hostile("its own Python", _beside("modeling_evil.py", "open('RAN', 'w')"), "holds code"),
-    Hostile("an index that leads out", _spoilt(_led_out), "not those that"),
+    Hostile(
+        "an index that leads out", _spoilt(_led_out), "a shard is a .safetensors file in the same folder"
+    ),
     Hostile("a vocabulary of terabytes", _config(vocab_size=10**12), _SIZES),
     Hostile("a million hidden sizes", _config(hidden_size=10**9, num_attention_heads=1), _SIZES),
     Hostile("positions of terabytes", _config(max_position_embeddings=10**12), _SIZES),

@@ -46,12 +46,11 @@ def renamed_locally(archive: bytes, name: bytes, other: bytes) -> bytes:
     """The first local header of `name` says `other` (of the same length); the directory stays."""
     assert len(name) == len(other)
     place = archive.index(name)
-    assert archive[place - 30 : place - 26] == SIGNATURES["local"]
+    assert archive.rindex(SIGNATURES["local"], 0, place) > place - 64, "a header stands before it"
     return archive[:place] + other + archive[place + len(name) :]
 
 
 def resized_centrally(archive: bytes, name: bytes, size: int) -> bytes:
     """The directory says another size of `name`; its local header stays."""
-    place = archive.rindex(name) - 46
-    assert archive[place : place + 4] == SIGNATURES["central"]
+    place = archive.rindex(SIGNATURES["central"], 0, archive.rindex(name))
     return archive[: place + 20] + struct.pack("<LL", size, size) + archive[place + 28 :]

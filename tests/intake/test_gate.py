@@ -123,7 +123,7 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
         r"format torch_checkpoint, which is opened only where.*assay convert",
     ),
     "torchscript": (_scripted, "TorchScript.*which is code"),
-    "pt2": (_exported, r"exported torch program \(\.pt2\)"),
+    "pt2": (_exported, "format exported_program, which is opened only where.*assay convert"),
     "keras": (
         lambda: _archive("metadata.json", "config.json", "model.weights.h5"),
         r"Keras model \(\.keras\)",
@@ -133,7 +133,7 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
     "onnx": (lambda: ONNX, "no sound ONNX model"),
     "savedmodel": (lambda: b"\x08\x01\x12\xf5\x06\n\xc5\x02", "TensorFlow SavedModel"),
     "tflite": (lambda: b"\x1c\0\0\0TFL3" + bytes(32), "TensorFlow Lite"),
-    "gguf": (lambda: b"GGUF\x03\0\0\0", "GGUF.*not text generation"),
+    "gguf": (lambda: b"GGUF\x03\0\0\0", "GGUF.*folder of safetensors"),
     "ubjson": (lambda: bytes(_booster().save_raw("ubj")), r"UBJSON.*model\.json"),
     "xgboost dump": (
         lambda: json.dumps([json.loads(t) for t in _booster().get_dump(dump_format="json")]).encode(),

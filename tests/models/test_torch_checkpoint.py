@@ -21,7 +21,7 @@ from assay.intake.gate import Surroundings, format_of
 from assay.intake.torch_saved import read_saved
 from assay.loading import load_model
 from assay.models.architectures import build
-from assay.models.torch_checkpoint import _tensor
+from assay.models.torch_checkpoint import tensor_of
 from assay.models.torch_model import ArrayNetwork
 from assay.registry import FORMATS
 
@@ -178,7 +178,7 @@ def test_our_reader_finds_what_torch_saved(tmp_path: Path) -> None:
         saved = read_saved(path, "kept.pt")
         assert list(saved.tensors) == list(kept)
         for name, stored in saved.tensors.items():
-            found = _tensor(stored, saved.read(stored.storage))
+            found = tensor_of(stored, saved.read(stored.storage))
             assert found.dtype == kept[name].dtype
             assert torch.equal(found, kept[name]), name
 

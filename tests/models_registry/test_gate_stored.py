@@ -1,21 +1,23 @@
-"""What the gate decided is kept with a version; what cleaning wrote is stored once and opened from then on."""
+"""The gate's verdict is kept with a version; what cleaning wrote is stored once and opened from then on."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from assay.contracts import GateVerdict, ModelReport, ModelRequest, Profile
+from assay.contracts import GateVerdict, ModelReport, ModelRequest
 from assay.errors import AssayError, BadInput
+from assay.report.document.book import Book
+from assay.report.document.subject import subject_section
 from assay.runner.supervisor import Supervisor
+from audits.planning import evidence_of
 from models_registry import files
+from models_registry.description import lay_out_model, model_request
 from models_registry.files import path_of
 from models_registry.models import ModelVersion, StoredFile, VersionFile
 from models_registry.removal import remove_bytes
 from models_registry.services import add_model_version, create_model, create_system
-from models_registry.subjects import read_subject
 from tests import factory
 from tests.conftest import People, make_people
 from tests.models.made import linear_folder, number
@@ -32,11 +34,20 @@ VERDICT = GateVerdict(
 )
 
 
-def added(people: People, content: dict[str, bytes]) -> ModelVersion:
+def added(people: People, content: dict[str, bytes], *, by_hand: bool = False) -> ModelVersion:
+    """`by_hand`: no job is to read it."""
     system = create_system(people.organisation, "Screen", by=people.engineer)
     model = create_model(system, "scorer", by=people.engineer)
     kept = {path: files.keep(people.organisation, [each], uploaded=True) for path, each in content.items()}
-    return add_model_version(model, kept, by=people.engineer)
+    return add_model_version(model, kept, by=people.engineer, read=not by_hand)
+
+
+def refused(people: People, content: dict[str, bytes]) -> ModelVersion:
+    version = added(people, content, by_hand=True)
+    version.state, version.refusal = "refused", "model.pkl is a pickle."
+    version.gate = GateVerdict(trust="C", came_as="pickle", sha256="d" * 64).model_dump(mode="json")
+    version.save()
+    return version
 
 
 def read(version: ModelVersion) -> ModelVersion:
@@ -62,15 +73,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[ModelRequest]:
     return asked
 
 
-def test_class_a_is_stored_with_its_verdict() -> None:
-    version = read(added(make_people(), folder()))
-    assert version.facts is not None
-    assert version.gate == version.facts["gate"]
-    verdict = GateVerdict.model_validate(version.gate)
-    assert (verdict.trust, verdict.came_as, verdict.sha256) == ("A", "torch_folder", version.sha256)
-    assert set(version.members.values_list("origin", flat=True)) == {"uploaded"}
-
-
 def test_a_refused_pickle_keeps_class_c_and_what_was_noticed() -> None:
     version = read(added(make_people(), {"model.pkl": PICKLE}))
     verdict = GateVerdict.model_validate(version.gate)
@@ -86,8 +88,8 @@ def test_a_damaged_file_of_a_known_format_keeps_its_class() -> None:
     assert GateVerdict.model_validate(version.gate).trust == "A"
 
 
-def test_what_cleaning_wrote_is_stored_and_nothing_of_class_b_is_opened_twice(
-    opened: list[ModelRequest], monkeypatch: pytest.MonkeyPatch
+def test_what_cleaning_wrote_is_stored_printed_and_nothing_of_class_b_is_opened_twice(
+    opened: list[ModelRequest], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     people = make_people()
     version = read(added(people, {"net.pt": b"a checkpoint"}))
@@ -100,41 +102,18 @@ def test_what_cleaning_wrote_is_stored_and_nothing_of_class_b_is_opened_twice(
         "model.safetensors": "cleaned",
         "signature.json": "cleaned",
     }
-    # the uploaded bytes are not even laid out for what comes later
-    laid: list[str] = []
-    copy = files.copy_into
-
-    def copied(place: Path, content: dict[str, Path]) -> None:
-        laid.extend(content)
-        copy(place, content)
-
-    monkeypatch.setattr("models_registry.description.copy_into", copied)
-    data = factory.data_version(version.model.system, people.engineer)
-    subject = read_subject(version, data, people.engineer)
-    factory.run_jobs()
-    subject.refresh_from_db()
-    assert (subject.state, subject.refusal) == ("ready", "")
-    profile = Profile.model_validate(subject.profile)
-    assert profile.model is not None
-    assert profile.model.gate == VERDICT
-    assert profile.model.name == "net"
-    assert profile.model.sha256 == version.sha256
-    assert "net.pt" not in laid
-    assert "model.safetensors" in laid
-    assert len(opened) == 1
-
-
-def test_the_report_of_an_audit_prints_the_stored_verdict(opened: list[ModelRequest]) -> None:
-    from audits.planning import evidence_of
-
-    people = make_people()
-    version = read(added(people, {"net.pt": b"a checkpoint"}))
+    lay_out_model(tmp_path, version)
+    request = model_request(tmp_path, version)
+    assert request.gate == VERDICT
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == sorted(set(by_origin) - {"net.pt"})
     run = factory.measured_run(people, model=version)
     assert run.state == "done", run.reason
-    from assay.report.document.book import Book
-    from assay.report.document.subject import subject_section
-
-    said = str(subject_section(Book(evidence_of(run))))
+    evidence = evidence_of(run)
+    assert evidence.subject.model is not None
+    assert evidence.subject.model.gate == VERDICT
+    assert (evidence.subject.model.name, evidence.subject.model.sha256) == ("net", version.sha256)
+    assert len(opened) == 1
+    said = str(subject_section(Book(evidence)))
     assert "torch_checkpoint, class B: cleaned in the sandbox" in said
     assert "Kept 2 tensors of 2. Left out optimizer state." in said
     assert "imports collections.OrderedDict" in said
@@ -142,13 +121,13 @@ def test_the_report_of_an_audit_prints_the_stored_verdict(opened: list[ModelRequ
 
 def test_bytes_of_refused_files_go_and_the_refusal_stays() -> None:
     people = make_people()
-    version = read(added(people, {"model.pkl": PICKLE}))
+    version = refused(people, {"model.pkl": PICKLE})
     file = version.members.get().file
     assert path_of(people.organisation, file.sha256).exists()
     assert remove_bytes(version, by=people.engineer) == (1, 0)
     assert not path_of(people.organisation, file.sha256).exists()
     version.refresh_from_db()
-    assert "Assay never opens pickles" in version.refusal
+    assert "is a pickle" in version.refusal
     assert GateVerdict.model_validate(version.gate).trust == "C"
     file.refresh_from_db()
     assert file.removed_at is not None
@@ -162,8 +141,7 @@ def test_bytes_of_refused_files_go_and_the_refusal_stays() -> None:
 def test_bytes_that_something_rests_on_stay() -> None:
     people = make_people()
     shared, own = b"x,y\n1,2\n", PICKLE
-    version = read(added(people, {"shared.csv": shared, "model.pkl": own}))
-    assert version.state == "refused"
+    version = refused(people, {"shared.csv": shared, "model.pkl": own})
     add_model_version(
         version.model, {"other.csv": stored(people.organisation, shared)}, by=people.engineer
     )  # waits to be read
@@ -175,8 +153,7 @@ def test_an_upload_of_what_the_service_wrote_itself_does_not_make_it_deletable()
     people = make_people()
     evidence = b'{"schema": "assay.evidence/1"}'
     files.keep(people.organisation, [evidence])
-    version = read(added(people, {"evidence.bin": evidence}))
-    assert version.state == "refused"
+    version = refused(people, {"evidence.bin": evidence})
     assert remove_bytes(version, by=people.engineer) == (0, 1)
     row = StoredFile.objects.of(people.organisation).get(sha256=version.members.get().file.sha256)
     assert not row.only_uploaded
@@ -185,22 +162,7 @@ def test_an_upload_of_what_the_service_wrote_itself_does_not_make_it_deletable()
 
 def test_only_refused_versions_lose_bytes() -> None:
     people = make_people()
-    version = read(added(people, folder()))
+    version = added(people, folder(), by_hand=True)
     with pytest.raises(AssayError, match="was not refused"):
         remove_bytes(version, by=people.engineer)
     assert VersionFile.objects.filter(version=version, file__removed_at=None).count() == 3
-
-
-def test_what_was_cleaned_is_what_a_remedy_learns_from(opened: list[ModelRequest], tmp_path: Any) -> None:
-    from models_registry.description import lay_out_model, model_request
-
-    version = read(added(make_people(), {"net.pt": b"a checkpoint"}))
-    lay_out_model(tmp_path, version)
-    request = model_request(tmp_path, version)
-    assert request.gate == VERDICT
-    assert sorted(p.name for p in Path(request.path).iterdir()) == [
-        "architecture.json",
-        "model.safetensors",
-        "signature.json",
-    ]
-    assert not list(tmp_path.rglob("net.pt"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -173,7 +173,7 @@ class Independent:
         x, n = self.above[:, rate], self.below[:, rate]
         fewest, most = (x, n + misses), (x + hits, n + hits)
 
-        def limits(group: Quotient, best: Quotient) -> Interval[Floats]:
+        def limits(group: Quotient, best: Quotient) -> Interval[Any]:
             return koopman_ratio(
                 group[0][groups], group[1][groups], best[0][reference], best[1][reference], self._level
             )
@@ -284,7 +284,7 @@ class Clustered:
         NaN where a rate is the same in every replicate, for then the bootstrap has no spread to show.
         """
 
-        def limits(group: Floats, best: Floats) -> Interval[Floats]:
+        def limits(group: Floats, best: Floats) -> Interval[Any]:
             drawn, best = group[:, groups, rate], best[:, [reference], rate]
             ratio = np.full(drawn.shape, np.nan)
             np.divide(drawn, best, out=ratio, where=best > 0)

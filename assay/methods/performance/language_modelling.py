@@ -10,12 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Annotated, Any, NamedTuple, Protocol, cast
+from typing import Annotated, Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.special import stdtrit
 
 from assay.contracts import (
     Citation,
@@ -36,8 +35,9 @@ from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.measure_spec import measure_spec
 from assay.methods.sharding import row_shards
 from assay.models.base import Inputs
+from assay.stats.ratio import Ratio, ratio_of_sums
 
-__all__ = ["METHOD", "LanguageModelling", "ratio_of_sums"]
+__all__ = ["METHOD", "LanguageModelling"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -59,8 +59,8 @@ SPECS = (
         "Bits per byte",
         "bits",
         "lower",
-        "- sum of log2-likelihoods / bytes of the texts in UTF-8: the length to which the model would compress "
-        "them. Comparable between any two models.",
+        "- sum of log2-likelihoods / bytes of the texts in UTF-8: the length to which the model would "
+        "compress them. Comparable between any two models.",
     ),
     _spec(
         "text_log_likelihood",
@@ -175,37 +175,6 @@ class LanguageModelling:
         return MethodResult(measures=measures, notes=tuple(_notes(sums, profile, clusters)))
 
 
-class Ratio(NamedTuple):
-    """A ratio of sums with its interval; the ends are None where none can be estimated."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-def ratio_of_sums(above: Floats, below: Floats, level: float) -> Ratio:
-    """sum(above) / sum(below) over independent units, and its interval by the delta method.
-
-    d = above - R below has mean 0; the variance of R is n / (n - 1) sum(d²) / sum(below)², Student's t with
-    n - 1 degrees of freedom.
-
-    Args:
-        above, below: (units,); below sums to more than 0.
-
-    Source: Cochran 1977, section 6.4.
-    """
-    units, total = len(below), float(below.sum())
-    value = float(above.sum()) / total
-    if units < 2:
-        return Ratio(value, None, None)
-    apart = above - value * below
-    error = math.sqrt(units / (units - 1) * float(apart @ apart)) / total
-    if error <= 1e-12 * abs(value):
-        return Ratio(value, None, None)
-    reach = float(stdtrit(units - 1, (1 + level) / 2)) * error
-    return Ratio(value, value - reach, value + reach)
-
-
 def _texts(profile: Profile, params: LanguageModellingParams) -> int:
     return min(profile.asked.rows, params.texts)
 
@@ -226,7 +195,7 @@ def _blocks(subject: SubjectProtocol, rows: npt.NDArray[np.int64]) -> npt.NDArra
 def _measures(
     sums: Floats, blocks: npt.NDArray[np.int64], clusters: int, level: float, context: MergeContext
 ) -> Iterator[Measure]:
-    nats, tokens, size, unknown = sums
+    nats, tokens, size, _ = sums
     method = "delta method, clusters" if clusters else "delta method"
     scored, texts = int(tokens.sum()), len(tokens)
     make = partial(_measure, context, level)
@@ -234,22 +203,27 @@ def _measures(
         for spec in SPECS:
             yield make(spec.id, None, 0, note="no text has a token that could be scored")
         return
-    units = [np.bincount(blocks, one, clusters) for one in sums] if clusters else [*sums]
-    if clusters:
-        used = np.bincount(blocks, minlength=clusters) > 0
-        units = [one[used] for one in units]
+    units, each = _units(sums, blocks, clusters)
     loss = ratio_of_sums(-units[0], units[1], level)
     ends = [None if end is None else math.exp(end) for end in loss]
     yield make("performance.perplexity", Ratio(*ends), scored, method)  # type: ignore[arg-type]  # the value is there
     per_byte = ratio_of_sums(-units[0] / math.log(2), units[2], level)
     yield make("performance.bits_per_byte", per_byte, int(size.sum()), method)
-    each = np.bincount(blocks, minlength=clusters)[used].astype(float) if clusters else np.ones(texts)
     yield make("performance.text_log_likelihood", ratio_of_sums(units[0], each, level), texts, method)
     yield make("performance.log_likelihood", Ratio(float(nats.sum()), None, None), scored, "exact")
     yield make("performance.scored_tokens", Ratio(float(scored), None, None), scored, "exact")
     share = ratio_of_sums(units[3], units[1], level)
     low = None if share.low is None else max(0.0, share.low)
     yield make("performance.unknown_tokens", share._replace(low=low), scored, method)
+
+
+def _units(sums: Floats, blocks: npt.NDArray[np.int64], clusters: int) -> tuple[Floats, Floats]:
+    """Sums of each independent unit (texts, or blocks of clusters), (4, units), and texts in each."""
+    if not clusters:
+        return sums, np.ones(sums.shape[1])
+    texts = np.bincount(blocks, minlength=clusters).astype(np.float64)
+    added = np.stack([np.bincount(blocks, one, clusters) for one in sums]).astype(np.float64)
+    return added[:, texts > 0], texts[texts > 0]
 
 
 def _measure(
@@ -280,13 +254,15 @@ def _measure(
 
 
 def _notes(sums: Floats, profile: Profile, clusters: int) -> Iterator[str]:
-    nats, tokens, size, unknown = sums
+    _, tokens, size, unknown = sums
     texts = len(tokens)
     window = profile.model_signature.text if profile.model_signature is not None else None
-    long = f" Windows have {window.max_length:,} tokens; each begins with the last token of the one before."
+    long = ""
+    if window is not None:
+        long = f" Windows have {window.max_length:,} tokens; each begins with the last one of that before."
     yield (
-        f"{texts:,} of {profile.asked.rows:,} texts, {int(tokens.sum()):,} tokens and {int(size.sum()):,} bytes "
-        f"were scored, every token once.{long if window is not None else ''}"
+        f"{texts:,} of {profile.asked.rows:,} texts, {int(tokens.sum()):,} tokens and {int(size.sum()):,} "
+        f"bytes were scored, every token once.{long}"
     )
     if empty := int((tokens == 0).sum()):
         yield f"{empty:,} text(s) are empty or too short to have a token to score; they add nothing."
