@@ -23,13 +23,24 @@ import numpy.typing as npt
 
 from assay.contracts import AnnexReference
 from assay.errors import BadInput
+from assay.sealing import Keyring, open_bytes, seal_bytes
 from assay.store import write_whole
 
-__all__ = ["AnnexStore", "RunRows"]
+__all__ = ["KEY_NAME", "MOST_ROWS", "AnnexStore", "RunRows", "attribute_array"]
+
+MOST_ROWS = 2_000_000
+"""More rows than this are not kept (40 bytes a row); runs are then compared by their intervals."""
 
 _MAGIC = b"assay.annex/1\n"
 _NONCE = 12
 _KEY = 32
+KEY_NAME = "key of an annex"
+"""What the sealed key file is bound to."""
+
+
+def attribute_array(number: int) -> str:
+    """Name of the array that holds the group codes of the `number`-th sensitive attribute."""
+    return f"attribute_{number}"
 
 
 @dataclass(frozen=True)
@@ -72,10 +83,12 @@ class AnnexStore:
 
     Args:
         root: made at the first `put`, with a key file that only its owner may read.
+        ring: keys of the installation; where one of them seals, it seals the annex's key file too.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, ring: Keyring | None = None) -> None:
         self._root = root
+        self._ring = ring or Keyring()
 
     def put(self, rows: RunRows) -> AnnexReference:
         """Encrypt and keep `rows`. AES-256-GCM under a key of its own that the digest belongs to.
@@ -104,7 +117,7 @@ class AnnexStore:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        if reference is None or not (self._root / "key").is_file():
+        if reference is None or not any(self._root.glob("key*")):
             return None
         try:
             stored = self._path(reference.digest).read_bytes()
@@ -134,14 +147,17 @@ class AnnexStore:
 
     def _key(self, *, make: bool) -> bytes:
         """The installation's key; two first uses at once agree on the one that was made first."""
-        path = self._root / "key"
-        if make and not path.exists():
+        path, sealed = self._root / "key", self._root / "key.sealed"
+        if make and not path.exists() and not sealed.exists():
             try:
                 self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                fresh = os.urandom(_KEY)
+                if self._ring.first is not None:
+                    fresh, path = seal_bytes(fresh, KEY_NAME, self._ring), sealed
                 with contextlib.suppress(FileExistsError):
                     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                     with os.fdopen(descriptor, "wb") as file:
-                        file.write(os.urandom(_KEY))
+                        file.write(fresh)
                         file.flush()
                         os.fsync(file.fileno())
             except OSError as error:
@@ -149,7 +165,7 @@ class AnnexStore:
                     f"The key of the annex could not be made in {self._root}: {error.strerror or error}. "
                     "Free some space there, or set ASSAY_HOME to another folder."
                 ) from error
-        key = path.read_bytes()
+        key = open_bytes(sealed, KEY_NAME, self._ring) if sealed.exists() else path.read_bytes()
         if len(key) != _KEY:
             raise BadInput(
                 f"{path} is no key of {_KEY} bytes; move it away, and the annexes that it sealed stay unread."

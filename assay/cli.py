@@ -14,7 +14,8 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from assay import __version__
+from assay import __version__, cli_endpoint
+from assay.cli_convert import convert
 from assay.cli_remedy import names, remedy
 from assay.cli_service import diff, login, push, signature, wait
 from assay.errors import AssayError
@@ -60,8 +61,8 @@ def audit(
         Path,
         typer.Option(
             metavar="FILE",
-            help="Table to audit (CSV, TSV, gzip too, or Parquet), or images (.npz, or a folder with a "
-            "subfolder for each class).",
+            help="Table to audit (CSV, TSV, JSON Lines, gzip too, or Parquet), or images (.npz, or a folder "
+            "or zip with a subfolder for each class).",
             rich_help_panel=_DATA,
         ),
     ],
@@ -82,6 +83,14 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     signature: Annotated[
         Path | None,
         typer.Option(
@@ -90,6 +99,13 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
+    endpoint: cli_endpoint.Endpoint = None,
+    endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
+    endpoint_model: cli_endpoint.Model = None,
+    endpoint_key_env: cli_endpoint.KeyEnv = None,
+    endpoint_template: cli_endpoint.Template = None,
+    endpoint_limit: cli_endpoint.Limit = None,
+    allow_private: cli_endpoint.AllowPrivate = False,
     device: Annotated[
         str,
         typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_MODEL),
@@ -175,11 +191,58 @@ def audit(
             "--id", metavar="COLUMN", help="Column of row ids; must be unique.", rich_help_panel=_DATA
         ),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of sensitive attributes that are kept apart, joined by --id (or by --cluster, where "
+            "several rows belong to one person).",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    attributes_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_DATA),
+    ] = None,
+    predictions_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Log that holds --predictions or --scores, joined by --id.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    predictions_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --predictions-file.", rich_help_panel=_DATA),
+    ] = None,
+    predictions_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of --predictions-file that says when; of an id's predictions the latest counts.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
     bins: Annotated[
         list[str] | None,
         typer.Option(
             metavar="COLUMN=CUTS",
             help="Cut a number into groups: age=25,60 gives < 25, 25 to < 60, >= 60.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN,...", help="Columns that are not read; may be repeated.", rich_help_panel=_DATA
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=KIND",
+            help="What a feature is where its values mislead: number, category or text.",
             rich_help_panel=_DATA,
         ),
     ] = None,
@@ -311,6 +374,16 @@ def audit(
         out=out,
         label=label,
         model=model,
+        base=base,
+        endpoint=cli_endpoint.named_endpoint(
+            endpoint,
+            model=endpoint_model,
+            protocol=endpoint_protocol,
+            key_env=endpoint_key_env,
+            template=endpoint_template,
+            limits=tuple(endpoint_limit or ()),
+            private=allow_private,
+        ),
         signature=signature,
         device=device,
         text=text,
@@ -326,7 +399,14 @@ def audit(
         roles=roles,
         cluster=cluster,
         identifier=identifier,
+        attributes=attributes,
+        attributes_id=attributes_id,
+        predictions_file=predictions_file,
+        predictions_id=predictions_id,
+        predictions_time=predictions_time,
         bins=tuple(bins or ()),
+        ignore=names("ignore", ignore) or (),
+        kinds=tuple(kind or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,
         allow_missing=allow_missing,
@@ -383,6 +463,7 @@ def gate(
 
 
 app.command(rich_help_panel="Audit")(remedy)
+app.command(rich_help_panel="Audit")(convert)
 app.command(rich_help_panel="Service")(login)
 app.command(rich_help_panel="Service")(push)
 app.command(rich_help_panel="Service")(signature)

@@ -96,6 +96,18 @@ def remedy(
         str | None,
         typer.Option("--id", metavar="COLUMN", help="Column of row ids; no feature.", rich_help_panel=_ROWS),
     ] = None,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of sensitive attributes that are kept apart, joined by --id (or --cluster).",
+            rich_help_panel=_ROWS,
+        ),
+    ] = None,
+    attributes_id: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_ROWS),
+    ] = None,
     bins: Annotated[
         list[str] | None,
         typer.Option(
@@ -127,6 +139,14 @@ def remedy(
         typer.Option(
             metavar="PATH",
             help="Model to change, or the teacher; it stays as it is.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Whole model that --model, an adapter, changes.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -188,6 +208,7 @@ def remedy(
         data=data,
         roles=roles,
         model=model,
+        base=base,
         signature=signature,
         device=device,
         text=text,
@@ -197,6 +218,8 @@ def remedy(
         task=task,
         cluster=cluster,
         identifier=identifier,
+        attributes=attributes,
+        attributes_id=attributes_id,
         bins=tuple(bins or ()),
         header=names("header", None if header is None else [header]),
         missing=tuple(missing.split(",")) if missing is not None else None,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from assay import cli_endpoint
 from assay.cli_remedy import names
 
 __all__ = ["diff", "login", "push", "signature", "wait"]
@@ -44,6 +45,12 @@ def push(
         Path | None,
         typer.Option(metavar="PATH", help="A model's file or folder.", rich_help_panel=_MODEL),
     ] = None,
+    endpoint: cli_endpoint.Endpoint = None,
+    endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
+    endpoint_model: cli_endpoint.Model = None,
+    endpoint_key_env: cli_endpoint.KeyEnv = None,
+    endpoint_template: cli_endpoint.Template = None,
+    endpoint_limit: cli_endpoint.Limit = None,
     model_name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Default: the file's name.", rich_help_panel=_MODEL),
@@ -64,7 +71,7 @@ def push(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A signature.json in place of what the model's files say.",
+            help="A signature.json in place of what the model's files say; needed with --endpoint.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -109,10 +116,18 @@ def push(
     options = PushOptions(
         system=system,
         model=model,
+        endpoint=cli_endpoint.named_endpoint(
+            endpoint,
+            model=endpoint_model,
+            protocol=endpoint_protocol,
+            key_env=endpoint_key_env,
+            template=endpoint_template,
+            limits=tuple(endpoint_limit or ()),
+        ),
+        signature=signature,
         model_name=model_name,
         label=version,
         hub=hub,
-        signature=signature,
         test=data,
         training=train,
         tuning=tuning,

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 __all__ = [
     "PILLARS",
     "PILLAR_TITLES",
+    "AdapterFormat",
     "AnnexReference",
     "AuditMethod",
     "AuditPlan",
+    "BaseModelFacts",
+    "Canary",
     "Capability",
     "ChangeReport",
     "Citation",
@@ -41,6 +44,11 @@ __all__ = [
     "DataRequest",
     "DatasetProfile",
     "Direction",
+    "EndpointFacts",
+    "EndpointLimits",
+    "EndpointProtocol",
+    "EndpointRecord",
+    "EndpointRequest",
     "Estimate",
     "Evidence",
     "FileRequest",
@@ -51,6 +59,7 @@ __all__ = [
     "Grade",
     "ImageInput",
     "InputColumn",
+    "Joined",
     "Judging",
     "Limits",
     "Lineage",
@@ -91,6 +100,7 @@ __all__ = [
     "SubjectProtocol",
     "TextInput",
     "Trust",
+    "UnknownGroup",
     "Verdict",
     "VerdictChange",
     "WithRowResults",
@@ -128,6 +138,7 @@ Capability = Literal[
     "trainable",
     "tokens",
     "generation",
+    "local",
     # of the data
     "labels",
     "sensitive",
@@ -137,6 +148,7 @@ Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "a
 Modality = Literal["table", "text", "image"]
 OutputKind = Literal["label", "probability", "logit", "score"]
 Grade = Literal["supplied", "endpoint", "executed"]
+EndpointProtocol = Literal["open_inference_v2", "openai_chat", "openai_completions"]
 Status = Literal["measured", "insufficient", "not_applicable", "failed"]
 Direction = Literal["higher", "lower", "even", "none"]
 """Which way is better. `even`: parity is best (0 for a difference, 1 for a ratio); limits hold both ways."""
@@ -204,12 +216,13 @@ class InputColumn(Frozen):
     Methods perturb original values; the encoding is applied afterwards, in one place
     (`assay.models.encoding`). A number is (x - mean) / scale under `standard`, x under `identity`; a missing
     number becomes the mean under `standard` and stays NaN under `identity`. A category is one of
-    `categories` under `one_hot` (unknown or missing: all zeros) or its index under `code` (NaN).
+    `categories` under `one_hot` (unknown or missing: all zeros), its index under `code` (NaN), or stays the
+    word that it is under `value`, for models that read words (ONNX, skops).
     """
 
     name: Text
     kind: Literal["number", "category"]
-    encoding: Literal["standard", "identity", "one_hot", "code"]
+    encoding: Literal["standard", "identity", "one_hot", "code", "value"]
     mean: Number = 0.0
     scale: Annotated[Number, Field(gt=0)] = 1.0
     categories: tuple[str, ...] = ()
@@ -220,7 +233,7 @@ class InputColumn(Frozen):
     """Whether only whole numbers occur."""
 
     def model_post_init(self, _context: Any) -> None:
-        if (self.encoding in ("one_hot", "code")) != (self.kind == "category"):
+        if (self.encoding in ("one_hot", "code", "value")) != (self.kind == "category"):
             raise ValueError(f'column "{self.name}": encoding {self.encoding} does not fit a {self.kind}')
 
     @property
@@ -281,10 +294,59 @@ class ModelSignature(Frozen):
         return "table" if self.columns else "image" if self.image is not None else "text"
 
 
-class ModelRequest(Frozen):
-    """The model to load, as the user named it."""
+class EndpointLimits(Frozen):
+    """What asking an endpoint may cost at most; the supervisor keeps to them."""
 
-    path: str
+    timeout: Annotated[Number, Field(gt=0, le=600)] = 30.0
+    """Seconds for one answer, from the connection to its last byte."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+    """Further attempts after a failure that may pass: no connection, no answer in time, 408, 429, 5xx."""
+    requests_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
+    most_requests: Annotated[int, Field(ge=1, le=100_000_000)] = 10_000
+    """Of one audit, every attempt counted."""
+    most_spend: Annotated[Number, Field(ge=0)] | None = None
+    """In the currency of the price; null: no limit."""
+    price_per_1k_tokens: Annotated[Number, Field(ge=0)] = 0.0
+    batch_rows: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Rows of one request, where the protocol takes several (a chat takes one)."""
+
+    def model_post_init(self, _context: Any) -> None:
+        if self.most_spend is not None and not self.price_per_1k_tokens:
+            raise ValueError("a limit on spending needs the price of 1,000 tokens")
+
+
+class EndpointRequest(Frozen):
+    """A model behind an address. Holds the name of a key, never the key."""
+
+    url: Annotated[str, StringConstraints(min_length=8, max_length=1_000)]
+    """What the protocol's own paths are added to, such as https://models.example.org or .../v1."""
+    protocol: EndpointProtocol
+    model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@+-]{1,200}$")]
+    """Its name there."""
+    signature: ModelSignature
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")] | None = None
+    """Name of what holds the key: an environment variable (command line), a file of secrets (service)."""
+    template: Annotated[str, StringConstraints(max_length=20_000)] = (
+        "Classify the text into exactly one of these classes: {classes}. "
+        "Answer with the name of the class only.\n\nText: {text}"
+    )
+    """Prompt of the OpenAI protocols: {text} is the row, {classes} the names of the classes."""
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    """Passed on where the protocol takes one."""
+    limits: EndpointLimits = EndpointLimits()
+
+    def model_post_init(self, _context: Any) -> None:
+        if any(part in ("", ".", "..") for part in self.model.split("/")):
+            raise ValueError("the model's name has an empty part or one of dots only")
+
+
+class ModelRequest(Frozen):
+    """The model to load, as the user named it: files at `path`, or an `endpoint` to ask."""
+
+    path: str = ""
+    base: str | None = None
+    """For an adapter: the whole model that it changes."""
+    endpoint: EndpointRequest | None = None
     signature: str | None = None
     """A signature.json that replaces the model's own or the inferred one."""
     device: str = "auto"
@@ -293,6 +355,10 @@ class ModelRequest(Frozen):
     """Most rows of one call; halved when memory runs out."""
     gate: GateVerdict | None = None
     """What the gate decided before, where `path` is what cleaning wrote; said by who keeps such verdicts."""
+
+    def model_post_init(self, _context: Any) -> None:
+        if bool(self.path) == (self.endpoint is not None):
+            raise ValueError("a model is either files at a path or an endpoint")
 
 
 class ColumnSummary(Frozen):
@@ -337,6 +403,21 @@ class Roles(Frozen):
         return self.features if self.text is None else (*self.features, self.text)
 
 
+class Joined(Frozen):
+    """A file whose columns were joined to the rows of a dataset by id. The ids themselves are never kept."""
+
+    name: Text
+    """File name without its folder."""
+    sha256: Digest
+    """Of the file as it came."""
+    rows: Annotated[int, Field(ge=0)]
+    """Rows of the joined file."""
+    columns: tuple[Text, ...]
+    """What was taken from it."""
+    unmatched: Annotated[int, Field(ge=0)]
+    """Rows of the dataset whose id the file does not have: their values are missing, their group unknown."""
+
+
 class DatasetProfile(Frozen):
     """One dataset as the child read it."""
 
@@ -349,6 +430,8 @@ class DatasetProfile(Frozen):
     columns: tuple[ColumnSummary, ...]
     set_aside: int = 0
     """Rows left out because label or prediction was missing (only with allow_missing)."""
+    joined: tuple[Joined, ...] = Field((), exclude_if=lambda found: not found)
+    """Files whose columns were joined to these rows by id. Left out of the JSON where there are none."""
 
     def column(self, name: str) -> ColumnSummary:
         for column in self.columns:
@@ -419,6 +502,65 @@ class GateVerdict(Frozen):
     """What scanners noticed: a tripwire, never a permission."""
 
 
+class BaseModelFacts(Frozen):
+    """The model that an adapter changes."""
+
+    name: Text
+    format: Identifier
+    sha256: Digest
+
+
+class EndpointFacts(Frozen):
+    """Where a model answers that is asked over HTTP, and what one audit may ask of it."""
+
+    host: Text
+    """Name and port, as the user wrote them."""
+    protocol: EndpointProtocol
+    model: Text
+    rows_per_request: Annotated[int, Field(ge=1)]
+    most_requests: Annotated[int, Field(ge=1)]
+
+
+class Canary(Frozen):
+    """A few rows that are asked about at the start and at the end, to notice a model that was swapped."""
+
+    rows: Annotated[int, Field(ge=1)]
+    first: Digest
+    """Of the answers at the start, rounded to three decimals."""
+    last: Digest | None = None
+    """Of those at the end; null where the audit ended without asking again."""
+    tolerance: Annotated[Number, Field(ge=0)]
+    """Largest difference between two answers to the same row, asked twice at the start."""
+    moved: Annotated[Number, Field(ge=0)] = 0.0
+    """Largest difference between start (or the first reading of the same version) and later."""
+    changed: bool = False
+    """Whether answers moved by more than the tolerance allows, or the model called itself otherwise."""
+    sentence: Text
+
+
+class EndpointRecord(Frozen):
+    """What was asked of an endpoint and what it took; belongs to one run, never to a plan or profile."""
+
+    host: Text
+    protocol: EndpointProtocol
+    model: Text
+    answered_as: tuple[Text, ...] = ()
+    """Names and versions that the endpoint gave itself, in order of appearance."""
+    requests: Annotated[int, Field(ge=0)]
+    """Every attempt counted."""
+    retries: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+    kept_rows: Annotated[int, Field(ge=0)] = 0
+    """Rows answered from what the endpoint had said of them when these data were first read."""
+    tokens: Annotated[int, Field(ge=0)]
+    spend: Annotated[Number, Field(ge=0)]
+    unmatched: Annotated[int, Field(ge=0)] = 0
+    """Answers that named none of the classes."""
+    first_asked: Text | None = None
+    last_asked: Text | None = None
+    canary: Canary | None = None
+
+
 class ModelFacts(Frozen):
     """What the child learnt about a loaded model."""
 
@@ -435,8 +577,12 @@ class ModelFacts(Frozen):
     dtype: Text
     device: Text
     lineage: Lineage | None = None
+    base: BaseModelFacts | None = None
+    """For an adapter: the model below it, whose files are no part of `sha256`."""
     gate: GateVerdict | None = None
-    """Null only where a model was loaded without passing the gate (a copy inside a method)."""
+    """Null for endpoints, and where a model was loaded without passing the gate (a copy inside a method)."""
+    endpoint: EndpointFacts | None = None
+    """Where the model is asked over HTTP; sizes and weights are not known then."""
 
 
 class Profile(Frozen):
@@ -552,6 +698,16 @@ class DataRequest(Frozen):
     tuning: FileRequest | None = None
     asked: FileRequest | None = None
     """Rows that the model itself is asked about, where the predictions of the test rows came as a file."""
+    attributes: FileRequest | None = None
+    """Table of sensitive attributes that are kept apart, one row an id; joined to every file that has the
+    id column (`identifier`, or `cluster` where several rows belong to one person)."""
+    attributes_id: str | None = None
+    """The id's column in `attributes`, where it is called otherwise there."""
+    predictions_file: FileRequest | None = None
+    """Log of predictions that holds the columns `predictions` and `scores`; joined to the test rows by id."""
+    predictions_id: str | None = None
+    predictions_time: str | None = None
+    """Column of the log that says when; of an id's predictions the latest counts. Null: one a row."""
     model: ModelRequest | None = None
     label: str | None = None
     predictions: str | None = None
@@ -569,6 +725,10 @@ class DataRequest(Frozen):
     text: str | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are not read at all."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(default_factory=dict)
+    """What features are where their values mislead: a code of digits is a category, say."""
     missing: tuple[str, ...] | None = None
     """Tokens that mean missing; null = the default list."""
     allow_missing: bool = False
@@ -579,6 +739,11 @@ class DataRequest(Frozen):
     def model_post_init(self, _context: Any) -> None:
         if self.test is None and self.training is None:
             raise ValueError("a request names a test file (audit) or a training file (remedy)")
+        joined = self.attributes is not None or self.predictions_file is not None
+        if joined and self.identifier is None and self.cluster is None:
+            raise ValueError("files are joined by id: a request with them names identifier or cluster")
+        if self.predictions_file is not None and self.predictions is None and self.scores is None:
+            raise ValueError("a request with a log of predictions names its column of predictions or scores")
 
     @property
     def leading(self) -> tuple[DatasetRole, FileRequest]:
@@ -609,6 +774,26 @@ class MeasureSpec(Frozen):
     """What this measure needs beyond what its method does."""
 
 
+class UnknownGroup(Frozen):
+    """Rows whose group is not known, and what they could make of one value wherever they belong.
+
+    `low` and `high` are the sharp (Manski) bounds of the value in these rows, without sampling error; the
+    interval of the measure holds the sampling interval of every way of placing the rows, so it is the wider.
+    """
+
+    rows: Annotated[int, Field(ge=1)]
+    """Rows that may belong to the group, or to one of the groups compared."""
+    share: Annotated[Number, Field(ge=0, le=1)]
+    """Of all rows."""
+    low: Number | None
+    high: Number | None
+    """Null where the value has no bound on that side."""
+    hits: Annotated[int, Field(ge=0)] | None = None
+    """Of a rate: those that would count above the line, and below it."""
+    misses: Annotated[int, Field(ge=0)] | None = None
+    """Of a rate: those that would count below the line alone."""
+
+
 class Measure(Frozen):
     """One number with what is needed to trust it. Identity: (`id`, `slice`, `over`, `at`)."""
 
@@ -637,6 +822,8 @@ class Measure(Frozen):
     volatile: bool = False
     """Timing or energy: excluded from result_digest."""
     note: Text | None = None
+    unknown: UnknownGroup | None = Field(None, exclude_if=lambda found: found is None)
+    """Where some rows' group is not known. Left out of the JSON where all are."""
 
     def model_post_init(self, _context: Any) -> None:
         if (self.value is None) == (self.status == "measured"):
@@ -873,6 +1060,23 @@ class CleanedFormat(ModelFormat, Protocol):
             sentences on what was kept, written anew and left out.
 
         Raises BadInput: anything that the format's rules refuse, and why.
+        """
+        ...
+
+
+@runtime_checkable
+class AdapterFormat(ModelFormat, Protocol):
+    """A format of changes to a model of another format: loaded over a base that passed the gate itself."""
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """Formats that the base may have."""
+        ...
+
+    def load_over(self, path: Path, base: Path, signature: ModelSignature | None, device: str) -> Model:
+        """The base at `base`, changed as `path` says, in the child only.
+
+        Raises BadInput: a change that the format's rules refuse, or that does not fit the base.
         """
         ...
 
@@ -1168,6 +1372,8 @@ class Evidence(Frozen):
     change: ChangeReport | None = None
     """Where a baseline was named: what became better or worse since."""
     annex: AnnexReference | None = None
+    endpoint: EndpointRecord | None = None
+    """Where the model was asked over HTTP: what was asked, and what it took."""
     result_digest: Digest
     snapshot_digest: Digest
     """SHA-256 of the canonical JSON of this document without this field."""

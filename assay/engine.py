@@ -22,6 +22,7 @@ from assay.contracts import (
     AnnexReference,
     AuditMethod,
     AuditPlan,
+    EndpointRecord,
     Evidence,
     Finding,
     Manifest,
@@ -159,7 +160,7 @@ def audit(
     listener.planned(fixed, profile)
     clock.lap("intake and plan")
     outcome = _measure(fixed, profile, supervisor, listener, clock)
-    ran = Ran(started, supervisor.sandbox, clock.laps)
+    ran = Ran(started, supervisor.sandbox, clock.laps, supervisor.endpoint())
     return conclude(request, fixed, profile, outcome, ran, rows, records)
 
 
@@ -176,6 +177,8 @@ class Ran:
     started_at: str
     sandbox: SandboxReport
     seconds: dict[str, float] = field(default_factory=dict)
+    endpoint: EndpointRecord | None = None
+    """What was asked of an endpoint, where the model is behind one."""
 
 
 def conclude(
@@ -237,6 +240,7 @@ def conclude(
             shards=outcome.shards,
             failed_shards=len(outcome.failed),
         ),
+        "endpoint": ran.endpoint,
         "result_digest": result_digest(outcome.measures, specs),
         "snapshot_digest": "0" * 64,
     }

@@ -18,8 +18,11 @@ __all__ = [
     "Cancelled",
     "ChildFailed",
     "Diverged",
+    "EndpointFailed",
     "Internal",
+    "LimitReached",
     "NotAReport",
+    "by_code",
     "nearest",
     "unknown_setting",
 ]
@@ -71,6 +74,19 @@ class ChildFailed(AssayError):
     exit_code = 3
 
 
+class EndpointFailed(ChildFailed):
+    """An endpoint did not answer, or not as its protocol says, after every attempt that it was given."""
+
+    code = "endpoint_failed"
+
+
+class LimitReached(AssayError):
+    """A limit that the user set on requests or spending was reached; what was begun is not a result."""
+
+    code = "limit_reached"
+    exit_code = 3
+
+
 class Diverged(AssayError):
     """A training whose loss became no finite number, or exploded."""
 
@@ -90,6 +106,12 @@ class Internal(AssayError):
 
     code = "internal"
     exit_code = 3
+
+
+def by_code(code: str) -> type[AssayError]:
+    """The kind of error that has a code, as told by another process; AssayError for none."""
+    kinds = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, AssayError)]
+    return next((kind for kind in kinds if kind.code == code), AssayError)
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:

@@ -87,7 +87,8 @@ def merge(
 ) -> MethodResult:
     """Merge a method's partials; the order in which shards finished does not count."""
     ordered = sorted(partials, key=lambda p: (p.stage, p.index))
-    grade: Grade = "executed" if "query" in method.spec.needs else profile.grade
+    asked: Grade = "endpoint" if profile.model is not None and profile.model.endpoint else "executed"
+    grade = asked if "query" in method.spec.needs else profile.grade
     return method.merge(ordered, profile, params, Merging(method.spec.id, seed, grade))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.contracts import (
+    AdapterFormat,
     Capability,
     ColumnSummary,
     DataRequest,
@@ -18,21 +19,27 @@ from assay.contracts import (
     Grade,
     ModelReport,
     ModelRequest,
+    ModelSignature,
     Profile,
 )
 from assay.datasets.model_columns import unknown_values
 from assay.datasets.subject import Subject
 from assay.datasets.table import Table
+from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.claims import claims_of
-from assay.intake.gate import Surroundings, about, let_in
+from assay.intake.gate import Admitted, Surroundings, about, let_in
 from assay.intake.model_files import read_signature
 from assay.intake.table import take_in
 from assay.models.base import Model
+from assay.models.endpoint import EndpointModel, open_endpoint, probe_rows
 from assay.registry import FORMATS
+from assay.rng import keyed_rng
 
 __all__ = ["Loaded", "describe_model", "load_model", "load_subject"]
 
+CANARY_ROWS = 8
+"""Asked about at the start (twice) and at the end, to notice that an endpoint's model was swapped."""
 _ROWS = 8_192
 """Rows asked for at once while predicting; the model cuts them further."""
 
@@ -47,9 +54,13 @@ class Loaded(NamedTuple):
 def load_model(request: ModelRequest, surroundings: Surroundings | None = None) -> Model:
     """Let the model in through the gate and load it, in the child only.
 
+    A model behind an address brings no files: the supervisor is asked to ask it.
+
     Raises:
         BadInput: foreign, truncated or unsafe files, a device that is not there, a signature that fits not.
     """
+    if request.endpoint is not None:
+        return open_endpoint(request.endpoint, surroundings.ask if surroundings is not None else None)
     from assay.models.torch_model import choose_device
 
     device = choose_device(request.device)
@@ -59,7 +70,7 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
 
     def load() -> Model:
         with about(admitted.verdict):
-            loaded = admitted.format.load(admitted.path, override, device)
+            loaded = _loaded(admitted, override, device)
         loaded.facts = loaded.facts.model_copy(update={"gate": admitted.verdict})
         loaded.batch_rows = min(request.batch_rows, loaded.most_rows)
         return loaded
@@ -70,10 +81,30 @@ def load_model(request: ModelRequest, surroundings: Surroundings | None = None) 
     return model
 
 
+def _loaded(admitted: Admitted, signature: ModelSignature | None, device: str) -> Model:
+    """What the format makes of it. A library in Rust panics where it should refuse, which is no Exception."""
+    try:
+        how, base = admitted.format, admitted.base
+        if base is not None and isinstance(how, AdapterFormat):
+            found: Model = how.load_over(admitted.path, base, signature, device)
+        else:
+            found = how.load(admitted.path, signature, device)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        said = visible(str(error).partition("\n")[0][:160]).rstrip(".")
+        raise BadInput(
+            f"{visible(admitted.path.name)} is damaged: its library gave up on it ({said})."
+        ) from None
+    return found
+
+
 def describe_model(request: ModelRequest, surroundings: Surroundings | None = None) -> ModelReport:
     """Load a model by itself and say what it is. Raises BadInput as `load_model` does."""
     model = load_model(request, surroundings)
-    claims, trouble = claims_of(Path(request.path))
+    if isinstance(model, EndpointModel):
+        model.raw_outputs(probe_rows(model.signature))
+    claims, trouble = claims_of(Path(request.path)) if request.path else (None, ())
     return ModelReport(
         facts=model.facts,
         signature=model.signature,
@@ -103,17 +134,19 @@ def load_subject(
     data = take_in(request, scratch, lambda share: tick(share * 0.5), signature=model.signature)
     supplied = data.profile.roles.prediction is not None or data.profile.roles.score is not None
     subject = _with_model(data, model, supplied)
+    if isinstance(model, EndpointModel):
+        _prepare_endpoint(subject, model, supplied)
     if request.test is None:
         _check_outputs(subject, "training")
         return Loaded(subject, _speed(subject, "training"))
     _check_outputs(subject, subject.profile.asked_role)
-    if supplied:
+    if supplied or model.signature.task == "generation":
         return Loaded(subject, _speed(subject, subject.profile.asked_role))
     return _predicted(subject, scratch, lambda share: tick(0.5 + share * 0.5))
 
 
 def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
-    grade: Grade = "supplied" if supplied else "executed"
+    grade: Grade = "supplied" if supplied else "executed" if model.runs_here else "endpoint"
     kept = [c for c in data.profile.capabilities if supplied or c not in ("probabilities", "scores")]
     unknown = [
         sentence
@@ -131,6 +164,18 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
         }
     )
     return data.with_model(profile, model)
+
+
+def _prepare_endpoint(subject: Subject, model: EndpointModel, supplied: bool) -> None:
+    """Let the supervisor refuse too many rows before any is asked, and set a few aside as the canary."""
+    profile = subject.profile
+    if profile.dataset("test") is None:
+        raise BadInput(f"{model.facts.name} is behind an address, so no remedy can change it.")
+    rows = profile.asked.rows
+    model.foresee(3 * CANARY_ROWS + (64 if supplied else rows))
+    rng = keyed_rng(0, "endpoint.canary", profile.asked.sha256)
+    chosen = np.sort(rng.choice(rows, min(CANARY_ROWS, rows), replace=False))
+    model.set_canary(subject.inputs(profile.asked_role, chosen))
 
 
 def _check_outputs(subject: Subject, role: DatasetRole) -> None:
@@ -172,6 +217,8 @@ def _speed(subject: Subject, role: DatasetRole) -> float:
 def _predicted(subject: Subject, scratch: Path, tick: Callable[[float], None]) -> Loaded:
     """Ask the model about every test row and keep its answers as columns of the test data."""
     model, rows = subject.model, subject.profile.test.rows
+    if isinstance(model, EndpointModel):
+        model.count_anew()
     scores, seconds = [], 0.0
     for first in range(0, rows, _ROWS):
         inputs = subject.inputs("test", np.arange(first, min(first + _ROWS, rows)))
@@ -193,7 +240,7 @@ def _predicted(subject: Subject, scratch: Path, tick: Callable[[float], None]) -
         columns.append(_numbers(predicted, answers[:, 0]))
     else:
         columns.append(_codes(predicted, model.decide(answers), profile.signature.classes))
-        if profile.signature.task == "binary":
+        if profile.signature.task == "binary" and model.signature.output != "label":
             columns.append(_numbers(scored, answers[:, -1]))
             update["score"] = scored
             more.append("scores")

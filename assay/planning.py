@@ -40,6 +40,7 @@ _NEEDS: dict[Capability, str] = {
     "trainable": "a model that can be trained",
     "tokens": "a model that reads tokens",
     "generation": "a model that generates text",
+    "local": "a model that runs on this machine",
     "labels": "a column of true labels",
     "sensitive": "a sensitive attribute",
     "training_rows": "the training rows",
@@ -52,6 +53,7 @@ _OF_A_NETWORK: tuple[Capability, ...] = (
     "trainable",
     "tokens",
     "generation",
+    "local",
 )
 """What some formats of models give and others never will."""
 
@@ -110,6 +112,8 @@ def why_no_remedy(remedy: Remedy, profile: Profile) -> str | None:
     spec = remedy.spec
     lacking = [need for need in spec.needs if need not in profile.capabilities]
     missing = needs_in_words(lacking)
+    if profile.model is not None and profile.model.endpoint is not None:
+        return f"{spec.id} works on models that Assay holds; this one is behind an address."
     if lacking and profile.model is not None and set(lacking) <= set(_OF_A_NETWORK):
         return f"{spec.id} needs {' and '.join(missing)}; one of format {profile.model.format} is none."
     if missing:
@@ -166,6 +170,7 @@ def make_plan(
                 estimate=_with_speed(method.estimate(profile, checked), rows_per_second),
             )
         )
+    _refuse_too_many(profile, planned)
     skipped.extend(_untested_pillars(profile, {method.spec.pillar for method in methods}))
     body = {
         "methods": [m.model_dump(mode="json") for m in planned],
@@ -180,6 +185,23 @@ def make_plan(
     # Seconds depend on the machine's mood, so they are no part of what is fixed.
     fixed = {**body, "methods": [m.model_dump(mode="json", exclude={"estimate"}) for m in planned]}
     return AuditPlan.model_validate({**body, "fixed_at": timestamp(), "plan_sha256": digest(fixed)})
+
+
+def _refuse_too_many(profile: Profile, planned: Sequence[PlannedMethod]) -> None:
+    """Raises BadInput: the plan would ask an endpoint more often than the user allowed."""
+    facts = profile.model.endpoint if profile.model is not None else None
+    if facts is None:
+        return
+    each = {m.id: -(-m.estimate.evaluations // facts.rows_per_request) for m in planned}
+    rows = 0 if profile.grade == "supplied" else -(-profile.test.rows // facts.rows_per_request)
+    if rows + sum(each.values()) <= facts.most_requests:
+        return
+    listed = "".join(f", {name} {count:,}" for name, count in each.items() if count)
+    raise BadInput(
+        f"The plan takes about {rows + sum(each.values()):,} requests to {facts.host} (test rows {rows:,}"
+        f"{listed}); {facts.most_requests:,} are allowed. Raise the limit most_requests, choose fewer "
+        "methods or a quicker tier, or audit fewer rows."
+    )
 
 
 def _with_speed(estimate: Estimate, rows_per_second: float) -> Estimate:

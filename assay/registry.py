@@ -72,6 +72,11 @@ class Registry(Generic[T]):
             self._loaded[name] = cast(T, loaded)
         return self._loaded[name]
 
+    def modules(self) -> set[str]:
+        """Names of the modules in which the objects are; imports none of them."""
+        self.freeze()
+        return {target.partition(":")[0] for target in self._targets.values()}
+
     def all(self) -> list[T]:
         """Every registered object, sorted by id."""
         return [self.get(name) for name in self]
@@ -82,7 +87,13 @@ FORMATS: Registry[ModelFormat] = Registry(
     ModelFormat,
     "assay.formats",
     {
+        "exported_program": "assay.models.exported_program:FORMAT",
         "huggingface": "assay.models.huggingface:FORMAT",
+        "huggingface_adapter": "assay.models.huggingface_adapter:FORMAT",
+        "lightgbm_text": "assay.models.lightgbm_text:FORMAT",
+        "onnx": "assay.models.onnx:FORMAT",
+        "skops": "assay.models.skops:FORMAT",
+        "torch_checkpoint": "assay.models.torch_checkpoint:FORMAT",
         "torch_folder": "assay.models.torch_folder:FORMAT",
         "xgboost_json": "assay.models.xgboost_json:FORMAT",
     },
@@ -106,6 +117,7 @@ METHODS: Registry[AuditMethod] = Registry(
     "assay.methods",
     {
         "performance.classification": "assay.methods.performance.classification:METHOD",
+        "performance.language_modelling": "assay.methods.performance.language_modelling:METHOD",
         "performance.regression": "assay.methods.performance.regression:METHOD",
         "fairness.group_rates": "assay.methods.fairness.group_rates:METHOD",
         "fairness.scores": "assay.methods.fairness.scores:METHOD",

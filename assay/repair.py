@@ -164,6 +164,7 @@ def repair(
     folder = WorkFolder(request.out)
     with folder.held():
         try:
+            supervisor.grant(folder.path, request.device)
             profile = supervisor.intake(lambda done: on_progress("reading the data", done * 0.05))
             reason = why_no_remedy(remedy, profile)
             if reason is not None:

@@ -160,14 +160,26 @@ class Terminal:
         test = evidence.subject.test
         aside = f", {formatting.count(test.set_aside)} set aside" if test.set_aside else ""
         model, grade = evidence.subject.model, evidence.subject.grade
-        how = "predictions supplied" if grade == "supplied" else "the model itself ran"
+        how = {
+            "supplied": "predictions supplied",
+            "endpoint": "the model was asked over HTTP",
+            "executed": "the model itself ran",
+        }[grade]
         rows = [
             (
                 "Subject",
                 f"{plain(test.name)} · {formatting.count(test.rows)} rows{aside} · {how} (grade: {grade})",
             )
         ]
-        if model is not None:
+        record = evidence.endpoint
+        if record is not None:
+            spent = f" · {record.tokens:,} tokens" if record.tokens else ""
+            spent += f" · {record.spend:,.4f} spent" if record.spend else ""
+            asked = f"{formatting.plural(record.requests, 'request')}{spent}"
+            rows.append(("Endpoint", f"{plain(record.host)} · {plain(record.model)} · {asked}"))
+            if record.canary is not None and record.canary.changed:
+                rows.append(("Swapped", plain(record.canary.sentence)))
+        elif model is not None:
             architecture = plain(model.architecture, 60)
             parameters = formatting.count(model.parameters)
             rows.append(

@@ -11,6 +11,7 @@ from assay.annex import RunRows
 from assay.contracts import (
     AnnexReference,
     AuditPlan,
+    EndpointRecord,
     Evidence,
     Opening,
     Partial,
@@ -18,6 +19,7 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
+from assay.endpoints.asker import joined
 from assay.engine import Outcome, Ran, conclude, stage_shards
 from assay.errors import Internal
 from assay.evidence import snapshot
@@ -27,6 +29,7 @@ from audits.recording import record_failure, record_result
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard, Next
 from jobs.models import Job
 from models_registry import files
+from models_registry.endpoints import note_swap
 from models_registry.session import SubjectSession
 
 __all__ = ["AuditKind"]
@@ -96,6 +99,7 @@ class AuditKind:
             Ran(
                 started_at=run.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 sandbox=SandboxReport.model_validate(naming.get("sandbox", {"layers": {}})),
+                endpoint=_asked(done),
             ),
             annex.get(interim),
             _Records(job.organisation_id),
@@ -107,7 +111,9 @@ class AuditKind:
 
     def on_done(self, job: Job, outcome: Any, incomplete: Sequence[str]) -> None:
         evidence: Evidence = outcome[0]
-        record_result(_run(job), evidence, outcome[1], incomplete)
+        run = _run(job)
+        record_result(run, evidence, outcome[1], incomplete)
+        note_swap(run.subject.model_version, evidence.endpoint)
 
     def on_failed(self, job: Job, why: str) -> None:
         record_failure(_run(job), "failed", why)
@@ -129,6 +135,18 @@ def _plan(run: Run) -> AuditPlan:
 def _partial(shard: DoneShard) -> Partial:
     spec = ShardSpec.model_validate(shard.spec["shard"])
     return Partial(spec.method, spec.stage, spec.index, dict(shard.data["data"]), dict(shard.arrays()))
+
+
+def _asked(done: Sequence[DoneShard]) -> EndpointRecord | None:
+    """What all sessions asked of an endpoint. Each says it anew after every shard: its last word counts."""
+    last: dict[str, EndpointRecord] = {}
+    for shard in done:
+        if (said := shard.data.get("endpoint")) is not None:
+            found = EndpointRecord.model_validate(said["record"])
+            before = last.get(said["session"])
+            if before is None or before.requests <= found.requests:
+                last[said["session"]] = found
+    return joined(last.values())
 
 
 def _new(plan: AuditPlan, shards: Sequence[ShardSpec]) -> list[NewShard]:

@@ -20,6 +20,7 @@ from assay.report.document.model import Document
 from assay.report.document.summary import rule_label, worst_first
 from assay.report.glyphs import clean, visible
 from assay.report.html import drawing
+from assay.report.sandbox_words import containment, layers_of
 from assay.report.untested import untested
 from audits.models import Run
 from audits.planning import evidence_of
@@ -309,8 +310,9 @@ def _undecided(document: Document) -> list[str]:
 
 def _manifest(evidence: Evidence) -> list[dict[str, Any]]:
     manifest, plan = evidence.manifest, evidence.plan
-    layers = [name.replace("_", " ") for name, on in sorted(manifest.sandbox.layers.items()) if on]
-    missing = [name.replace("_", " ") for name, on in sorted(manifest.sandbox.layers.items()) if not on]
+    layers = [title for title, on in layers_of(manifest.sandbox.layers) if on]
+    missing = [title for title, on in layers_of(manifest.sandbox.layers) if not on]
+    together = containment(manifest.sandbox.layers)
     rows = [
         ("Snapshot", evidence.snapshot_digest, True),
         ("Result", evidence.result_digest, True),
@@ -322,6 +324,7 @@ def _manifest(evidence: Evidence) -> list[dict[str, Any]]:
         ("Seed and tier", f"{plan.seed}, {plan.tier}", False),
         ("Sandbox", ", ".join(layers) or "no layer was active", False),
         *((("Not active", ", ".join(missing), False),) if missing else ()),
+        *((("Contained", together, False),) if together else ()),
         ("Hardware", ", ".join(f"{k} {v}" for k, v in sorted(manifest.hardware.items())) or "unknown", False),
         ("Work", f"{fmt.plural(manifest.shards, 'shard')}, {manifest.failed_shards} failed", False),
     ]

@@ -27,9 +27,11 @@ from benchmarks import (
     pages,
     pgd,
     report,
+    sandbox,
     shapley,
     shards,
     startup,
+    storing,
     training,
     versions,
     whole_audit,
@@ -114,6 +116,19 @@ def _startup() -> tuple[dict[str, Any], list[Line]]:
             "< 0.3 s",
             found["help"] < 0.3,
             f"import typer: {found['ratio_to_typer']:.1f} times",
+        )
+    ]
+
+
+def _sandbox() -> tuple[dict[str, Any], list[Line]]:
+    found = sandbox.run()
+    return found, [
+        Line(
+            f"what the sandbox adds to a child's start ({found['layers_on']} layers on)",
+            f"{found['added'] * 1000:+.0f} ms, {found['lock_down'] * 1000:.1f} ms of them locking down",
+            "< 50 ms",
+            max(found["added"], found["lock_down"]) < 0.05,
+            f"{found['with'] / found['without']:.2f} times the start of the same child without them",
         )
     ]
 
@@ -249,6 +264,32 @@ def _pages() -> tuple[dict[str, Any], list[Line]]:
     ]
 
 
+def _storing() -> tuple[dict[str, Any], list[Line]]:
+    found = storing.run()
+    disk = f"writing and flushing alone: {found['write_and_flush_mb_s']:,.0f} MB/s"
+    return found, [
+        Line(
+            f"receiving, hashing and storing {found['megabytes']:,.0f} MB",
+            f"{found['stored_mb_s']:,.0f} MB/s, {found['stored_share']:.0%} of SHA-256",
+            ">= 70 % of SHA-256",
+            found["stored_share"] >= 0.7,
+            f"SHA-256 alone: {found['sha256_mb_s']:,.0f} MB/s; {disk}",
+        ),
+        Line(
+            "memory that this took, encrypted or not",
+            f"{found['grown_mb']:,.0f} MB ({found['peak_mb']:,.0f} in all)",
+            "< 100 MB",
+            found["grown_mb"] < 100,
+        ),
+        Line(
+            "the same, encrypted",
+            f"{found['sealed_mb_s']:,.0f} MB/s, {found['sealed_share']:.0%} of SHA-256",
+            "none",
+            True,
+        ),
+    ]
+
+
 def _versions() -> tuple[dict[str, Any], list[Line]]:
     found = versions.run()
     lines = []
@@ -273,10 +314,12 @@ BENCHMARKS: dict[str, Callable[[], tuple[dict[str, Any], list[Line]]]] = {
     "latency": _latency,
     "report": _report,
     "startup": _startup,
+    "sandbox": _sandbox,
     "training": _training,
     "pgd": _pgd,
     "shapley": _shapley,
     "shards": _shards,
+    "storing": _storing,
     "pages": _pages,
     "versions": _versions,
 }

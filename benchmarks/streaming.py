@@ -1,7 +1,9 @@
 """Does intake stay in bounded memory, at a cost linear in the rows?
 
-Generates files of predictions (score, label, sex, race, two features) of growing length, takes each in in a
-fresh process, and reports seconds and peak resident memory. `python -m benchmarks.streaming [ROWS ...]`.
+Generates files of predictions (id, score, label, sex, race, two features) of growing length, takes each in in
+a fresh process, and reports seconds and peak resident memory. `joined` is CSV whose sex and race stand in a
+file of their own, in another order, one row in fifty missing.
+`python -m benchmarks.streaming [--formats csv,parquet,jsonl,joined] [ROWS ...]`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ _SEXES = np.array(["Female", "Male"])
 _RACES = np.array(["Asian", "Black", "Other", "White", "?"])
 
 
-def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = ("csv", "parquet")) -> dict[str, Any]:
+FORMATS = ("csv", "parquet", "jsonl", "joined")
+
+
+def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = FORMATS) -> dict[str, Any]:
     """Seconds and peak megabytes of intake for each format and number of rows.
 
     `growth` is the seconds per row of the longest file over those of the shortest (1 = linear).
@@ -35,7 +40,10 @@ def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = ("csv", "parquet"))
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in formats:
-            measured = [_measure(Path(folder), kind, count) for count in rows]
+            measured = []
+            for count in rows:
+                measured.append(_measure(Path(folder), kind, count))
+                print(kind, json.dumps(measured[-1]), file=sys.stderr, flush=True)
             first, last = measured[0], measured[-1]
             results[kind] = {
                 "measured": measured,
@@ -45,18 +53,22 @@ def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = ("csv", "parquet"))
 
 
 def _measure(folder: Path, kind: str, rows: int) -> dict[str, Any]:
-    path = folder / f"rows.{kind}"
+    path, people = folder / f"rows.{kind}", folder / "people.csv"
     _write(path, kind, rows)
-    size = path.stat().st_size
+    if kind == "joined":
+        _write_people(people, rows)
+    files = [file for file in (path, people) if file.exists()]
+    size = sum(file.stat().st_size for file in files)
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "benchmarks.streaming", "--child", str(path)],
+            [sys.executable, "-m", "benchmarks.streaming", "--child", *map(str, files)],
             check=True,
             capture_output=True,
             text=True,
         )
     finally:
-        path.unlink()
+        for file in files:
+            file.unlink()
     found: dict[str, Any] = json.loads(answer.stdout)
     if found["rows"] != rows:
         raise RuntimeError(f"{kind}: {found['rows']} rows taken in of {rows}")
@@ -65,12 +77,49 @@ def _measure(folder: Path, kind: str, rows: int) -> dict[str, Any]:
 
 def _write(path: Path, kind: str, rows: int) -> None:
     chunks = _chunks(rows)
+    if kind == "jsonl":
+        _write_lines(path, chunks)
+        return
+    if kind == "joined":
+        chunks = (chunk.drop_columns(["sex", "race"]) for chunk in chunks)
     first = next(chunks)
-    writer = pa.csv.CSVWriter(path, first.schema) if kind == "csv" else pq.ParquetWriter(path, first.schema)
+    writer = (
+        pq.ParquetWriter(path, first.schema) if kind == "parquet" else pa.csv.CSVWriter(path, first.schema)
+    )
     with writer:
         writer.write_table(first)
         for chunk in chunks:
             writer.write_table(chunk)
+
+
+def _write_lines(path: Path, chunks: Iterator[pa.Table]) -> None:
+    with path.open("w") as file:
+        for chunk in chunks:
+            names = chunk.column_names
+            for row in zip(*(column.to_pylist() for column in chunk.columns), strict=True):
+                file.write(json.dumps(dict(zip(names, row, strict=True)), separators=(",", ":")) + "\n")
+
+
+def _write_people(path: Path, rows: int) -> None:
+    """Sex and race by id, in an order of their own; every fiftieth id is left out."""
+    order = np.random.default_rng(11).permutation(rows)
+    order = order[order % 50 != 0]
+    rng = np.random.default_rng(12)
+    schema = pa.schema([("id", pa.string()), ("sex", pa.string()), ("race", pa.string())])
+    with pa.csv.CSVWriter(path, schema) as writer:
+        for first in range(0, len(order), _CHUNK):
+            some = order[first : first + _CHUNK]
+            columns = [
+                _ids(some),
+                _SEXES[rng.integers(0, 2, len(some))],
+                _RACES[rng.integers(0, 4, len(some))],
+            ]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def _ids(numbers: Any) -> pa.Array:
+    """P0000000 and the like."""
+    return pa.array(np.char.add("P", np.char.zfill(np.asarray(numbers).astype(str), 8)))
 
 
 def _chunks(rows: int) -> Iterator[pa.Table]:
@@ -80,6 +129,7 @@ def _chunks(rows: int) -> Iterator[pa.Table]:
         score = rng.random(n)
         yield pa.table(
             {
+                "id": _ids(np.arange(first, first + n)),
                 "score": np.round(score, 6),
                 "label": (rng.random(n) < score).astype(np.int64),
                 "sex": _SEXES[rng.integers(0, 2, n)],
@@ -90,14 +140,19 @@ def _chunks(rows: int) -> Iterator[pa.Table]:
         )
 
 
-def _take_in(path: str) -> dict[str, Any]:
+def _take_in(path: str, people: str | None = None) -> dict[str, Any]:
     """Intake and one pass over the batches in shards, as the child of an audit does it."""
     from assay.contracts import DataRequest, FileRequest
     from assay.intake.table import take_in
     from assay.methods.sharding import row_shards
 
     request = DataRequest(
-        test=FileRequest(path=path), label="label", scores="score", sensitive=("sex", "race")
+        test=FileRequest(path=path),
+        attributes=None if people is None else FileRequest(path=people),
+        identifier="id",
+        label="label",
+        scores="score",
+        sensitive=("sex", "race"),
     )
     with tempfile.TemporaryDirectory() as scratch:
         start = time.perf_counter()
@@ -130,9 +185,13 @@ def _peak_megabytes() -> int:
 def main() -> None:
     """Print the measurements as JSON."""
     if sys.argv[1:2] == ["--child"]:
-        print(json.dumps(_take_in(sys.argv[2])))
-    else:
-        print(json.dumps(run(tuple(int(rows) for rows in sys.argv[1:]) or ROWS), indent=1))
+        print(json.dumps(_take_in(*sys.argv[2:])))
+        return
+    said = sys.argv[1:]
+    formats: Sequence[str] = FORMATS
+    if said[:1] == ["--formats"]:
+        formats, said = said[1].split(","), said[2:]
+    print(json.dumps(run(tuple(int(rows) for rows in said) or ROWS, formats), indent=1))
 
 
 if __name__ == "__main__":

@@ -29,9 +29,13 @@ __all__ = ["basis_of", "bound_evidence", "data_digest", "lapse", "model_digest",
 
 
 def model_digest(version: ModelVersion) -> str:
-    """Digest of what the version is: its files under their names and what people say of their signature, or
-    which columns hold its predictions."""
-    said = {} if version.said_signature is None else {"said_signature": version.said_signature}
+    """Digest of what the version is: its files under their names and what people say of their signature,
+    which columns hold its predictions, or the endpoint and whether another model was found there."""
+    said: dict[str, Any] = {}
+    if version.said_signature is not None:
+        said["said_signature"] = version.said_signature
+    if version.source == ModelVersion.Source.ENDPOINT:
+        said |= {"endpoint": version.endpoint, "swapped": version.swapped}
     return digest(
         {
             **said,

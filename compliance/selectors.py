@@ -13,6 +13,7 @@ from compliance.standing import Standing, standing_of
 from models_registry.models import ModelVersion, Stage
 
 __all__ = [
+    "OPEN",
     "VIEWS",
     "ListedReview",
     "counted",

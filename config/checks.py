@@ -15,11 +15,12 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register  # noqa: A004
 
-from assay.runner.sandbox import child_environment
+from assay.report.sandbox_words import layers_of
+from assay.runner.sandbox import child_environment, contains
 
-__all__ = ["check_database", "check_home", "check_sandbox", "check_secret"]
+__all__ = ["check_database", "check_home", "check_sandbox", "check_secret", "check_storage"]
 
 _LAYERS = (
     "import json, os; from assay.runner.sandbox import lock_down; print(json.dumps(lock_down(os.getppid())))"
@@ -107,14 +108,42 @@ def check_sandbox(app_configs: Sequence[AppConfig] | None = None, **_more: Any) 
                     id="assay.E003",
                 )
             ]
-    off = sorted(name.replace("_", " ") for name, on in layers.items() if not on)
+    on = ", ".join(title for title, active in layers_of(layers) if active)
+    off = ", ".join(title for title, active in layers_of(layers) if not active)
     if not off:
-        return []
+        return [Info(f"In the sandbox of this machine every layer is on: {on}.", id="assay.I001")]
+    what = (
+        "Models of strangers are less well contained here"
+        if contains(layers)
+        else "Only model formats that hold no code (class A) are opened on this machine"
+    )
     return [
         Warning(
-            f"In the sandbox of this machine these layers are off: {', '.join(off)}.",
-            hint="Models of strangers are less well contained here; every report says which layers were on.",
+            f"In the sandbox of this machine these layers are off: {off}. On are: {on or 'none'}.",
+            hint=f"{what}; docs/deploy.md says what a host needs. Every report says which layers were on.",
             id="assay.W002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_storage(app_configs: Sequence[AppConfig] | None = None, **_more: Any) -> list[CheckMessage]:
+    """Whether stored files are encrypted at rest."""
+    ring = settings.ENV.keyring
+    if ring.first is None:
+        return [
+            Info(
+                "Stored files are not encrypted by Assay.",
+                hint="Keep them on an encrypted disk, or set ASSAY_STORAGE_KEY (docs/deploy.md).",
+                id="assay.I001",
+            )
+        ]
+    others = f", and {len(ring) - 1} older key(s) open what they sealed" if len(ring) > 1 else ""
+    return [
+        Info(
+            f"Stored files are encrypted (AES-256-GCM) under the key {ring.first.id.hex()}{others}.",
+            hint="manage.py rotate_storage_key brings files from before under it.",
+            id="assay.I002",
         )
     ]
 

@@ -8,16 +8,34 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from assay.report.authority import data_home
+from assay.sealing import Keyring
 
 __all__ = ["Environment", "WrongSetting", "read_environment"]
 
-_SECRETS = ("ASSAY_SECRET_KEY", "ASSAY_DATABASE_URL", "ASSAY_BROKER_URL", "ASSAY_METRICS_TOKEN")
+_SECRETS = (
+    "ASSAY_SECRET_KEY",
+    "ASSAY_DATABASE_URL",
+    "ASSAY_BROKER_URL",
+    "ASSAY_METRICS_TOKEN",
+    "ASSAY_STORAGE_KEY",
+)
+
+
+@lru_cache(maxsize=8)
+def _keyring(text: str) -> Keyring:
+    return Keyring.read(text)
+
+
+def _readable_keys(text: str) -> str:
+    _keyring(text)
+    return text
 
 
 class WrongSetting(SystemExit):
@@ -66,6 +84,23 @@ class Environment(BaseModel):
     """ASSAY_METRICS_TOKEN: lets a scraper read /metrics; without it only this machine may."""
     email_url: Annotated[str, Field(pattern=r"^$|^smtps?://\S+$")] = ""
     """ASSAY_EMAIL_URL: smtp://user:password@host:port; without it nothing is mailed."""
+
+    endpoint_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:,\[\] -]*$")] = ""
+    """ASSAY_ENDPOINT_HOSTS: hosts (or host:port) whose models may be asked over HTTP, commas between; none by
+    default."""
+    endpoint_private: bool = False
+    """ASSAY_ENDPOINT_PRIVATE: the hosts may be at loopback or private addresses, without TLS."""
+    secrets: Path | None = None
+    """ASSAY_SECRETS: folder with a folder an organisation (its slug) of files, each the key of endpoints."""
+
+    storage_key: Annotated[str, AfterValidator(_readable_keys)] = ""
+    """ASSAY_STORAGE_KEY: seals stored files; 64 hexadecimal digits, or several such keys with blanks between:
+    the first one writes, all of them read. `off` first reads all of them and writes in the clear."""
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys of stored files; the child never sees them."""
+        return _keyring(self.storage_key)
 
     @property
     def secure(self) -> bool:

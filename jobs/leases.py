@@ -334,8 +334,8 @@ def _done(held: Claim, result: ShardResult, arrays: str) -> tuple[bool, bool]:
         whether the shard was still this claim's, and whether no other shard of the job is unfinished.
     """
     update = (
-        "UPDATE jobs_shard SET state = 'done', result = %s, arrays = %s, progress = 1.0, doing = '', error = ''"
-        f" WHERE {_HELD}"
+        "UPDATE jobs_shard SET state = 'done', result = %s, arrays = %s, progress = 1.0, doing = '',"
+        f" error = '' WHERE {_HELD}"
     )
     kept = prepared(Shard._meta.get_field("result"), dict(result.data))
     given = [kept, arrays, held.shard.pk, held.token]

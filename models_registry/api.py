@@ -13,15 +13,19 @@ from ninja import Query, Router, Status
 from accounts.api_auth import ApiRequest, require
 from accounts.models import User
 from assay.errors import BadInput
-from models_registry import selectors, services
+from models_registry import presenting, selectors, services
+from models_registry.dataset_diff import DatasetDiff, diff_of
+from models_registry.endpoints import add_endpoint_version
 from models_registry.model_api import router as model_router
 from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, StoredFile
 from models_registry.schemas import (
+    CorrectionIn,
     DatasetIn,
     DatasetOut,
     DatasetVersionIn,
     DatasetVersionLine,
     DatasetVersionOut,
+    EndpointIn,
     FileIn,
     ModelIn,
     ModelOut,
@@ -159,6 +163,16 @@ def create_predictions_version(request: Any, model_id: UUID, body: PredictionsIn
     return Status(201, version)
 
 
+@router.post("/models/{model_id}/endpoints", response={201: ModelVersionOut}, summary="Add an endpoint")
+def create_endpoint_version(request: Any, model_id: UUID, body: EndpointIn) -> Any:
+    """A version that is asked over HTTP. A job asks what it is: ask again until `state` is ready."""
+    request = require(request, "register")
+    version = add_endpoint_version(
+        _model(request, model_id), body.endpoint, by=request.user, label=body.label, notes=body.notes
+    )
+    return Status(201, version)
+
+
 @router.get("/model-versions/{version_id}", response=ModelVersionOut, summary="Get a model version")
 def get_model_version(request: Any, version_id: UUID) -> Any:
     request = require(request, "read")
@@ -223,6 +237,39 @@ def create_dataset_version(request: Any, dataset_id: UUID, body: DatasetVersionI
 def get_dataset_version(request: Any, version_id: UUID) -> Any:
     request = require(request, "read")
     return get_object_or_404(DatasetVersion.objects.of(request.organisation), pk=version_id)
+
+
+@router.post(
+    "/dataset-versions/{version_id}/corrections",
+    response={201: DatasetVersionOut},
+    summary="Correct what the columns are",
+)
+def correct_dataset_version(request: Any, version_id: UUID, body: CorrectionIn) -> Any:
+    """A new version of the same files with other words about their columns; the version itself stays."""
+    request = require(request, "register")
+    version = get_object_or_404(
+        DatasetVersion.objects.of(request.organisation).select_related("dataset__organisation"), pk=version_id
+    )
+    made = services.correct_dataset_version(
+        version, body.description, by=request.user, label=body.label, disjoint=body.disjoint
+    )
+    return Status(201, made)
+
+
+@router.get(
+    "/dataset-versions/{version_id}/diff/{other_id}",
+    response=DatasetDiff,
+    summary="Compare two dataset versions",
+)
+def diff_dataset_versions(request: Any, version_id: UUID, other_id: UUID) -> Any:
+    """What differs from the first to the second: columns, kinds, roles, missing values, shares, means."""
+    request = require(request, "read")
+    rows = DatasetVersion.objects.of(request.organisation).select_related("dataset")
+    before, after = (get_object_or_404(rows, pk=key) for key in (version_id, other_id))
+    for each in (before, after):
+        if not each.profile:
+            raise BadInput(f"{each} has not been read yet; two versions are compared when both have been.")
+    return diff_of(before, after, presenting.said_of(before), presenting.said_of(after))
 
 
 def _page(rows: QuerySet[Any], limit: int, offset: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from assay.contracts import DataRequest
+from assay.endpoints.asker import Asker
 from assay.runner.supervisor import Supervisor
 from jobs.kinds import ShardContext
 
@@ -46,12 +47,17 @@ class ChildSession:
         return self._folder
 
     def _supervise(
-        self, request: DataRequest | None, context: ShardContext, limit: float | None = None
+        self,
+        request: DataRequest | None,
+        context: ShardContext,
+        limit: float | None = None,
+        asker: Asker | None = None,
     ) -> Supervisor:
         """A supervisor for `request` under the shard's share of the machine, in place of the one before.
 
         Args:
             limit: seconds for one answer of the child; ASSAY_SHARD_SECONDS by default.
+            asker: asks the endpoint, where the model is behind one.
         """
         if self._supervisor is not None:
             self._supervisor.close()
@@ -60,6 +66,7 @@ class ChildSession:
             time_limit=settings.ENV.shard_seconds if limit is None else limit,
             memory_limit=context.memory_limit,
             environment=context.environment,
+            asker=asker,
         )
         if self._stopped:
             self._supervisor.stop(self._stopped)

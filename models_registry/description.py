@@ -9,15 +9,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from assay.contracts import DataRequest, FileRequest, Frozen, GateVerdict, ModelRequest
+from assay.contracts import DataRequest, EndpointRequest, FileRequest, Frozen, GateVerdict, ModelRequest
 from models_registry.files import copy_into, path_of
 from models_registry.models import DatasetFile, DatasetVersion, ModelVersion, VersionFile
 
 __all__ = [
     "CLEANED",
+    "JOINED",
     "DataDescription",
     "cleaned_name",
     "data_request",
+    "endpoint_of",
     "lay_out",
     "lay_out_data",
     "lay_out_model",
@@ -29,6 +31,16 @@ CLEANED = "cleaned"
 _SAID = Path("said") / "signature.json"
 
 
+Kind = Literal["number", "category", "text"]
+JOINED = (DatasetFile.Role.ATTRIBUTES, DatasetFile.Role.PREDICTIONS)
+"""Roles whose rows are found by id, beside those that are rows of the data."""
+
+
+def _unsaid(value: object) -> bool:
+    """Left out of the JSON, so that what was hashed before there was such a field keeps its digest."""
+    return not value
+
+
 class DataDescription(Frozen):
     """Roles and options of a dataset version's columns; stored with it and hashed into it."""
 
@@ -38,10 +50,21 @@ class DataDescription(Frozen):
     task: Literal["binary", "multiclass", "regression"] | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes_id: str | None = Field(None, exclude_if=_unsaid)
+    """The id's column in the file of attributes, where it is called otherwise than `identifier`."""
+    predictions_id: str | None = Field(None, exclude_if=_unsaid)
+    predictions_time: str | None = Field(None, exclude_if=_unsaid)
+    """Of a log of predictions: the column that says when; of an id's predictions the latest counts."""
     text: str | None = None
     roles_column: str | None = None
     header: tuple[str, ...] | None = None
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
+    ignored: tuple[str, ...] = Field((), exclude_if=_unsaid)
+    """Columns that are not read."""
+    kinds: Mapping[str, Literal["number", "category", "text"]] = Field(
+        default_factory=dict, exclude_if=_unsaid
+    )
+    """What features are where their values mislead."""
     missing: tuple[str, ...] | None = None
     allow_missing: bool = False
     max_groups: Annotated[int, Field(ge=2, le=1000)] = 100
@@ -62,6 +85,8 @@ def lay_out_model(folder: Path, model: ModelVersion) -> None:
 def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> ModelRequest:
     """The engine's request for a version that `lay_out_model` put under `folder`. What was cleaned once comes
     with the verdict that was stored then, so that nothing of class B is opened again."""
+    if (asked := endpoint_of(model)) is not None:
+        return ModelRequest(endpoint=asked, device=device)
     cleaned = next(iter((folder / CLEANED).iterdir()), None) if (folder / CLEANED).is_dir() else None
     said = folder / _SAID
     return ModelRequest(
@@ -70,6 +95,14 @@ def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> Mo
         device=device,
         gate=GateVerdict.model_validate(model.gate) if cleaned is not None else None,
     )
+
+
+def endpoint_of(version: ModelVersion) -> EndpointRequest | None:
+    """What is asked, for versions behind an address; a signature that people gave later comes first."""
+    if version.source != ModelVersion.Source.ENDPOINT:
+        return None
+    said = {} if version.said_signature is None else {"signature": version.said_signature}
+    return EndpointRequest.model_validate({**(version.endpoint or {}), **said})
 
 
 def cleaned_name(members: Sequence[VersionFile]) -> str:
@@ -98,7 +131,9 @@ def lay_out(folder: Path, model: ModelVersion, data: DatasetVersion) -> None:
 def data_request(folder: Path, data: DatasetVersion) -> DataRequest:
     """The engine's request for data by itself that `lay_out_data` put under `folder`."""
     said = DataDescription.model_validate(data.description)
-    return DataRequest(**_files(folder, data, said), **said.model_dump(exclude={"header"}))
+    files = _files(folder, data, said)
+    files.pop("predictions")  # a log is looked at together with the version that names its columns
+    return DataRequest(**files, **said.model_dump(exclude={"header"}))
 
 
 def request_of(
@@ -116,8 +151,10 @@ def request_of(
             files["training"] = files["test"]
         files["test"] = files["asked"] = None
     predicted = model.source == ModelVersion.Source.PREDICTIONS
+    log = files.pop("predictions")
     return DataRequest(
         **files,
+        predictions_file=log if predicted and not remedy else None,
         model=None if predicted else model_request(folder, model, device),
         predictions=(model.predictions or None) if predicted else None,
         scores=(model.scores or None) if predicted else None,
@@ -131,7 +168,8 @@ def _files(folder: Path, data: DatasetVersion, said: DataDescription) -> dict[st
     found: dict[str, FileRequest | None] = dict.fromkeys(DatasetFile.Role.values)
     for each in data.files.all():
         path = folder / "data" / each.role / Path(each.name).name
-        found[each.role] = FileRequest(path=str(path), header=said.header)
+        header = None if each.role in JOINED else said.header
+        found[each.role] = FileRequest(path=str(path), header=header)
     return found
 
 

@@ -1,6 +1,8 @@
 """Stored files: content of one organisation under its digest, below ASSAY_HOME/files/<organisation>/.
 
-Written once, whole or not at all; handed out as a path that nobody writes to.
+Written once, whole or not at all. Where the installation has a storage key, files are sealed, and lie under
+their digest with the ending .sealed (assay/sealing.py); files in the clear stay readable beside them.
+A path from `path_of` names content: `pieces`, `read` and `copy_into` find it in either form.
 """
 
 from __future__ import annotations
@@ -19,10 +21,25 @@ from django.db import transaction
 from accounts.models import Organisation
 from assay.annex import AnnexStore
 from assay.errors import BadInput
+from assay.sealing import open_sealed, seal
 from models_registry.models import StoredFile
 
-__all__ = ["adopt", "annex", "chunks_of", "copy_into", "keep", "path_of", "read", "root_of", "sha256_of"]
+__all__ = [
+    "SEALED",
+    "adopt",
+    "annex",
+    "chunks_of",
+    "copy_into",
+    "keep",
+    "path_of",
+    "pieces",
+    "read",
+    "remove",
+    "root_of",
+    "sealed_path",
+]
 
+SEALED = ".sealed"
 _PIECE = 1 << 20
 
 
@@ -34,7 +51,7 @@ def root_of(organisation: Organisation | uuid.UUID) -> Path:
 
 def annex(organisation: Organisation | uuid.UUID) -> AnnexStore:
     """The organisation's encrypted row-level results, under a key of its own."""
-    return AnnexStore(root_of(organisation) / "annex")
+    return AnnexStore(root_of(organisation) / "annex", settings.ENV.keyring)
 
 
 def path_of(organisation: Organisation | uuid.UUID, sha256: str) -> Path:
@@ -56,14 +73,19 @@ def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool 
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor, name = tempfile.mkstemp(prefix=".put-", dir=root)
         draft, hashed, size = Path(name), hashlib.sha256(), 0
+        ring = settings.ENV.keyring
         with os.fdopen(descriptor, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-                hashed.update(chunk)
-                size += len(chunk)
+            if ring.first is not None:
+                digest, size = seal(chunks, file, ring)
+            else:
+                for chunk in chunks:
+                    file.write(chunk)
+                    hashed.update(chunk)
+                    size += len(chunk)
+                digest = hashed.hexdigest()
             file.flush()
             os.fsync(file.fileno())
-        return adopt(organisation, draft, hashed.hexdigest(), size, uploaded=uploaded)
+        return adopt(organisation, draft, digest, size, uploaded=uploaded, sealed=ring.first is not None)
     except OSError as error:
         raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
     finally:
@@ -72,7 +94,13 @@ def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool 
 
 
 def adopt(
-    organisation: Organisation, draft: Path, sha256: str, size: int, *, uploaded: bool = False
+    organisation: Organisation,
+    draft: Path,
+    sha256: str,
+    size: int,
+    *,
+    uploaded: bool = False,
+    sealed: bool = False,
 ) -> StoredFile:
     """Give a whole, synced file of the same folder tree its place under its digest, without a copy.
 
@@ -85,53 +113,84 @@ def adopt(
             defaults={"size": size, "only_uploaded": uploaded},
         )
         if made or (found.removed_at is None and (uploaded or not found.only_uploaded)):
-            _place(path_of(organisation, sha256), draft)
+            _place(path_of(organisation, sha256), draft, sealed=sealed)
             return found
         # bytes are deleted under the same lock (models_registry/removal.py)
         found = StoredFile.unscoped.select_for_update().get(pk=found.pk)
-        _place(path_of(organisation, sha256), draft)
+        _place(path_of(organisation, sha256), draft, sealed=sealed)
         found.removed_at, found.only_uploaded = None, found.only_uploaded and uploaded
         found.save(update_fields=["removed_at", "only_uploaded"])
     return found
 
 
-def _place(target: Path, draft: Path) -> None:
+def _place(target: Path, draft: Path, *, sealed: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not target.exists():
-        draft.chmod(0o400)
-        try:
-            os.link(draft, target)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without links
-            draft.replace(target)
+    if target.exists() or sealed_path(target).exists():
+        return
+    place = sealed_path(target) if sealed else target
+    draft.chmod(0o400)
+    try:
+        os.link(draft, place)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        draft.replace(place)
+
+
+def remove(organisation: Organisation | uuid.UUID, sha256: str) -> None:
+    """Delete the bytes, in whatever form they lie."""
+    path = path_of(organisation, sha256)
+    for each in (path, sealed_path(path)):
+        each.unlink(missing_ok=True)
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
-    """The content of a file in pieces of 1 MB."""
+    """The content of a file that is no stored one, in pieces of 1 MB."""
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             yield piece
 
 
-def sha256_of(path: Path) -> str:
-    """Digest of a file, streamed."""
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            hashed.update(piece)
-    return hashed.hexdigest()
+def sealed_path(path: Path) -> Path:
+    """Where content lies sealed that lies at `path` in the clear."""
+    return path.with_name(path.name + SEALED)
 
 
 def read(organisation: Organisation | uuid.UUID, sha256: str) -> bytes:
     """Small stored content (a snapshot, a report). Raises BadInput where it is gone or damaged."""
+    return b"".join(pieces(path_of(organisation, sha256)))
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """Stored content at `path` in constant memory, sealed or in the clear, held against its digest.
+
+    Raises:
+        BadInput: it is gone or damaged, or the key that it is sealed under is not at hand.
+    """
+    sha256, hashed = path.parent.name + path.name, hashlib.sha256()
     try:
-        content = path_of(organisation, sha256).read_bytes()
+        for piece in _as_it_lies(path, sha256):
+            hashed.update(piece)
+            yield piece
     except OSError as error:
         raise BadInput(f"The stored file {sha256[:12]} is not there: {error.strerror}.") from error
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if hashed.hexdigest() != sha256:
         raise BadInput(f"The stored file {sha256[:12]} is damaged: its content has another digest.")
-    return content
+
+
+def _as_it_lies(path: Path, sha256: str) -> Iterator[bytes]:
+    if not sealed_path(path).exists():
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            if not sealed_path(path).exists():  # a rotation may have come in between
+                raise
+        else:
+            with file:
+                while piece := file.read(_PIECE):
+                    yield piece
+            return
+    yield from open_sealed(sealed_path(path), sha256, settings.ENV.keyring)
 
 
 def copy_into(folder: Path, files: Mapping[str, Path]) -> None:
@@ -141,4 +200,9 @@ def copy_into(folder: Path, files: Mapping[str, Path]) -> None:
         if not target.resolve().is_relative_to(folder.resolve()):
             raise BadInput(f'The name "{name}" leads out of its folder.')
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        if not len(settings.ENV.keyring) and source.exists():
+            shutil.copyfile(source, target)  # the system copies faster; the child tells the digest
+            continue
+        # Where files are sealed, one in the clear may be a forgery: each is held against its digest.
+        with target.open("wb") as file:
+            file.writelines(pieces(source))

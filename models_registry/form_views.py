@@ -179,6 +179,8 @@ _ROLE_HELP = {
     "training": "What remedies learn from, and what privacy is tested against.",
     "tuning": "What remedies choose by, such as thresholds and when to stop.",
     "asked": "Only where test rows bring predictions of their own: other rows to ask the model about.",
+    "attributes": "Where sex, race and the like are kept apart: a table with one row for each id.",
+    "predictions": "Where predictions were logged apart: a table of ids and predictions, perhaps over time.",
 }
 
 

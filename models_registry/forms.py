@@ -15,12 +15,15 @@ __all__ = [
     "ROLE_FIELDS",
     "ContainerForm",
     "DatasetVersionForm",
+    "Labelled",
     "ModelVersionForm",
     "PredictionsForm",
     "SystemForm",
+    "read_cuts",
 ]
 
 ROLE_FIELDS = tuple(DatasetFile.Role.values)
+_IDS = ("identifier", "attributes_id", "predictions_id", "predictions_time")
 
 
 class Registering(forms.Form):
@@ -131,6 +134,22 @@ class PredictionsForm(Labelled):
         return values
 
 
+def read_cuts(text: str) -> dict[str, tuple[float, ...]]:
+    """Cut points of sensitive numbers, one column a line. Raises ValidationError."""
+    found: dict[str, tuple[float, ...]] = {}
+    for line in text.splitlines():
+        name, colon, cuts = line.rpartition(":")
+        if not line.strip():
+            continue
+        try:
+            found[name.strip()] = tuple(float(cut) for cut in cuts.split(","))
+        except ValueError:
+            colon = ""
+        if not colon or not name.strip():
+            raise forms.ValidationError(f'"{line[:60]}" is not of the form "age: 25, 60".')
+    return found
+
+
 def _listed(text: str) -> tuple[str, ...]:
     """Comma-separated names, or one a line where names have commas in them."""
     parts = text.splitlines() if "\n" in text.strip() else text.split(",")
@@ -184,7 +203,10 @@ class DatasetVersionForm(Labelled):
     roles_column = _column(
         "Column that splits the rows", "Its values train, tuning and test say which is which."
     )
-    identifier = _column("Identifier", "A different value in each row; never a feature.")
+    identifier = _column("Identifier", "A different value in each row; never a feature. Joins files by id.")
+    attributes_id = _column("Id in the attributes", "Where that column is called otherwise there.")
+    predictions_id = _column("Id in the log of predictions", "Where that column is called otherwise there.")
+    predictions_time = _column("Time in the log of predictions", "Of an id's predictions the latest counts.")
     cluster = _column("Cluster", "Rows with the same value belong together, such as one person's.")
     text = _column("Text", "For text models: the column that they read.")
     header = forms.CharField(
@@ -226,20 +248,11 @@ class DatasetVersionForm(Labelled):
     uploaded_training = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_tuning = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_asked = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_attributes = forms.CharField(widget=forms.HiddenInput, required=False)
+    uploaded_predictions = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def clean_bins(self) -> dict[str, tuple[float, ...]]:
-        found: dict[str, tuple[float, ...]] = {}
-        for line in self.cleaned_data["bins"].splitlines():
-            name, colon, cuts = line.rpartition(":")
-            if not line.strip():
-                continue
-            try:
-                found[name.strip()] = tuple(float(cut) for cut in cuts.split(","))
-            except ValueError:
-                colon = ""
-            if not colon or not name.strip():
-                raise forms.ValidationError(f'"{line[:60]}" is not of the form "age: 25, 60".')
-        return found
+        return read_cuts(self.cleaned_data["bins"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -247,7 +260,7 @@ class DatasetVersionForm(Labelled):
             return values
         one = {
             each: values[each].strip() or None
-            for each in ("favourable", "roles_column", "identifier", "cluster", "text")
+            for each in ("favourable", "roles_column", "cluster", "text", *_IDS)
         }
         try:
             values["description"] = DataDescription(
@@ -273,7 +286,7 @@ class DatasetVersionForm(Labelled):
         names = (
             "task",
             "roles_column",
-            "identifier",
+            *_IDS,
             "cluster",
             "text",
             "header",

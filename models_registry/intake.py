@@ -24,6 +24,7 @@ from models_registry.description import (
     lay_out_model,
     model_request,
 )
+from models_registry.endpoints import asker_of
 from models_registry.files import chunks_of
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, StoredFile, VersionFile
 from models_registry.names import refuse_odd_characters
@@ -71,11 +72,12 @@ class _ModelSession(_Session):
     _cleaned: Path | None = None
 
     def _read(self, folder: Path, context: ShardContext) -> ModelReport:
-        found = ModelVersion.unscoped.get(pk=self._id)
+        found = ModelVersion.unscoped.select_related("organisation").get(pk=self._id)
         lay_out_model(folder, found)
         request = model_request(folder, found, "cpu")
-        if request.gate is not None:
-            return self._supervise(None, context).describe_model(request)
+        if request.gate is not None or request.endpoint is not None:
+            asker = asker_of(found, context)
+            return self._supervise(None, context, asker=asker).describe_model(request)
         self._cleaned = folder / CLEANED / cleaned_name(list(found.members.all()))
         self._cleaned.mkdir(parents=True)
         return self._supervise(None, context).describe_model(request, self._cleaned)

@@ -131,11 +131,12 @@ class Upload(TenantModel):
 
 
 class ModelVersion(TenantModel):
-    """A frozen version of a model: files of a format that Assay reads, or columns of predictions."""
+    """A frozen version of a model: files of a format that Assay reads, columns of predictions, an address."""
 
     class Source(models.TextChoices):
         ARTEFACT = "artefact", "Model files"
         PREDICTIONS = "predictions", "Predictions in the test data"
+        ENDPOINT = "endpoint", "Model behind an address"
 
     model = models.ForeignKey(Model, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -147,6 +148,11 @@ class ModelVersion(TenantModel):
     """For `predictions`: the column of predicted classes; scores: of scores."""
     scores = models.CharField(max_length=200, blank=True)
     threshold = models.FloatField(null=True)
+    endpoint = TextJSONField(null=True)
+    """EndpointRequest, for `endpoint`; holds the name of a key, never the key."""
+    swapped = models.TextField(blank=True)
+    """How it was noticed that another model answers there than when the version was added."""
+    swapped_at = models.DateTimeField(null=True)
     stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.CANDIDATE)
     state = models.CharField(max_length=8, choices=IntakeState.choices, default=IntakeState.WAITING)
     refusal = models.TextField(blank=True)
@@ -280,9 +286,11 @@ class DatasetFile(models.Model):
         TRAINING = "training", "Training"
         TUNING = "tuning", "Tuning"
         ASKED = "asked", "Rows for the model, beside supplied predictions"
+        ATTRIBUTES = "attributes", "Sensitive attributes, joined by id"
+        PREDICTIONS = "predictions", "Log of predictions, joined by id"
 
     version = models.ForeignKey(DatasetVersion, models.CASCADE, related_name="files")
-    role = models.CharField(max_length=8, choices=Role.choices)
+    role = models.CharField(max_length=12, choices=Role.choices)
     file = models.ForeignKey(StoredFile, models.PROTECT, related_name="+")
     name = models.CharField(max_length=255)
 

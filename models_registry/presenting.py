@@ -6,16 +6,28 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from assay.contracts import ColumnSummary, DataReport, Lineage, ModelFacts, ModelSignature, Roles
+from assay.contracts import (
+    ColumnSummary,
+    DataReport,
+    EndpointRequest,
+    Joined,
+    Lineage,
+    ModelFacts,
+    ModelSignature,
+    Roles,
+)
+from assay.report import sandbox_words
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
 
 __all__ = [
     "data_sentence",
+    "endpoint_said",
     "layers_of",
     "lineage_said",
     "model_sentence",
     "parts_of",
+    "role_of",
     "said_of",
 ]
 
@@ -27,12 +39,6 @@ _TASKS = {
     "multilabel": "sets {n} labels",
     "regression": "predicts a number",
 }
-_LAYERS = {
-    "private_protocol_descriptor": "private protocol channel",
-    "minimal_environment": "minimal environment",
-    "dies_with_parent": "dies with its parent",
-    "no_new_privileges": "no new privileges",
-}
 
 
 def model_sentence(version: ModelVersion) -> str:
@@ -43,6 +49,8 @@ def model_sentence(version: ModelVersion) -> str:
     if version.state != IntakeState.READY or not version.facts or not version.signature:
         return ""
     facts = ModelFacts.model_validate(version.facts)
+    if facts.endpoint is not None:
+        return f'"{facts.endpoint.model}" at {facts.endpoint.host}, asked over HTTP. Its inside is not seen.'
     signature = ModelSignature.model_validate(version.signature)
     reads = {
         "table": f"reads {_many(len(signature.columns), 'column')}",
@@ -52,6 +60,32 @@ def model_sentence(version: ModelVersion) -> str:
     does = _TASKS.get(signature.task, signature.task).format(n=len(signature.classes))
     weights = "leaves" if facts.format.startswith("xgboost") else "parameters"
     return f"{facts.architecture} with {facts.parameters:,} {weights}; it {reads} and {does}."
+
+
+def endpoint_said(version: ModelVersion) -> list[tuple[str, str]]:
+    """Where a version behind an address is asked, and within which limits; the key by its name only."""
+    if not version.endpoint:
+        return []
+    found = EndpointRequest.model_validate(version.endpoint)
+    limits = found.limits
+    said = [
+        ("Address", found.url),
+        ("Protocol", found.protocol.replace("_", " ")),
+        ("Model", found.model),
+        ("Key", f"in the secret {found.key}" if found.key else "none"),
+        (
+            "Requests of one audit",
+            f"{limits.most_requests:,} at most, {limits.requests_per_second:g} a second",
+        ),
+        ("Rows of a request", f"{limits.batch_rows:,}"),
+        ("An answer", f"within {limits.timeout:g} s, {limits.retries} further attempts"),
+    ]
+    if limits.price_per_1k_tokens:
+        most = f", {limits.most_spend:g} at most an audit" if limits.most_spend is not None else ""
+        said.append(("Price", f"{limits.price_per_1k_tokens:g} for 1,000 tokens{most}"))
+    if found.protocol != "open_inference_v2":
+        said.append(("Prompt", found.template))
+    return said
 
 
 def lineage_said(version: ModelVersion) -> dict[str, Any] | None:
@@ -82,8 +116,7 @@ class Layer(NamedTuple):
 
 def layers_of(version: ModelVersion | DatasetVersion) -> list[Layer]:
     """Sandbox layers that were on when the child read it."""
-    layers = (version.sandbox or {}).get("layers", {})
-    return [Layer(_LAYERS.get(name, name.replace("_", " ")), bool(active)) for name, active in layers.items()]
+    return [Layer(*found) for found in sandbox_words.layers_of((version.sandbox or {}).get("layers", {}))]
 
 
 def data_sentence(version: DatasetVersion) -> str:
@@ -113,9 +146,14 @@ def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
         ("Favourable outcome", found.favourable),
         ("Sensitive", ", ".join(found.sensitive)),
         ("Groups of numbers", bins),
+        ("Not read", ", ".join(found.ignored)),
+        ("Kinds", "; ".join(f"{name}: {kind}" for name, kind in found.kinds.items())),
         ("Task", found.task),
         ("Splits the rows", found.roles_column),
         ("Identifier", found.identifier),
+        ("Id in the attributes", found.attributes_id),
+        ("Id in the log of predictions", found.predictions_id),
+        ("Time in the log of predictions", found.predictions_time),
         ("Cluster", found.cluster),
         ("Text", found.text),
         ("Means missing", ", ".join(found.missing) if found.missing is not None else None),
@@ -152,6 +190,7 @@ class Part(NamedTuple):
     file: str
     rows: int
     set_aside: int
+    joined: tuple[Joined, ...]
     lines: list[ColumnLine]
     more: int
 
@@ -168,6 +207,7 @@ def parts_of(version: DatasetVersion) -> list[Part]:
             each.name,
             each.rows,
             each.set_aside,
+            each.joined,
             [_line(column, found.roles) for column in each.columns[:_SHOWN_COLUMNS]],
             max(0, len(each.columns) - _SHOWN_COLUMNS),
         )
@@ -190,7 +230,7 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
         values += f", mean {column.mean:,.4g}" if column.mean is not None else ""
     return ColumnLine(
         column.name,
-        _role(column.name, roles),
+        role_of(column.name, roles),
         column.kind,
         column.missing,
         100 * column.missing / column.rows if column.rows else 0.0,
@@ -201,7 +241,8 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
     )
 
 
-def _role(name: str, roles: Roles) -> str:
+def role_of(name: str, roles: Roles) -> str:
+    """What a column is used as, for tags; "" for a feature."""
     if name in roles.sensitive:
         return "sensitive"
     named = {

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from assay.errors import AssayError
-from models_registry.files import path_of
+from models_registry.files import remove
 from models_registry.models import DatasetFile, IntakeState, ModelVersion, StoredFile, Upload, VersionFile
 from trail.services import record
 
@@ -61,5 +61,5 @@ def remove_bytes(version: ModelVersion, *, by: User) -> Removed:
             facts={"sha256": sorted(row.sha256 for row in going), "kept": len(rows) - len(going)},
         )
         for row in going:
-            path_of(organisation, row.sha256).unlink(missing_ok=True)
+            remove(organisation, row.sha256)
     return Removed(len(going), len(rows) - len(going))

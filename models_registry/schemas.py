@@ -9,14 +9,17 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from assay.contracts import EndpointRequest
 from models_registry.description import DataDescription
 
 __all__ = [
+    "CorrectionIn",
     "DatasetIn",
     "DatasetOut",
     "DatasetVersionIn",
     "DatasetVersionLine",
     "DatasetVersionOut",
+    "EndpointIn",
     "FileIn",
     "FinishIn",
     "ModelIn",
@@ -41,6 +44,7 @@ Words = Annotated[str, Field(max_length=20_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
 ActRole = Literal["provider", "deployer", "importer", "distributor", "none"]
 RiskClass = Literal["unassessed", "minimal", "limited", "high", "prohibited"]
+FileRole = Literal["test", "training", "tuning", "asked", "attributes", "predictions"]
 State = Literal["waiting", "reading", "ready", "refused", "failed"]
 
 
@@ -207,6 +211,28 @@ class PredictionsIn(Schema):
     notes: Words = ""
 
 
+class EndpointIn(Schema):
+    model_config = _example(
+        label="2025-03",
+        endpoint={
+            "url": "https://models.example.org",
+            "protocol": "open_inference_v2",
+            "model": "loans",
+            "key": "LOANS_KEY",
+            "signature": {
+                "task": "binary",
+                "output": "probability",
+                "classes": ["no", "yes"],
+                "columns": [{"name": "income", "kind": "number", "encoding": "identity"}],
+            },
+            "limits": {"most_requests": 20_000, "requests_per_second": 20},
+        },
+    )
+    endpoint: EndpointRequest
+    label: str = Field("", max_length=60)
+    notes: Words = ""
+
+
 class MemberOut(Schema):
     path: str = Field(examples=["model.safetensors"])
     sha256: str
@@ -243,7 +269,7 @@ class ModelVersionLine(Schema):
     model: Id = Field(alias="model_id")
     number: int
     label: str = Field(examples=["3.1"])
-    source: Literal["artefact", "predictions"]
+    source: Literal["artefact", "predictions", "endpoint"]
     state: State
     refusal: str = Field(description="Why it was refused or could not be read.")
     stage: Literal["candidate", "approved", "deployed", "retired"]
@@ -257,6 +283,8 @@ class ModelVersionOut(ModelVersionLine):
     predictions: str
     scores: str
     threshold: float | None
+    endpoint: dict[str, Any] | None = Field(description="Address, protocol, limits; a key only by its name.")
+    swapped: str = Field(description="How it was noticed that another model answers at the address.")
     facts: dict[str, Any] | None
     signature: dict[str, Any] | None
     said_signature: dict[str, Any] | None = Field(description="The signature that people gave.")
@@ -289,13 +317,24 @@ class DatasetVersionIn(Schema):
         origin="Core banking, applications of 2024",
         disjoint=True,
     )
-    files: dict[Literal["test", "training", "tuning", "asked"], FileIn] = Field(min_length=1)
+    files: dict[Literal["test", "training", "tuning", "asked", "attributes", "predictions"], FileIn] = Field(
+        min_length=1
+    )
     description: DataDescription = DataDescription()
     label: str = Field("", max_length=60)
     origin: Words = ""
     licence: str = Field("", max_length=200)
     consent_basis: Words = ""
     period: str = Field("", max_length=200)
+    disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
+
+
+class CorrectionIn(Schema):
+    model_config = _example(
+        description={"label": "repaid", "sensitive": ["sex"], "kinds": {"postcode": "category"}}
+    )
+    description: DataDescription
+    label: str = Field("", max_length=60)
     disjoint: bool = Field(False, description="You attest: no test row was used to train or choose a model.")
 
 

@@ -11,11 +11,21 @@ from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquer
 from django.db.models.functions import Cast, Coalesce, NullIf
 
 from accounts.models import Organisation
-from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, Stage, Subject
+from models_registry.models import (
+    AISystem,
+    Dataset,
+    DatasetVersion,
+    IntakeState,
+    Model,
+    ModelVersion,
+    Stage,
+    Subject,
+)
 
 __all__ = [
     "Branch",
     "Step",
+    "comparable_with",
     "datasets_of",
     "first_steps",
     "lineage_of",
@@ -112,6 +122,17 @@ def versions_of(owner: Model | Dataset) -> QuerySet[Any]:
         )
     rows = DatasetVersion.unscoped.filter(dataset=owner)
     return rows.defer("profile", "sandbox").select_related("created_by").order_by("-number")
+
+
+def comparable_with(version: DatasetVersion, limit: int = 12) -> list[DatasetVersion]:
+    """Other versions of the same dataset that were read, the nearest in number first."""
+    rows = (
+        DatasetVersion.unscoped.filter(dataset_id=version.dataset_id, state=IntakeState.READY)
+        .exclude(pk=version.pk)
+        .only("pk", "number", "label", "dataset_id", "organisation_id")
+        .order_by("-number")
+    )
+    return sorted(rows[: 4 * limit], key=lambda each: abs(each.number - version.number))[:limit]
 
 
 def subjects_of(version: ModelVersion | DatasetVersion, limit: int = 20) -> list[Subject]:

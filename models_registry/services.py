@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Organisation, User
 from assay.errors import BadInput
+from models_registry.corrections import correct_dataset_version
 from models_registry.hub_import import add_hub_version
 from models_registry.models import AISystem, Dataset, Model
 from models_registry.names import checked_name, checked_text
@@ -42,6 +43,7 @@ __all__ = [
     "add_predictions_version",
     "archive_system",
     "begin_upload",
+    "correct_dataset_version",
     "correct_signature",
     "create_dataset",
     "create_model",

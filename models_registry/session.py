@@ -19,6 +19,7 @@ from jobs.kinds import ShardContext, ShardResult
 from models_registry import files
 from models_registry.child_session import ChildSession
 from models_registry.description import lay_out, request_of
+from models_registry.endpoints import asker_of
 from models_registry.models import ModelVersion, Subject
 from models_registry.names import refuse_odd_characters
 
@@ -42,6 +43,8 @@ class SubjectSession(ChildSession):
         super().__init__()
         self._subject_id = subject_id
         self._profile: Profile | None = None
+        self._key = ""
+        """Tells what one loading asked from what others did."""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
         if spec["do"] == "read":
@@ -53,7 +56,7 @@ class SubjectSession(ChildSession):
         partial = supervisor.run(
             shard, spec["params"], spec["seed"], lambda done: context.progress(done, shard.method)
         )
-        return ShardResult({"data": partial.data}, partial.arrays)
+        return ShardResult({"data": partial.data, **self._asked()}, partial.arrays)
 
     def close(self) -> None:
         super().close()
@@ -73,6 +76,7 @@ class SubjectSession(ChildSession):
                 "rows_sha256": profile.asked.sha256 if rows is None else rows.asked_sha256,
                 "rows_per_second": supervisor.rows_per_second,
                 "sandbox": supervisor.sandbox.model_dump(mode="json"),
+                **self._asked(),
             }
         )
 
@@ -81,14 +85,23 @@ class SubjectSession(ChildSession):
         supervisor, profile = self._loaded(context)
         rows = supervisor.rows(profile)
         if rows is None:
-            return ShardResult({"annex": None, "sandbox": supervisor.sandbox.model_dump(mode="json")})
+            layers = supervisor.sandbox.model_dump(mode="json")
+            return ShardResult({"annex": None, "sandbox": layers, **self._asked()})
         reference = files.annex(context.job.organisation_id).put(rows)
         return ShardResult(
             {
                 "annex": reference.model_dump(mode="json"),
                 "sandbox": supervisor.sandbox.model_dump(mode="json"),
+                **self._asked(),
             }
         )
+
+    def _asked(self) -> dict[str, Any]:
+        """What this session has asked of an endpoint so far, its canary rows asked once more."""
+        found = self._supervisor.endpoint() if self._supervisor is not None else None
+        if found is None:
+            return {}
+        return {"endpoint": {"session": self._key, "record": found.model_dump(mode="json")}}
 
     def _loaded(self, context: ShardContext, expected: str | None = None) -> tuple[Supervisor, Profile]:
         """Start the child and let it read, unless it has.
@@ -97,13 +110,15 @@ class SubjectSession(ChildSession):
             ChildFailed: what was read is not what the plan was made from.
         """
         if self._supervisor is None or self._profile is None:
-            subject = Subject.unscoped.select_related("model_version", "dataset_version").get(
+            subject = Subject.unscoped.select_related("model_version__organisation", "dataset_version").get(
                 pk=self._subject_id
             )
             folder = self._new_folder()
             lay_out(folder, subject.model_version, subject.dataset_version)
             request = request_of(folder, subject.model_version, subject.dataset_version)
-            supervisor = self._supervise(request, context)
+            asker = asker_of(subject.model_version, context, self._subject_id)
+            supervisor = self._supervise(request, context, asker=asker)
+            self._key = uuid.uuid4().hex
             self._profile = supervisor.intake(lambda done: context.progress(done * 0.5, "reading"))
         assert self._supervisor is not None
         assert self._profile is not None

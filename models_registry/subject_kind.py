@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.contracts import Profile
+from assay.contracts import EndpointRecord, Profile
 from assay.evidence import digest
 from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewShard
 from jobs.models import Job
+from models_registry.endpoints import note_swap
 from models_registry.models import IntakeState, Subject
 from models_registry.session import SubjectSession
 from models_registry.signals import subject_read
@@ -42,6 +43,8 @@ class SubjectKind:
         subject.rows_sha256 = outcome["rows_sha256"]
         subject.rows_per_second = outcome["rows_per_second"]
         subject.save()
+        if (asked := outcome.get("endpoint")) is not None:
+            note_swap(subject.model_version, EndpointRecord.model_validate(asked["record"]))
         subject_read.send(Subject, subject=subject)
 
     def on_failed(self, job: Job, why: str) -> None:

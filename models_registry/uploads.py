@@ -7,10 +7,10 @@ committing), and what is beyond is written again. The draft lies below the organ
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,9 +20,11 @@ from django.utils import timezone
 
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
-from models_registry.files import adopt, keep, root_of, sha256_of
+from models_registry.draft_files import DraftFile
+from models_registry.files import adopt, keep, root_of
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
+from models_registry.running_digests import digest_of, forget, hashed_beside
 
 __all__ = [
     "MOST_CHUNK",
@@ -92,6 +94,11 @@ def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = No
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
     if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
         raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
+    with hashed_beside(upload.pk, offset, chunk):
+        return _added(upload, offset, chunk)
+
+
+def _added(upload: Upload, offset: int, chunk: bytes) -> Upload:
     with transaction.atomic():
         locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
         if offset < 0 or offset > locked.received:
@@ -123,32 +130,32 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
         WrongOffset: bytes are lacking.
     """
     found = Upload.unscoped.select_related("organisation", "file").get(pk=upload.pk)
-    draft = draft_of(found)
+    draft = _draft(found)
     if found.file is not None:
         if sha256 and found.file.sha256 != sha256.lower():
             raise BadInput(f"{found.name} was stored with SHA-256 {found.file.sha256}, not {sha256}.")
-        draft.unlink(missing_ok=True)
+        draft.remove()
         return found.file
     if found.received != found.size:
         raise _conflict(found, f"has {found.received:,} of {found.size:,} bytes")
     try:
         if not found.size:
-            draft.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft.touch(0o600)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        digest = sha256_of(draft)
-        if draft.stat().st_size != found.size or (sha256 and digest != sha256.lower()):
+            draft.touch()
+        in_the_clear = not draft.sealed and settings.ENV.keyring.first is None
+        digest = _digest(found, draft, sync=in_the_clear)
+        if draft.size() != found.size or (sha256 and digest != sha256.lower()):
             _begin_anew(found)
             raise BadInput(
                 f"{found.name} arrived with SHA-256 {digest}, not {sha256}. Send it again from byte 0."
                 if sha256
                 else f"{found.name} is damaged on the disk. Send it again from byte 0."
             )
+        sealed = None if in_the_clear else keep(found.organisation, draft.pieces(), uploaded=True)
         with transaction.atomic():
-            stored = adopt(found.organisation, draft, digest, found.size, uploaded=True)
+            stored = sealed or adopt(found.organisation, draft.path, digest, found.size, uploaded=True)
             Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
-        draft.unlink(missing_ok=True)
+        draft.remove()
+        forget(found.pk)
     except FileNotFoundError:
         now = Upload.unscoped.select_related("file").get(pk=upload.pk)
         if now.file is not None:  # somebody finished it at the same time
@@ -212,13 +219,13 @@ def sweep_uploads(older_than: timedelta = KEPT) -> int:
                 continue
             draft = draft_of(upload)
             upload.delete()
-        draft.unlink(missing_ok=True)
+        DraftFile(draft, settings.ENV.keyring).remove()
         count += 1
     files = Path(settings.ENV.files)
     for draft in (*files.glob("*/drafts/*"), *files.glob("*/content/.put-*")):
         try:
             old = draft.stat().st_mtime < before.timestamp()
-            if old and not _has_row(draft.name):
+            if old and not _has_row(draft.stem):
                 draft.unlink(missing_ok=True)
                 count += 1
         except OSError:
@@ -227,7 +234,12 @@ def sweep_uploads(older_than: timedelta = KEPT) -> int:
 
 
 def draft_of(upload: Upload) -> Path:
+    """Where the draft lies in the clear; see `DraftFile` for where it lies sealed."""
     return _drafts(upload.organisation_id) / str(upload.pk)
+
+
+def _draft(upload: Upload) -> DraftFile:
+    return DraftFile(draft_of(upload), settings.ENV.keyring)
 
 
 def _has_row(name: str) -> bool:
@@ -243,13 +255,8 @@ def _drafts(organisation_id: uuid.UUID) -> Path:
 
 def _write(upload: Upload, chunk: bytes) -> None:
     try:
-        descriptor = os.open(draft_of(upload), os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+b") as file:
-            if file.seek(0, os.SEEK_END) < upload.received:
-                raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
-            file.seek(upload.received)
-            file.write(chunk)
-            file.truncate()
+        if not _draft(upload).write_from(upload.received, chunk):
+            raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
     except OSError as error:
         raise BadInput(
             f"The chunk could not be stored: {error.strerror or error}. What is there stays; go on later."
@@ -261,18 +268,34 @@ def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
     if upload.file_id is not None:
         return
     try:
-        with draft_of(upload).open("rb") as file:
-            file.seek(offset)
-            same = file.read(len(chunk)) == chunk
+        same = _draft(upload).read(offset, len(chunk)) == chunk
     except OSError:
         same = False
     if not same:
         raise _conflict(upload, f"has other bytes at {offset:,} already")
 
 
+def _digest(upload: Upload, draft: DraftFile, *, sync: bool) -> str:
+    """SHA-256 of the whole draft, which reaches the disk meanwhile."""
+    running = digest_of(upload.pk, upload.size)
+    if running is not None:
+        if sync:
+            draft.sync()
+        return running
+    with ThreadPoolExecutor(1) as beside:
+        synced = beside.submit(draft.sync) if sync else None
+        hashed = hashlib.sha256()
+        for piece in draft.pieces():
+            hashed.update(piece)
+        if synced is not None:
+            synced.result()
+    return hashed.hexdigest()
+
+
 def _begin_anew(upload: Upload) -> None:
+    forget(upload.pk)
     Upload.unscoped.filter(pk=upload.pk, file=None).update(received=0)
-    draft_of(upload).unlink(missing_ok=True)
+    _draft(upload).remove()
 
 
 def _conflict(upload: Upload, what: str) -> WrongOffset:

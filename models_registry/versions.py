@@ -16,7 +16,7 @@ from assay.canonical import canonical_json
 from assay.contracts import Lineage, ModelSignature
 from assay.errors import AssayError, BadInput
 from jobs.services import submit
-from models_registry.description import DataDescription
+from models_registry.description import JOINED, DataDescription
 from models_registry.models import (
     Dataset,
     DatasetFile,
@@ -36,6 +36,7 @@ __all__ = [
     "HUB_IMPORT",
     "MODEL_INTAKE",
     "add_dataset_version",
+    "add_described_version",
     "add_model_version",
     "add_predictions_version",
     "made_before",
@@ -172,6 +173,36 @@ def add_predictions_version(
     return version
 
 
+def add_described_version(
+    model: Model,
+    *,
+    by: User,
+    label: str,
+    key: uuid.UUID | None,
+    facts_for_trail: Mapping[str, Any],
+    **values: Any,
+) -> ModelVersion:
+    """A version without files that a job of the child reads by its description (`values`)."""
+    organisation = model.organisation
+    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
+        return before
+    with transaction.atomic():
+        version = next_model_version(model, by, label, key, **values)
+        if version is None:
+            return _other(ModelVersion, organisation, by, key)
+        record(
+            organisation.pk,
+            "model_version.registered",
+            "model_version",
+            version.pk,
+            actor_id=by.pk,
+            facts={"model": str(model.pk), "number": version.number},
+            payload={"model": model.name, "label": version.label, **facts_for_trail},
+        )
+        submit_reading(version, by)
+    return version
+
+
 def add_dataset_version(
     dataset: Dataset,
     files: Mapping[str, tuple[str, StoredFile]],
@@ -189,7 +220,7 @@ def add_dataset_version(
     """Freeze files by row role as the dataset's next version and submit the job that reads them.
 
     Args:
-        files: role (test, training, tuning, asked) -> (name, stored file).
+        files: role (test, training, tuning, asked, attributes, predictions) -> (name, stored file).
         disjoint: `by` attests that no test row was used to train or choose a model.
 
     Raises:
@@ -199,6 +230,7 @@ def add_dataset_version(
     if (before := made_before(DatasetVersion, organisation, by, key)) is not None:
         return before
     named = _by_role(files)
+    _refuse_joins(named, description)
     _refuse_strangers(organisation, [stored for _name, stored in named.values()])
     said = description.model_dump(mode="json")
     refuse_odd_characters(said, "the columns")
@@ -342,6 +374,20 @@ def _by_role(files: Mapping[str, tuple[str, StoredFile]]) -> dict[str, tuple[str
     if "asked" in files and "test" not in files:
         raise BadInput("Rows for the model stand beside test rows with supplied predictions; give those too.")
     return {role: (PurePosixPath(file_name(name)).name, stored) for role, (name, stored) in files.items()}
+
+
+def _refuse_joins(named: Mapping[str, Any], said: DataDescription) -> None:
+    """Files that are joined by id need one; what is said of files that are not there is a slip."""
+    for role in JOINED:
+        if role in named and said.identifier is None and said.cluster is None:
+            raise BadInput(
+                f"The file of {role} is joined by id: name the data's column of ids as identifier (or as "
+                "cluster, where several rows belong to one person)."
+            )
+    if "attributes" not in named and said.attributes_id is not None:
+        raise BadInput("A column of ids in the attributes is named, but no file of attributes is given.")
+    if "predictions" not in named and (said.predictions_id or said.predictions_time):
+        raise BadInput("Columns of a log of predictions are named, but no such file is given.")
 
 
 def _refuse_strangers(organisation: Organisation, files: Any) -> None:

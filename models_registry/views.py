@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import uuid
 from typing import Any
 
@@ -112,6 +113,7 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "correctable": may_be_corrected(version),
             "removable": version.state == IntakeState.REFUSED and any(not m.file.removed_at for m in members),
             "lineage": presenting.lineage_said(version),
+            "endpoint": presenting.endpoint_said(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),
         },
@@ -124,10 +126,13 @@ def dataset(request: Any, pk: uuid.UUID) -> HttpResponse:
         Dataset.objects.of(request.organisation).select_related("system", "created_by"), pk=pk
     )
     page = Paginator(selectors.versions_of(found), _PER_PAGE).get_page(request.GET.get("page"))
+    rows = list(page)
+    for row, before in itertools.pairwise(rows):
+        row.before = before if row.state == before.state == IntakeState.READY else None
     return render(
         request,
         "models_registry/dataset.html",
-        {"dataset": found, "system": found.system, "page": page},
+        {"dataset": found, "system": found.system, "page": page, "rows": rows},
     )
 
 
@@ -147,6 +152,7 @@ def dataset_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "said": presenting.said_of(version),
             "parts": presenting.parts_of(version),
             "notes": (version.profile or {}).get("notes", []),
+            "others": selectors.comparable_with(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),
         },

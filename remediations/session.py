@@ -48,6 +48,7 @@ class RemedySession(ChildSession):
         attempt, reached = new_attempt(context.work)
         limit = max(settings.ENV.shard_seconds, _PATIENCE * remedy.estimate_seconds)
         supervisor = self._supervise(request, context, limit)
+        supervisor.grant(attempt, "auto")
         supervisor.intake(lambda done: context.progress(done * 0.05, "reading the training rows"))
         lineage = supervisor.remedy(
             remedy.remedy,

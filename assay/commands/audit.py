@@ -8,6 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from assay.commands.endpoint import EndpointOptions
 from assay.commands.kept import find_evidence, kept_evidence
 from assay.commands.records import HomeRecords, annex_store
 from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, Policy
@@ -16,8 +17,17 @@ from assay.errors import AssayError, BadInput, Cancelled
 if TYPE_CHECKING:
     from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
+    from assay.runner.supervisor import Supervisor
 
-__all__ = ["AuditOptions", "file_request", "read_bins", "run_audit", "sealed_files"]
+__all__ = [
+    "AuditOptions",
+    "file_request",
+    "model_request",
+    "read_bins",
+    "read_kinds",
+    "run_audit",
+    "sealed_files",
+]
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,9 @@ class AuditOptions:
     out: Path
     label: str | None = None
     model: Path | None = None
+    base: Path | None = None
+    """The whole model that `model`, an adapter, changes."""
+    endpoint: EndpointOptions | None = None
     signature: Path | None = None
     device: str = "auto"
     asked: Path | None = None
@@ -43,7 +56,14 @@ class AuditOptions:
     roles: str | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes: Path | None = None
+    attributes_id: str | None = None
+    predictions_file: Path | None = None
+    predictions_id: str | None = None
+    predictions_time: str | None = None
     bins: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     header: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
     allow_missing: bool = False
@@ -63,31 +83,32 @@ class AuditOptions:
     def data_request(self) -> DataRequest:
         """The part of the options that describes the data."""
 
-        if self.predictions is None and self.scores is None and self.model is None:
+        modelled = self.model is not None or self.endpoint is not None
+        if self.predictions is None and self.scores is None and not modelled:
             raise BadInput(
-                "An audit needs a model or predictions: name the model with --model, or the column of "
-                "predictions with --predictions (--scores for scores)."
+                "An audit needs a model or predictions: name the model with --model (or --endpoint), or the "
+                "column of predictions with --predictions (--scores for scores)."
             )
-        if self.model is None and (self.signature or self.asked or self.text or self.device != "auto"):
-            raise BadInput("--signature, --asked, --text and --device belong to --model, which is not given.")
-        if self.model is not None and not self.model.exists():
-            raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        if self.model is not None and self.endpoint is not None:
+            raise BadInput("--model and --endpoint name two models; give the one to audit.")
+        of_model = (self.signature, self.asked, self.text)
+        if not modelled and (any(of_model) or self.base or self.device != "auto"):
+            raise BadInput(
+                "--base, --signature, --asked, --text and --device belong to --model, which is not given."
+            )
+        if self.base is not None and self.endpoint is not None:
+            raise BadInput("--base names the model below an adapter, and belongs to --model.")
         if self.asked is not None and self.predictions is None and self.scores is None:
             raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
         if self.threshold is not None and not isfinite(self.threshold):
             raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
+        self._check_joins()
         return DataRequest(
             test=file_request(self.data, self.header),
             training=file_request(self.train, self.header) if self.train else None,
             tuning=file_request(self.tuning, self.header) if self.tuning else None,
             asked=file_request(self.asked, self.header) if self.asked else None,
-            model=ModelRequest(
-                path=str(self.model.resolve()),
-                signature=str(self.signature.resolve()) if self.signature else None,
-                device=self.device,
-            )
-            if self.model
-            else None,
+            model=self._model_request(),
             text=self.text,
             label=self.label,
             predictions=self.predictions,
@@ -99,10 +120,68 @@ class AuditOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
+            attributes=file_request(self.attributes, None) if self.attributes else None,
+            attributes_id=self.attributes_id,
+            predictions_file=file_request(self.predictions_file, None) if self.predictions_file else None,
+            predictions_id=self.predictions_id,
+            predictions_time=self.predictions_time,
             bins=read_bins(self.bins),
+            ignored=self.ignore,
+            kinds=read_kinds(self.kinds),
             missing=self.missing,
             allow_missing=self.allow_missing,
         )
+
+    def _check_joins(self) -> None:
+        joined = {"--attributes": self.attributes, "--predictions-file": self.predictions_file}
+        for option, file in joined.items():
+            if file is not None and self.identifier is None and self.cluster is None:
+                raise BadInput(
+                    f"{option} is joined by id: name the data's column of ids with --id (or with --cluster, "
+                    "where several rows belong to one person)."
+                )
+        if self.attributes is None and self.attributes_id is not None:
+            raise BadInput("--attributes-id belongs to --attributes, which is not given.")
+        if self.predictions_file is None and (self.predictions_id or self.predictions_time):
+            raise BadInput(
+                "--predictions-id and --predictions-time belong to --predictions-file, which is not given."
+            )
+        if self.predictions_file is not None and self.predictions is None and self.scores is None:
+            raise BadInput(
+                "--predictions-file holds a column of predictions or scores: name it with --predictions or "
+                "--scores."
+            )
+
+    def _model_request(self) -> ModelRequest | None:
+        if self.endpoint is not None:
+            return ModelRequest(endpoint=self.endpoint.request(self.signature, self.seed or 0))
+        return model_request(self.model, self.base, self.signature, self.device)
+
+    def supervisor(self, data: DataRequest) -> Supervisor:
+        """A supervisor of a child for `data`."""
+        from assay.runner.supervisor import Supervisor
+
+        asker = None
+        if self.endpoint is not None and data.model is not None and data.model.endpoint is not None:
+            asker = self.endpoint.asker(data.model.endpoint)
+        return Supervisor(data, time_limit=self.time_limit, asker=asker)
+
+
+def model_request(
+    model: Path | None, base: Path | None, signature: Path | None, device: str
+) -> ModelRequest | None:
+    """The model as named on the command line, if one is. Raises BadInput for what does not exist."""
+    if model is None:
+        return None
+    for path in (model, base):
+        if path is not None and not path.exists():
+            raise BadInput(f"{path} does not exist; give a model's folder or file.")
+    return ModelRequest(
+        path=str(model.resolve()),
+        base=str(base.resolve()) if base else None,
+        signature=str(signature.resolve()) if signature else None,
+        device=device,
+    )
 
 
 def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
@@ -111,7 +190,8 @@ def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
         kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
         hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
         raise BadInput(
-            f"{path} {kind}; give a CSV, TSV, Parquet or .npz file.{hint if path.is_dir() else ''}"
+            f"{path} {kind}; give a CSV, TSV, JSON Lines, Parquet, .npz or .zip file."
+            f"{hint if path.is_dir() else ''}"
         )
     return FileRequest(path=str(path.resolve()), header=header)
 
@@ -130,6 +210,20 @@ def read_bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
                 f'--bins is given twice for "{name}"; write all its cuts in one, such as age=25,60.'
             )
         found[name] = cuts
+    return found
+
+
+def read_kinds(texts: tuple[str, ...]) -> dict[str, Literal["number", "category", "text"]]:
+    """--kind as typed: column -> kind. Raises BadInput."""
+    found: dict[str, Literal["number", "category", "text"]] = {}
+    for text in texts:
+        name, _, kind = text.rpartition("=")
+        if not name or kind not in ("number", "category", "text"):
+            raise BadInput(
+                f'--kind "{text}" cannot be read; write a column and number, category or text, such as '
+                "postcode=category."
+            )
+        found[name] = kind
     return found
 
 
@@ -183,14 +277,13 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     from assay.policy import exit_code
     from assay.progress import progress_bar
     from assay.report.authority import open_authority
-    from assay.runner.supervisor import Supervisor
 
     data, request = options.data_request(), _request(options)
     records = HomeRecords(request.baseline, options.keep_rows)
     check_writable(options.out)
     # Opened before hours of work depend on it.
     authority = open_authority(now=datetime.now(UTC))
-    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+    with progress_bar(listener) as watching, options.supervisor(data) as supervisor:
         evidence = audit(request, supervisor, watching, records)
         watching.progress("writing the report", 1.0)
         write_all(options.out, sealed_files(evidence, authority))
@@ -200,11 +293,10 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
 def _show_plan(options: AuditOptions, listener: Listener | None) -> int:
     from assay.engine import plan
     from assay.progress import progress_bar
-    from assay.runner.supervisor import Supervisor
     from assay.terminal import Terminal
 
     data, request = options.data_request(), _request(options)
-    with progress_bar(listener) as watching, Supervisor(data, time_limit=options.time_limit) as supervisor:
+    with progress_bar(listener) as watching, options.supervisor(data) as supervisor:
         made, profile = plan(request, supervisor, watching)
     Terminal().plan(made, profile)
     return 0

@@ -55,10 +55,11 @@ def list_formats() -> None:
 
 _DATA = (
     ("CSV, TSV", "UTF-8 text with a header row, or --header; commas, tabs, semicolons or bars"),
+    ("JSON Lines", "one flat JSON object a line; keys are collected over the whole file"),
     ("gzip", "the same, compressed"),
     ("Parquet", "numbers, texts, booleans, dates and dictionaries; no nested columns"),
     (".npz", "images (n, height, width[, channels]), labels, and further arrays of n values as columns"),
-    ("folder", "images: one subfolder for each class, with PNG or JPEG files"),
+    ("folder, .zip", "images: one subfolder for each class, with PNG or JPEG files"),
 )
 
 

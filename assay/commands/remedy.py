@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_origin
 
-from assay.commands.audit import file_request, read_bins
+from assay.commands.audit import file_request, model_request, read_bins
 from assay.commands.kept import find_evidence
 from assay.commands.records import name_candidate
-from assay.contracts import DataRequest, ModelRequest, Profile, Remedy
+from assay.contracts import DataRequest, Profile, Remedy
 from assay.errors import BadInput
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class RemedyOptions:
     data: Path | None = None
     roles: str | None = None
     model: Path | None = None
+    base: Path | None = None
     signature: Path | None = None
     device: str = "auto"
     text: str | None = None
@@ -46,6 +47,8 @@ class RemedyOptions:
     task: Literal["binary", "multiclass", "regression"] | None = None
     cluster: str | None = None
     identifier: str | None = None
+    attributes: Path | None = None
+    attributes_id: str | None = None
     bins: tuple[str, ...] = ()
     header: tuple[str, ...] | None = None
     missing: tuple[str, ...] | None = None
@@ -64,22 +67,20 @@ class RemedyOptions:
             raise BadInput(
                 "A remedy learns from training rows: give --train FILE, or --data FILE with --roles COLUMN."
             )
-        if self.model is None and (self.signature or self.text):
-            raise BadInput("--signature and --text belong to --model, which is not given.")
-        if self.model is not None and not self.model.exists():
-            raise BadInput(f"{self.model} does not exist; give a model's folder or file.")
+        if self.model is None and (self.base or self.signature or self.text):
+            raise BadInput("--base, --signature and --text belong to --model, which is not given.")
+        if self.attributes is not None and self.identifier is None and self.cluster is None:
+            raise BadInput(
+                "--attributes is joined by id: name the rows' column of ids with --id (or --cluster)."
+            )
+        if self.attributes is None and self.attributes_id is not None:
+            raise BadInput("--attributes-id belongs to --attributes, which is not given.")
         leading = self.train or self.data
         assert leading is not None
         return DataRequest(
             training=file_request(leading, self.header),
             tuning=file_request(self.tuning, self.header) if self.tuning else None,
-            model=ModelRequest(
-                path=str(self.model.resolve()),
-                signature=str(self.signature.resolve()) if self.signature else None,
-                device=self.device,
-            )
-            if self.model
-            else None,
+            model=model_request(self.model, self.base, self.signature, self.device),
             text=self.text,
             label=self.label,
             sensitive=self.sensitive,
@@ -88,6 +89,8 @@ class RemedyOptions:
             roles_column=self.roles,
             cluster=self.cluster,
             identifier=self.identifier,
+            attributes=file_request(self.attributes, None) if self.attributes else None,
+            attributes_id=self.attributes_id,
             bins=read_bins(self.bins),
             missing=self.missing,
             allow_missing=self.allow_missing,

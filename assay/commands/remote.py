@@ -14,6 +14,7 @@ from assay.errors import AssayError, BadInput
 
 if TYPE_CHECKING:
     from assay.commands.audit import AuditOptions
+    from assay.commands.endpoint import EndpointOptions
     from assay.remote.client import Client
 
 __all__ = ["PushOptions", "audit_on_server", "gate_on_server", "login", "push", "service", "wait"]
@@ -28,6 +29,7 @@ class PushOptions:
 
     system: str
     model: Path | None = None
+    endpoint: EndpointOptions | None = None
     model_name: str | None = None
     label: str = ""
     hub: str | None = None
@@ -60,12 +62,15 @@ def push(options: PushOptions) -> int:
     """Bring a model, data, or both to a service."""
     from assay.remote.push import Pusher
 
-    if options.model is not None and options.hub is not None:
-        raise BadInput("Give --model PATH or --hub NAME, not both.")
-    if not any((options.model, options.hub, options.test, options.training)):
-        raise BadInput("There is nothing to push: give --model PATH, or --data FILE, or both.")
-    if options.signature is not None and options.model is None:
+    if sum(given is not None for given in (options.model, options.hub, options.endpoint)) > 1:
+        raise BadInput("Give one of --model PATH, --hub NAME and --endpoint URL.")
+    if not any((options.model, options.hub, options.endpoint, options.test, options.training)):
+        raise BadInput(
+            "There is nothing to push: give --model PATH (or --endpoint URL), or --data FILE, or both."
+        )
+    if options.signature is not None and options.model is None and options.endpoint is None:
         raise BadInput("--signature says what a model reads and answers; give --model PATH with it.")
+    asked = options.endpoint.request(options.signature) if options.endpoint is not None else None
     with service() as client, _bar() as progress:
         pusher = Pusher(client, options.system, progress)
         model = data = None
@@ -73,9 +78,11 @@ def push(options: PushOptions) -> int:
             name = options.model_name or options.model.stem
             signature = _signature(options.signature)
             model = pusher.model(options.model, name, label=options.label, signature=signature)
-        if options.hub is not None:
+        elif options.hub is not None:
             name = options.model_name or options.hub.partition("@")[0].rpartition("/")[2]
             model = pusher.from_hub(options.hub, name, label=options.label)
+        elif asked is not None:
+            model = pusher.endpoint(asked, options.model_name or asked.model, label=options.label)
         files = {"test": options.test, "training": options.training, "tuning": options.tuning}
         given = {role: path for role, path in files.items() if path is not None}
         if given:
@@ -103,11 +110,20 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
     with service() as client:
         with _bar() as progress:
             pusher = Pusher(client, system or options.title or name, progress)
-            files = {"test": options.data, "training": options.train, "tuning": options.tuning}
+            files = {
+                "test": options.data,
+                "training": options.train,
+                "tuning": options.tuning,
+                "attributes": options.attributes,
+                "predictions": options.predictions_file,
+            }
             given = {role: path for role, path in files.items() if path is not None}
             data = pusher.data(given, name, _description(options))
             if options.model is not None:
                 model = pusher.model(options.model, options.model.stem)
+            elif options.endpoint is not None:
+                asked = options.endpoint.request(options.signature, options.seed or 0)
+                model = pusher.endpoint(asked, asked.model)
             else:
                 model = pusher.predictions(
                     options.predictions or options.scores or name,
@@ -225,7 +241,7 @@ def _policy(client: Client, said: str | None) -> str | None:
 
 def _description(options: AuditOptions) -> dict[str, Any]:
     """The options as the service's DataDescription."""
-    from assay.commands.audit import read_bins
+    from assay.commands.audit import read_bins, read_kinds
 
     found = {
         "label": options.label,
@@ -234,10 +250,15 @@ def _description(options: AuditOptions) -> dict[str, Any]:
         "task": options.task,
         "cluster": options.cluster,
         "identifier": options.identifier,
+        "attributes_id": options.attributes_id,
+        "predictions_id": options.predictions_id,
+        "predictions_time": options.predictions_time,
         "text": options.text,
         "roles_column": options.roles,
         "header": list(options.header) if options.header else None,
         "bins": {key: list(cuts) for key, cuts in read_bins(options.bins).items()},
+        "ignored": list(options.ignore) or None,
+        "kinds": read_kinds(options.kinds) or None,
         "missing": list(options.missing) if options.missing else None,
         "allow_missing": options.allow_missing,
     }
@@ -247,13 +268,14 @@ def _description(options: AuditOptions) -> dict[str, Any]:
 def _refuse_local_only(options: AuditOptions) -> None:
     for name, given in (
         ("--asked", options.asked),
-        ("--signature", options.signature),
+        ("--base", options.base),
+        ("--signature", options.endpoint is None and options.signature),
         ("--plan", options.plan_only),
         ("--device", options.device != "auto"),
     ):
         if given:
             raise BadInput(f"{name} belongs to audits on this machine; leave it out with --server.")
-    if options.model is None and options.predictions is None and options.scores is None:
+    if not (options.model or options.endpoint or options.predictions or options.scores):
         raise BadInput("An audit needs a model or predictions: give --model, --predictions or --scores.")
 
 

@@ -13,21 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from assay.annex import attribute_array
 from assay.contracts import DatasetRole, Profile, SubjectProtocol
 from assay.datasets.model_columns import AS_READ
 from assay.datasets.row_hash import Hashes, combine_hashes
 from assay.datasets.table import predicted, prediction_columns
 
-__all__ = ["MOST_ROWS", "attribute_array", "identity_columns", "occurrences", "row_arrays"]
+__all__ = ["identity_columns", "occurrences", "row_arrays"]
 
-MOST_ROWS = 2_000_000
-"""More rows than this are not kept (40 bytes a row); runs are then compared by their intervals."""
 _IMAGES = 4_096
-
-
-def attribute_array(number: int) -> str:
-    """Name of the array that holds the group codes of the `number`-th sensitive attribute."""
-    return f"attribute_{number}"
 
 
 def row_arrays(subject: SubjectProtocol) -> dict[str, npt.NDArray[Any]]:

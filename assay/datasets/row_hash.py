@@ -1,21 +1,24 @@
 """Content hashes of rows: equal values give equal hashes, in any dataset and file format.
 
 A number is hashed by its value, true/false without regard to case, other text by its characters. All
-vectorised: no loop over rows.
+vectorised: no loop over rows. pyarrow is loaded where columns are hashed only: the web process combines
+hashes and does without its 40 MB.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from assay.datasets.values import EXACT, NUMBER, parse_numbers
+from assay.datasets.values import EXACT, NUMBER
 
-__all__ = ["Hashes", "combine_hashes", "hash_column", "hash_numbers", "hash_strings"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Hashes", "combine_hashes", "hash_column", "hash_numbers", "hash_strings", "hash_text"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -40,6 +43,8 @@ def hash_numbers(values: npt.NDArray[np.float64]) -> Hashes:
 
 def hash_strings(values: Sequence[str | None]) -> Hashes:
     """64-bit hash of each value, None as missing; see `hash_column`."""
+    import pyarrow as pa
+
     return hash_column(pa.array(values, pa.large_string()))
 
 
@@ -50,6 +55,9 @@ def hash_column(column: pa.Array) -> Hashes:
     tabulation: the sum over its UTF-8 bytes of a fixed random word per (position, byte), mixed with its
     length (Zobrist 1970; Pătraşcu & Thorup 2012). Different texts collide with a chance of about 2**-64.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if pa.types.is_floating(column.type):
         return hash_numbers(_floats(column))
     numbers = _spelt_numbers(column)
@@ -60,7 +68,7 @@ def hash_column(column: pa.Array) -> Hashes:
     truth = pc.or_(pc.equal(lower, "true"), pc.equal(lower, "false"))
     if truth.true_count:
         column = pc.if_else(truth, lower, column)
-    hashes = _hash_text(pc.cast(column, pa.large_string()))
+    hashes = hash_text(pc.cast(column, pa.large_string()))
     hashes[numeric] = hash_numbers(numbers[numeric])
     hashes[np.asarray(column.is_null())] = _MISSING
     return hashes
@@ -72,6 +80,11 @@ def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
 
 def _spelt_numbers(column: pa.Array) -> npt.NDArray[np.float64]:
     """The number that each cell spells; NaN where it spells none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from assay.datasets.number_cells import parse_numbers
+
     parsed = parse_numbers(column)
     if parsed is None:
         spelt = pc.match_substring_regex(column, f"^(?:{NUMBER})$")
@@ -79,8 +92,11 @@ def _spelt_numbers(column: pa.Array) -> npt.NDArray[np.float64]:
     return _floats(parsed)
 
 
-def _hash_text(column: pa.Array) -> Hashes:
-    """Tabulation hash of each string, a bounded number of bytes at a time."""
+def hash_text(column: pa.Array, seed: int = int(_SEED)) -> Hashes:
+    """Tabulation hash of the characters of each large_string, a bounded number of bytes at a time.
+
+    Another seed makes another hash; one that nobody knows beforehand cannot be made to collide.
+    """
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int64)[column.offset :][: len(column) + 1]
     data = column.buffers()[2]
     text = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
@@ -95,7 +111,7 @@ def _hash_text(column: pa.Array) -> Hashes:
         if len(starts):
             filled = lengths[first:stop][lengths[first:stop] > 0]
             position = np.arange(end - begin, dtype=np.uint64) - np.repeat(starts, filled).astype(np.uint64)
-            words = _mix((position << np.uint64(8)) + text[begin:end] + _SEED)
+            words = _mix((position << np.uint64(8)) + text[begin:end] + np.uint64(seed))
             hashes[first:stop][lengths[first:stop] > 0] = np.add.reduceat(words, starts)
         first = stop
     return _mix(hashes ^ (lengths.astype(np.uint64) + np.uint64(1)) * _MISSING)

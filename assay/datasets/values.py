@@ -11,16 +11,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 __all__ = [
     "EXACT",
     "NUMBER",
     "as_number",
     "canonical_number",
     "canonical_values",
-    "parse_numbers",
     "value_order",
     "visible",
 ]
@@ -29,7 +25,6 @@ NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 """Regular expression of a number: no underscores, blanks or hexadecimals."""
 _NUMBER = re.compile(NUMBER)
 _CODE = re.compile(r"[+-]?0[0-9]")
-_PROBE = 64
 EXACT = 2.0**53
 """Whole numbers from here on are not all told apart by float64."""
 
@@ -40,21 +35,6 @@ def as_number(text: str) -> float | None:
         return None
     value = float(text)
     return value if math.isfinite(value) else None
-
-
-def parse_numbers(column: pa.Array) -> pa.Array | None:
-    """float64 of a string or float64 array (nulls stay null), or None when some value is no number.
-
-    Numbers beyond float64 become infinite, and words for infinity and NaN are numbers here.
-    """
-    if pa.types.is_floating(column.type):
-        return column
-    try:
-        # A cast that fails still goes through all rows, at a microsecond each: ask the first few first.
-        pc.cast(column.slice(0, _PROBE), pa.float64())
-        return pc.cast(column, pa.float64())
-    except pa.ArrowInvalid:
-        return None
 
 
 def canonical_number(value: float) -> str:

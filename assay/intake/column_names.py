@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from assay.datasets.values import as_number, visible
 from assay.errors import BadInput, nearest
 
-__all__ = ["MAX_COLUMNS", "clean_names", "missing_column"]
+__all__ = ["IMAGE", "LABEL", "MAX_COLUMNS", "PICTURE", "clean_names", "missing_column"]
 
 MAX_COLUMNS = 10_000
+IMAGE, PICTURE, LABEL = "image", "picture", "label"
+"""Column of places in the array of pictures; of digests of their pixels, by which repeats are found; of
+classes."""
 _MAX_NAME = 200
 
 

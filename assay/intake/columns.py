@@ -11,16 +11,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.datasets.number_cells import parse_numbers
 from assay.datasets.row_hash import Hashes, hash_column
-from assay.datasets.values import canonical_number, canonical_values, parse_numbers, value_order
+from assay.datasets.values import canonical_number, canonical_values, value_order
 from assay.errors import BadInput
-from assay.intake.cells import numbers
+from assay.intake.cells import data_row, numbers
 from assay.intake.scan import ColumnScan
 
 __all__ = [
     "LISTED_CATEGORIES",
     "MAX_VALUE",
     "ColumnPlan",
+    "plan_as",
     "plan_cluster",
     "plan_codes",
     "plan_feature",
@@ -80,6 +82,31 @@ def plan_codes(name: str, raw_to_value: Mapping[str, str], categories: Sequence[
         tuple(categories),
         {raw: place[value] for raw, value in raw_to_value.items() if value in place},
     )
+
+
+def plan_as(file: str, scan: ColumnScan, kind: Literal["number", "category", "text"]) -> ColumnPlan:
+    """A feature of the kind that the user says it is. Raises BadInput where its values are not of it."""
+    if kind == "number" and not scan.numeric:
+        place, word = scan.first_word or (0, "")
+        raise BadInput(
+            f'{file} column "{scan.name}" is said to hold numbers, but has "{word[:40]}" in '
+            f"{data_row(place)}."
+        )
+    if kind != "category":
+        return ColumnPlan(scan.name, kind)
+    raw_to_value = canonical_values(scan.values or {})
+    distinct = len(set(raw_to_value.values()))
+    if scan.values is None or distinct > LISTED_CATEGORIES or scan.longest > MAX_VALUE:
+        raise BadInput(
+            f'{file} column "{scan.name}" is said to be a category, but has more than {LISTED_CATEGORIES:,} '
+            f"different values, or one of more than {MAX_VALUE} characters."
+        )
+    if 2 * distinct > scan.present:
+        raise BadInput(
+            f'{file} column "{scan.name}" is said to be a category, but its {distinct:,} values hardly '
+            f"repeat in {scan.present:,} rows; a list of them would name single persons."
+        )
+    return plan_codes(scan.name, raw_to_value, value_order(raw_to_value.values()))
 
 
 def plan_feature(scan: ColumnScan) -> ColumnPlan:

@@ -19,7 +19,8 @@ from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.cells import data_row
 from assay.intake.column_names import MAX_COLUMNS, clean_names
-from assay.intake.text_stream import MAX_LINE, TextStream
+from assay.intake.limits import MAX_LINE
+from assay.intake.text_stream import TextStream
 
 __all__ = ["DelimitedSource"]
 

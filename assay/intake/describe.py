@@ -23,8 +23,8 @@ from assay.contracts import (
     Roles,
 )
 from assay.errors import BadInput
-from assay.intake.columns import ColumnPlan, plan_cluster, plan_feature, plan_sensitive
-from assay.intake.images import IMAGE, PICTURE
+from assay.intake.column_names import IMAGE, PICTURE
+from assay.intake.columns import ColumnPlan, plan_as, plan_cluster, plan_feature, plan_sensitive
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey
@@ -51,10 +51,15 @@ def describe_data(
     """
     # A model that comes later decides about predictions; none are looked for by their names.
     later = request.model_copy(
-        update={"model": ModelRequest(path="later"), "predictions": None, "scores": None}
+        update={
+            "model": ModelRequest(path="later"),
+            "predictions": None,
+            "scores": None,
+            "predictions_file": None,
+        }
     )
     found = survey_files(later, scratch, progress or (lambda _share: None))
-    notes = found.notes
+    later, notes = found.request, found.notes
     sensitive = list(found.roles.sensitive)
     datasets: dict[DatasetRole, DatasetProfile] = {}
     for done in found.surveys:
@@ -90,6 +95,7 @@ def _dataset(
         rows=max((scan.rows for scan in scans.values()), default=0),
         columns=tuple(summaries),
         set_aside=done.set_aside if role == request.leading[0] else 0,
+        joined=done.joined.get(role, ()),
     )
 
 
@@ -117,6 +123,8 @@ def _plan(
         return ColumnPlan(scan.name, "text")
     if scan.name == roles.cluster:
         return plan_cluster(scan)
+    if scan.name in request.kinds and scan.name != roles.label:
+        return plan_as(name, scan, request.kinds[scan.name])
     return plan_feature(scan)
 
 

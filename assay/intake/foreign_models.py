@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import zipfile
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from assay.errors import BadInput
+from assay.intake.archives import open_archive
+from assay.intake.limits import MAX_PACKINGS
 from assay.intake.recognise import foreign_file
 
 __all__ = ["Foreign", "foreign_model"]
 
 _HEAD = 65_536
-_MAX_NAMES = 20_000
 
 
 class Foreign(NamedTuple):
@@ -26,11 +27,10 @@ class Foreign(NamedTuple):
 
 
 _OWN = "Assay never opens pickles, which can run any code."
-_TORCH = (
-    "Where you trust it, load it and write its weights with assay.models.torch_folder.write_torch_folder, or "
-    "save_pretrained for a transformer."
-)
+_TORCH = "Where you trust it, convert it: assay convert; a transformer: save_pretrained."
 _TREES = "Save it where you trust it: booster.save_model('model.json') for XGBoost."
+_BOOSTER = "Save it where you trust it: booster.save_model('model.txt') for LightGBM."
+_SKOPS = "Where you trust it, load it and write it with skops.io.dump(model, 'model.skops')."
 _SCORES = "Audit its predictions instead, with --scores."
 _LATER = "Assay does not read it yet; until then, audit its predictions with --scores."
 _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
@@ -38,13 +38,15 @@ _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
         b"\x89HDF\r\n\x1a\n",
         Foreign("an HDF5 file, as Keras writes models", f"Keras models can hold code. {_SCORES}", "keras"),
     ),
-    (b"GGUF", Foreign("a GGUF file of a language model", "Assay audits classifiers, not text generation.")),
+    (
+        b"GGUF",
+        Foreign("a GGUF file of a language model", "Name the folder of safetensors that it was made from."),
+    ),
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
     (
         b"{L\x00\x00\x00",
         Foreign("an XGBoost model in UBJSON", "Save it as JSON: booster.save_model('model.json')."),
     ),
-    (b"tree\nversion=", Foreign("a LightGBM model", _LATER)),
     (b"CBM1", Foreign("a CatBoost model", _LATER)),
     (b"\x93NUMPY", Foreign("a NumPy array", "Name data with --data, as an .npz with an array images.")),
     (b"RDX3\n", Foreign("an R data file", _LATER)),
@@ -64,17 +66,17 @@ def foreign_model(path: Path) -> Foreign | None:
             return found
     if head.startswith(b"PK\x03\x04"):
         return _zip(path)
-    pickled = _pickle(head) or _packed(head)
-    if pickled is not None:
-        return pickled
-    if head[4:8] == b"TFL3":
-        return Foreign("a TensorFlow Lite model", _LATER)
-    if _safetensors(head):
+    if _safetensors(head):  # before pickles: the length of its header may begin as they do
         return Foreign(
             "a file of weights without what they belong to",
             "Put it in a folder as model.safetensors, with signature.json and architecture.json beside it "
             "(or config.json and a tokenizer), and name the folder.",
         )
+    pickled = _pickle(head) or _packed(head)
+    if pickled is not None:
+        return pickled
+    if head[4:8] == b"TFL3":
+        return Foreign("a TensorFlow Lite model", _LATER)
     return _protobuf(head) or _text(head)
 
 
@@ -82,13 +84,11 @@ def _pickle(head: bytes) -> Foreign | None:
     binary = head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5
     if not binary and _PICKLE_TEXT.match(head) is None:
         return None
-    if head.startswith(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."):
-        return Foreign("an old torch checkpoint, which is a pickle", f"{_OWN} {_TORCH}", "pickle")
     for word, what, way_out in (
         (b"xgboost", "a pickle of an XGBoost model", _TREES),
-        (b"lightgbm", "a pickle of a LightGBM model", _SCORES),
-        (b"joblib", "a joblib file of a scikit-learn model, which is a pickle", _SCORES),
-        (b"sklearn", "a pickle of a scikit-learn model", _SCORES),
+        (b"lightgbm", "a pickle of a LightGBM model", _BOOSTER),
+        (b"joblib", "a joblib file of a scikit-learn model, which is a pickle", _SKOPS),
+        (b"sklearn", "a pickle of a scikit-learn model", _SKOPS),
         (b"torch", "a pickle of a torch model", _TORCH),
     ):
         if word in head:
@@ -102,16 +102,19 @@ def _pickle(head: bytes) -> Foreign | None:
 
 def _packed(head: bytes) -> Foreign | None:
     """Pickles inside zlib or gzip, as joblib's compress writes them."""
-    for window, magic in ((15, b"x"), (31, b"\x1f\x8b")):
-        if head.startswith(magic):
-            try:
-                inner = zlib.decompressobj(wbits=window).decompress(head, 4_096)
-            except zlib.error:
-                continue
-            found = _pickle(inner)
-            if found is not None:
-                return Foreign(f"a compressed file that holds {found.what}", found.way_out, found.code)
-    return None
+    inner = head
+    for _ in range(MAX_PACKINGS):
+        window = 15 if inner.startswith(b"x") else 31 if inner.startswith(b"\x1f\x8b") else None
+        if window is None:
+            return None
+        try:
+            inner = zlib.decompressobj(wbits=window).decompress(inner, _HEAD)
+        except zlib.error:
+            return None
+        found = _pickle(inner)
+        if found is not None:
+            return Foreign(f"a compressed file that holds {found.what}", found.way_out, found.code)
+    return Foreign("a compressed file of compressed files", "Unpack it, and give the model itself.")
 
 
 def _safetensors(head: bytes) -> bool:
@@ -121,27 +124,21 @@ def _safetensors(head: bytes) -> bool:
 
 def _zip(path: Path) -> Foreign:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()[:_MAX_NAMES]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
-        return Foreign("a damaged zip archive", "Save the model again.")
+        with open_archive(path, path.name) as archive:
+            names = archive.namelist()
+    except BadInput:
+        return Foreign("a damaged zip archive, or one of far too many members", "Save the model again.")
     last = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in last or any("/code/" in name for name in names):
         return Foreign(
             "a TorchScript archive, which is code", f"Assay runs no code of others. {_TORCH}", "torchscript"
         )
     if "data.pkl" in last:
-        return Foreign(
-            "a torch checkpoint (torch.save), whose data.pkl is a pickle", f"{_OWN} {_TORCH}", "pickle"
-        )
+        return Foreign("no torch checkpoint as torch.save writes it", f"Save it again. {_TORCH}", "pickle")
     if "archive_format" in last or "serialized_exported_program.json" in last:
-        return Foreign(
-            "an exported torch program (.pt2)", f"Its expressions and payloads can run code. {_TORCH}"
-        )
+        return Foreign("no exported torch program as torch.export.save writes it", f"Save it again. {_TORCH}")
     if "model.weights.h5" in last:
         return Foreign("a Keras model (.keras)", f"Keras models can hold code. {_SCORES}", "keras")
-    if "schema.json" in last:
-        return Foreign("a skops file of a scikit-learn model", _LATER)
     if names and all(name.endswith(".npy") for name in names):
         return Foreign("an .npz of arrays, which is data", "Name it with --data.")
     if any(name.startswith("xl/") or name == "[Content_Types].xml" for name in names):
@@ -150,14 +147,8 @@ def _zip(path: Path) -> Foreign:
 
 
 def _protobuf(head: bytes) -> Foreign | None:
-    """Field 1 of an ONNX model is its IR version (3 and up); that of a SavedModel is 1, then a message."""
-    if head[:1] != b"\x08" or len(head) < 4:
-        return None
-    if 3 <= head[1] <= 20 and head[2] in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42):
-        return Foreign("an ONNX model", _LATER)
-    if head[1] == 1 and head[2] == 0x12:
-        return Foreign("a TensorFlow SavedModel", _LATER)
-    return None
+    """Field 1 of a SavedModel is 1, then a message."""
+    return Foreign("a TensorFlow SavedModel", _LATER) if head.startswith(b"\x08\x01\x12") else None
 
 
 def _text(head: bytes) -> Foreign | None:
@@ -166,7 +157,7 @@ def _text(head: bytes) -> Foreign | None:
     if squeezed.startswith(b'[{"nodeid":'):
         return Foreign("a dump of an XGBoost model, which cannot be loaded", _TREES)
     if squeezed.startswith(b'{"name":"tree"'):
-        return Foreign("a LightGBM model as JSON", _LATER)
+        return Foreign("a dump of a LightGBM model, which cannot be loaded", _BOOSTER)
     if b'"learner"' in squeezed[:64] and squeezed.startswith(b"{"):
         return Foreign("a damaged XGBoost model", "Save it again with booster.save_model('model.json').")
     if squeezed.startswith((b"{", b"[")):

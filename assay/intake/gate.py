@@ -7,18 +7,34 @@ in a contained child, and only what cleaning wrote is ever loaded. No error lead
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from assay.contracts import CleanedFormat, GateVerdict, ModelFormat, ModelRequest, ModelSignature
+from assay.contracts import (
+    AdapterFormat,
+    CleanedFormat,
+    GateVerdict,
+    ModelFormat,
+    ModelRequest,
+    ModelSignature,
+)
 from assay.datasets.values import visible
 from assay.errors import BadInput, Internal
+from assay.intake.adapter_files import made_for
 from assay.intake.foreign_models import Foreign, foreign_model
+from assay.intake.lightgbm_trees import looks_like_lightgbm
+from assay.intake.limits import MAX_JSON, MAX_MODEL
 from assay.intake.mlflow_folder import is_mlflow, model_inside
-from assay.intake.model_files import MAX_JSON, SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.model_files import SIDE_FILES, alike, folder_digest, model_files, read_signature
+from assay.intake.onnx_graph import looks_like_onnx
+from assay.intake.scanner import scan_files
+from assay.intake.side_files import check_side_files
+from assay.intake.skops_file import looks_like_skops
 from assay.intake.xgboost_trees import looks_like_xgboost
 
 __all__ = [
@@ -33,20 +49,22 @@ __all__ = [
     "refusal",
 ]
 
-MAX_MODEL = 64 * 2**30
 CLEANED = "cleaned"
 """Folder of a scratch folder that cleaning writes below."""
-_CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".exe", ".sh")
+_CODE = re.compile(r"\.(py|pyc|pyd|so(\.\d+)*|dll|dylib|exe|sh|bat|jar)$", re.IGNORECASE)
+_SINGLE: tuple[tuple[Callable[[Path], bool], str], ...] = (
+    (looks_like_xgboost, "XGBoost"),
+    (looks_like_lightgbm, "LightGBM"),
+    (looks_like_onnx, "ONNX"),
+    (looks_like_skops, "skops"),
+)
+"""Formats of one file, of which a folder may hold one."""
 _MARKS: tuple[tuple[str, Foreign], ...] = (
     (
         "saved_model.pb",
         Foreign(
             "a TensorFlow SavedModel", "Assay does not read it yet; audit its predictions with --scores."
         ),
-    ),
-    (
-        "adapter_config.json",
-        Foreign("an adapter without its model", "Merge it (merge_and_unload), then save the whole model."),
     ),
 )
 
@@ -59,6 +77,10 @@ class Surroundings:
     """Whether the sandbox keeps code in: namespaces, Landlock and seccomp are all on."""
     scratch: Path | None = None
     """Where cleaning writes to."""
+    ask: Callable[[dict[str, Any], dict[str, Any]], tuple[dict[str, Any], dict[str, Any]]] | None = None
+    """Sends a message and arrays to the supervisor, which calls the endpoint; None where there is none."""
+    formats: frozenset[str] | None = None
+    """Ids of the only formats that may come in; None for all."""
 
 
 class Admitted(NamedTuple):
@@ -69,6 +91,8 @@ class Admitted(NamedTuple):
     verdict: GateVerdict
     signature: Path | None = None
     """The signature.json that lies beside an MLmodel, for the model inside."""
+    base: Path | None = None
+    """For an adapter: the model that it changes, which was admitted too."""
 
 
 def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: Surroundings) -> Admitted:
@@ -88,11 +112,22 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
     found = format_of(path, formats)
     if found is None:
         raise refusal(path, came)
+    if surroundings.formats is not None and found.spec.id not in surroundings.formats:
+        raise BadInput(
+            f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
+            f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
+        )
+    base = _base(request, path, found, formats)
     if request.gate is not None:
-        return Admitted(path, found, request.gate, signature)
-    verdict = GateVerdict(trust=found.spec.trust, came_as=prefix + found.spec.id, sha256=folder_digest(came))
+        return Admitted(path, found, request.gate, signature, base)
+    verdict = GateVerdict(
+        trust=found.spec.trust,
+        came_as=prefix + found.spec.id,
+        sha256=folder_digest(came),
+        findings=scan_files(model_files(came)),
+    )
     if found.spec.trust == "A":
-        return Admitted(path, found, verdict, signature)
+        return Admitted(path, found, verdict, signature, base)
     said_of = request.signature or signature
     override = read_signature(Path(said_of)) if said_of is not None else None
     with about(verdict):
@@ -116,6 +151,32 @@ def about(verdict: GateVerdict) -> Iterator[None]:
         raise
 
 
+def _base(
+    request: ModelRequest, path: Path, found: ModelFormat, formats: Sequence[ModelFormat]
+) -> Path | None:
+    """The model that an adapter changes, admitted by the same rules; None for a whole model."""
+    name = visible(path.name)
+    if not isinstance(found, AdapterFormat):
+        if request.base is not None:
+            raise BadInput(f"{name} is a whole model, of format {found.spec.id}; --base belongs to adapters.")
+        return None
+    if request.base is None:
+        said = made_for(path)
+        hint = f' It says it was made for "{said}", which Assay does not fetch.' if said else ""
+        raise BadInput(f"{name} is an adapter: name the whole model that it changes with --base.{hint}")
+    base = Path(request.base)
+    admit(base)
+    below = format_of(base, formats)
+    if below is None:
+        raise refusal(base)
+    if below.spec.id not in found.over:
+        raise BadInput(
+            f"{visible(base.name)} is of format {below.spec.id}; an adapter of format {found.spec.id} "
+            f"changes {' and '.join(found.over)}."
+        )
+    return base
+
+
 def _clean(
     path: Path, found: ModelFormat, signature: ModelSignature | None, surroundings: Surroundings
 ) -> tuple[Path, tuple[str, ...]]:
@@ -129,8 +190,10 @@ def _clean(
             "namespaces, Landlock and seccomp; this machine's has not. Convert it where you trust it: "
             "assay convert."
         )
-    into = surroundings.scratch / CLEANED / path.stem
-    into.mkdir(parents=True)
+    cleaned = surroundings.scratch / CLEANED
+    cleaned.mkdir(exist_ok=True)
+    into = Path(tempfile.mkdtemp(dir=cleaned)) / path.stem
+    into.mkdir()
     return into, tuple(found.clean(path, signature, into))
 
 
@@ -150,7 +213,7 @@ def admit(path: Path) -> None:
     if size > MAX_MODEL:
         raise BadInput(f"{name} has {size:,} bytes; models of at most {MAX_MODEL // 2**30} GB are read.")
     for relative, member in files if path.is_dir() else ():
-        if member.suffix.lower() in _CODE:
+        if _CODE.search(member.name):
             raise _with_class(
                 path,
                 f"{name} holds code ({visible(relative)}), which Assay never runs. If the model works "
@@ -160,6 +223,8 @@ def admit(path: Path) -> None:
             )
         if member.suffix == ".json" and member.stat().st_size > MAX_JSON and not looks_like_xgboost(member):
             raise BadInput(f"{name}/{visible(relative)} has more than {MAX_JSON // 2**20} MB of JSON.")
+    if path.is_dir():
+        check_side_files(name, files)
 
 
 def format_of(path: Path, formats: Iterable[ModelFormat]) -> ModelFormat | None:
@@ -195,11 +260,12 @@ def refusal(path: Path, came: Path | None = None) -> BadInput:
     for mark, found in _MARKS:
         if mark in members:
             return BadInput(f"{name} is {found.what}. {found.way_out}")
-    if len(boosters := alike(path, looks_like_xgboost)) > 1:
-        return BadInput(
-            f"{name} holds {len(boosters)} XGBoost models "
-            f"({', '.join(visible(b.name) for b in boosters[:4])}); name one of them."
-        )
+    for looks, kind in _SINGLE:
+        if len(several := alike(path, looks)) > 1:
+            return BadInput(
+                f"{name} holds {len(several)} {kind} models "
+                f"({', '.join(visible(one.name) for one in several[:4])}); name one of them."
+            )
     for member in members.values():
         if member.is_file() and member.name not in SIDE_FILES:
             seems = _seems(member)

@@ -9,24 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.huggingface_weights import listed_weights
+from assay.intake.limits import MAX_CONFIG, MAX_LAYERS
 from assay.intake.model_files import read_json
-from assay.intake.safetensors_header import check_safetensors
+from assay.intake.tokenizer_files import check_tokenizer
 
-__all__ = ["HEAD", "HuggingFaceFiles", "check_huggingface", "is_transformer"]
+__all__ = ["HEADS", "Head", "HuggingFaceFiles", "check_huggingface", "is_transformer"]
 
-HEAD = "ForSequenceClassification"
-_MAX_CONFIG = 4 * 1024 * 1024
-_MAX_LAYERS = 1_000
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-_OTHER_WEIGHTS = (".h5", ".msgpack", ".onnx", ".gguf", ".ot")
-_CONVERT = (
-    "Load it where you trust it and save it again: "
-    "AutoModelForSequenceClassification.from_pretrained(OLD).save_pretrained(NEW), the tokenizer likewise."
+Kind = Literal["text", "image", "language"]
+
+
+class Head(NamedTuple):
+    """A kind of network that is audited, and the auto class of transformers that lists which there are."""
+
+    kind: Kind
+    what: str
+    auto: str
+    suffixes: tuple[str, ...]
+
+
+HEADS: tuple[Head, ...] = (
+    Head("text", "text classifier", "AutoModelForSequenceClassification", ("ForSequenceClassification",)),
+    Head(
+        "image",
+        "image classifier",
+        "AutoModelForImageClassification",
+        ("ForImageClassification", "ForImageClassificationWithTeacher"),
+    ),
+    Head("language", "causal language model", "AutoModelForCausalLM", ("ForCausalLM", "GPT2LMHeadModel")),
 )
+_MAX_SIZE = 16 * 1024 * 1024
+"""No width, vocabulary or number of labels is larger."""
 _REFUSED_KEYS = {
     "auto_map": "names Python code of its own (auto_map), which Assay never runs. Use an architecture that "
     "transformers itself ships",
@@ -38,6 +55,10 @@ _REFUSED_KEYS = {
     "kernel_config": "asks for kernels from the hub; take kernel_config out",
     "transformers_weights": "names another file for its weights; take transformers_weights out",
     "distributed_config": "is set up for several machines; take distributed_config out",
+}
+_TRUE_KEYS = {
+    "use_timm_backbone": "takes its network from another library (timm), which Assay does not use",
+    "use_pretrained_backbone": "takes weights from the hub; save them with the model",
 }
 _DROPPED_KEYS = (
     *("_name_or_path", "name_or_path", "attn_implementation", "_attn_implementation"),
@@ -52,19 +73,20 @@ def is_transformer(path: Path) -> bool:
     if not (path / "config.json").is_file():
         return False
     try:
-        config = read_json(path / "config.json")
+        config = read_json(path / "config.json", MAX_CONFIG)
     except BadInput:
         return False
     return isinstance(config, dict) and ("model_type" in config or "architectures" in config)
 
 
 class HuggingFaceFiles(NamedTuple):
-    """`config` without what Assay decides itself; `weights` in the order of their names."""
+    """`config` without what Assay decides itself; `weights`: tensor name -> the file that holds it."""
 
     config: dict[str, Any]
     architecture: str
     model_type: str
-    weights: tuple[Path, ...]
+    head: Head
+    weights: dict[str, Path]
     notes: tuple[str, ...]
 
 
@@ -72,104 +94,71 @@ def check_huggingface(folder: Path) -> HuggingFaceFiles:
     """What the folder holds.
 
     Raises:
-        BadInput: no classification head, code of its own, weights only as pickles or in another format,
-            damaged safetensors, no fast tokenizer, an adapter without its model.
+        BadInput: a head that is not audited, code of its own, weights only as pickles or in another format,
+            damaged or overlapping safetensors, an index that lies, no tokenizer where one is needed,
+            an adapter beside a whole model.
     """
     name = visible(folder.name)
-    config = read_json(folder / "config.json", _MAX_CONFIG)
+    config = read_json(folder / "config.json", MAX_CONFIG)
     if not isinstance(config, dict):
         raise BadInput(f"{name}/config.json is no JSON object.")
-    _refuse_code(folder, name, config)
-    architecture = _architecture(name, config)
-    for key, value in _entries(config):
-        if key.rpartition("_")[2] in ("layers", "layer") and isinstance(value, int) and value > _MAX_LAYERS:
-            raise BadInput(f"{name}/config.json claims {value:,} {key}; at most {_MAX_LAYERS:,} are built.")
-    weights, notes = _weights(folder, name)
-    seen: set[str] = set()
-    for path in weights:
-        doubled = seen & set(tensors := check_safetensors(path))
-        if doubled:
-            raise BadInput(f'{name}: "{visible(min(doubled)[:80])}" stands in two of its weight files.')
-        seen |= set(tensors)
-    _refuse_no_tokenizer(folder, name)
-    kept = {key: value for key, value in config.items() if key not in _DROPPED_KEYS}
-    return HuggingFaceFiles(kept, architecture, str(config.get("model_type")), weights, notes)
-
-
-def _refuse_code(folder: Path, name: str, config: dict[str, Any]) -> None:
-    for key, _ in _entries(config):
-        if key in _REFUSED_KEYS:
-            raise BadInput(f"{name}/config.json {_REFUSED_KEYS[key]}.")
-    if (folder / "tokenizer_config.json").is_file():
-        settings = read_json(folder / "tokenizer_config.json")
-        for key, _ in _entries(settings):
-            if key in ("auto_map", "trust_remote_code"):
-                raise BadInput(f"{name}/tokenizer_config.json {_REFUSED_KEYS[key]}.")
+    _refuse_config(name, config)
     if (folder / "adapter_config.json").exists():
         raise BadInput(
-            f"{name} holds an adapter for another model. Merge it (merge_and_unload), then save the whole."
+            f"{name} holds a model and an adapter in one folder. Put the adapter in a folder of its own and "
+            "name this one with --base, or merge it (merge_and_unload) and save the whole."
         )
+    architecture, head = _architecture(name, config)
+    weights, notes = listed_weights(folder, head.auto)
+    if head.kind != "image":
+        check_tokenizer(folder, pieces=head.kind == "language")
+    kept = {key: value for key, value in config.items() if key not in _DROPPED_KEYS}
+    return HuggingFaceFiles(kept, architecture, str(config.get("model_type")), head, weights, notes)
 
 
-def _architecture(name: str, config: dict[str, Any]) -> str:
+def _refuse_config(name: str, config: dict[str, Any]) -> None:
+    for key, value in entries(config):
+        if key in _REFUSED_KEYS:
+            raise BadInput(f"{name}/config.json {_REFUSED_KEYS[key]}.")
+        if key in _TRUE_KEYS and value:
+            raise BadInput(f"{name}/config.json {_TRUE_KEYS[key]}.")
+        if key.rpartition("_")[2] in ("layers", "layer") and isinstance(value, int) and value > MAX_LAYERS:
+            raise BadInput(f"{name}/config.json claims {value:,} {key}; at most {MAX_LAYERS:,} are built.")
+        if key.rpartition("_")[2] in ("size", "labels", "embeddings", "dim") and _huge(value):
+            raise BadInput(
+                f"{name}/config.json claims {value:,} as its {visible(key[:60])}; at most {_MAX_SIZE:,} are "
+                "built."
+            )
+
+
+def _huge(value: Any) -> bool:
+    return isinstance(value, int) and value > _MAX_SIZE
+
+
+def _architecture(name: str, config: dict[str, Any]) -> tuple[str, Head]:
     listed = config.get("architectures")
     found = listed if isinstance(listed, list) else []
     if len(found) != 1 or not isinstance(found[0], str) or not isinstance(config.get("model_type"), str):
         raise BadInput(f'{name}/config.json must name one architecture and its "model_type".')
     architecture = str(found[0])
-    if not architecture.endswith(HEAD):
-        raise BadInput(
-            f"{name} is a {visible(architecture[:80])}; Assay audits text classifiers (…{HEAD}). "
-            "Train a classification head on it first."
-        )
-    return architecture
+    for head in HEADS:
+        if architecture.endswith(head.suffixes):
+            return architecture, head
+    audited = ", ".join(f"{head.what}s (…{head.suffixes[0]})" for head in HEADS)
+    raise BadInput(
+        f"{name} is a {visible(architecture[:80])}; Assay audits {audited}. Train a classification head on "
+        "it first."
+    )
 
 
-def _weights(folder: Path, name: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    members = sorted(member for member in folder.iterdir() if member.is_file())
-    whole = [member for member in members if member.name == "model.safetensors"]
-    found = whole or [m for m in members if m.suffix == ".safetensors" and m.name.startswith("model-")]
-    pickles = [m.name for m in members if m.suffix in _PICKLES and m.name != "training_args.bin"]
-    others = [m.name for m in members if m.suffix in _OTHER_WEIGHTS]
-    if not found and pickles:
-        raise BadInput(
-            f"{name} has its weights only as a pickle ({visible(pickles[0])}), which can run code when "
-            f"opened. {_CONVERT}"
-        )
-    if not found:
-        what = f"only {visible(others[0])}" if others else "none"
-        raise BadInput(f"{name} has no model.safetensors ({what} of the weights Assay knows). {_CONVERT}")
-    index = folder / "model.safetensors.index.json"
-    if not whole and index.is_file():
-        listed = read_json(index)
-        mapped = listed.get("weight_map") if isinstance(listed, dict) else None
-        wanted = set(map(str, mapped.values())) if isinstance(mapped, dict) else set()
-        if wanted != {member.name for member in found}:
-            raise BadInput(f"{name}: its weight files are not those that {index.name} lists.")
-    unread = ", ".join(visible(other) for other in [*pickles, *others][:5])
-    notes = (f"{name}: {unread} lay beside the safetensors and stayed unopened.",) if unread else ()
-    return tuple(found), notes
-
-
-def _refuse_no_tokenizer(folder: Path, name: str) -> None:
-    there = {member.name for member in folder.iterdir() if member.is_file()}
-    if "tokenizer.json" in there:
-        read_json(folder / "tokenizer.json")
-    elif "vocab.txt" not in there and not {"vocab.json", "merges.txt"} <= there:
-        raise BadInput(
-            f"{name} has no fast tokenizer (tokenizer.json, vocab.txt, or vocab.json with merges.txt). "
-            "Save it there with tokenizer.save_pretrained."
-        )
-
-
-def _entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+def entries(value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Every key of nested objects with its value."""
     if depth > 8:
         return
     if isinstance(value, dict):
         for key, inner in value.items():
             yield str(key), inner
-            yield from _entries(inner, depth + 1)
+            yield from entries(inner, depth + 1)
     elif isinstance(value, list):
         for inner in value:
-            yield from _entries(inner, depth + 1)
+            yield from entries(inner, depth + 1)

@@ -14,13 +14,15 @@ import pyarrow as pa
 from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.images import LABEL, ImageSource
+from assay.intake.column_names import LABEL
+from assay.intake.images import ImageSource
 from assay.intake.pixels import MAX_SIDE, PixelWriter
 
-__all__ = ["is_image_folder", "open_image_folder"]
+__all__ = ["MAX_PICTURE", "decode_picture", "is_image_folder", "open_image_folder"]
 
 MAX_PICTURES = 1_000_000
-_MAX_BYTES = 64 * 2**20
+MAX_PICTURE = 64 * 2**20
+"""Bytes of one picture's file."""
 _MAX_CLASSES = 10_000
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}
@@ -54,14 +56,14 @@ def open_image_folder(path: Path, pixels_at: Path, wanted: ImageInput | None) ->
     with PixelWriter(name, pixels_at, wanted) as writer:
         for label, file in listed:
             where = f"{label}/{visible(file.name)}"
-            if file.stat().st_size > _MAX_BYTES:
-                raise BadInput(f"{name}: {where} has more than {_MAX_BYTES // 2**20} MB.")
+            if file.stat().st_size > MAX_PICTURE:
+                raise BadInput(f"{name}: {where} has more than {MAX_PICTURE // 2**20} MB.")
             content = file.read_bytes()
             whole.update(
                 f"{len(label)}:{label}/{len(file.name)}:{file.name}:".encode("utf-8", "surrogatepass")
             )
             whole.update(hashlib.sha256(content).digest())
-            writer.append(_decode(name, where, content)[None], where)
+            writer.append(decode_picture(name, where, content)[None], where)
         pixels = writer.finish()
     labels = pa.array([label for label, _ in listed], pa.string())
     files = [file for _, file in listed]
@@ -91,8 +93,11 @@ def _listed(path: Path, name: str) -> list[tuple[str, Path]]:
     return found
 
 
-def _decode(name: str, where: str, content: bytes) -> npt.NDArray[Any]:
-    """(height, width, channels) uint8."""
+def decode_picture(name: str, where: str, content: bytes) -> npt.NDArray[Any]:
+    """The PNG or JPEG `content` as (height, width, channels) uint8.
+
+    Raises BadInput, naming `where` in the data `name`: another format, damaged, too large.
+    """
     import io
 
     from PIL import Image, UnidentifiedImageError

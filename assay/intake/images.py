@@ -11,14 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from assay.errors import BadInput
-from assay.intake.column_names import clean_names
+from assay.intake.column_names import IMAGE, PICTURE, clean_names
 from assay.intake.parquet import plain_column
 
-__all__ = ["IMAGE", "LABEL", "PICTURE", "ImageSource"]
+__all__ = ["ImageSource"]
 
-IMAGE, PICTURE, LABEL = "image", "picture", "label"
-"""Column of places in the array of pictures; of digests of their pixels, by which repeats are found; of
-classes."""
 _BATCH = 65_536
 
 

@@ -15,8 +15,10 @@ from assay.canonical import canonical_json
 from assay.contracts import Lineage, ModelSignature
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.limits import MAX_DEPTH, MAX_FILES, MAX_FOLDERS, MAX_JSON
 
 __all__ = [
+    "MAX_FILES",
     "MAX_JSON",
     "SIDE_FILES",
     "alike",
@@ -28,8 +30,6 @@ __all__ = [
     "the_file",
 ]
 
-MAX_JSON = 64 * 1024 * 1024
-MAX_FILES = 2_000
 SIDE_FILES = ("signature.json", "lineage.json")
 """What may lie beside a model that is one file."""
 _CHUNK = 1 << 20
@@ -76,12 +76,20 @@ def read_lineage(path: Path) -> Lineage | None:
 def model_files(path: Path) -> list[tuple[str, Path]]:
     """Relative name and path of every regular file of a model (a file or a folder), sorted by name.
 
-    Raises BadInput: links, devices, hidden executables and more than 2,000 files.
+    Raises BadInput: links, devices, and more files and folders than MAX_FILES, MAX_FOLDERS and MAX_DEPTH.
     """
     if path.is_file() and not path.is_symlink():
         return [(path.name, path)]
     found: list[tuple[str, Path]] = []
+    seen = 0
     for root, folders, files in os.walk(path, followlinks=False):
+        seen += len(folders)
+        depth = len(Path(root).relative_to(path).parts) + bool(folders)
+        if depth > MAX_DEPTH or seen > MAX_FOLDERS:
+            raise BadInput(
+                f"{visible(path.name)} is more than {MAX_DEPTH} folders deep or holds more than "
+                f"{MAX_FOLDERS} of them; a model folder has a few."
+            )
         for name in [*folders, *files]:
             member = Path(root) / name
             relative = member.relative_to(path).as_posix()

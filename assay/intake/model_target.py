@@ -30,6 +30,8 @@ def decide_model_target(
             classes, a favourable class that the model does not count, a task that it is not for.
     """
     _columns_are_there(file, roles, scans, signature)
+    if signature.task == "generation":
+        return Target(Signature(task="generation", output="score"), {}, {}, ())
     if request.task is not None and request.task != signature.task:
         raise BadInput(f"--task {request.task} was given, but the model is {signature.task}.")
     label = scans[roles.label] if roles.label is not None else None

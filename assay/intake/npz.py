@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
 from typing import IO, Any
@@ -21,14 +19,13 @@ import pyarrow as pa
 from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.images import LABEL, ImageSource
+from assay.intake.archives import checked_members, open_archive
+from assay.intake.column_names import LABEL
+from assay.intake.images import ImageSource
 from assay.intake.pixels import PixelWriter
 
 __all__ = ["open_npz"]
 
-MAX_UNPACKED = 64 * 2**30
-MAX_RATIO = 200
-_RATIO_FROM = 256 * 2**20
 _MAX_ARRAYS = 1_000
 _MAX_COLUMN = 2**30
 _CHUNK = 16 * 2**20
@@ -46,7 +43,7 @@ def open_npz(path: Path, pixels_at: Path, wanted: ImageInput | None) -> ImageSou
         BadInput: a damaged or oversized archive, objects, no images, other shapes and values.
     """
     name = visible(path.name)
-    with _readable(name), zipfile.ZipFile(path) as archive, PixelWriter(name, pixels_at, wanted) as writer:
+    with open_archive(path, name, ".npz") as archive, PixelWriter(name, pixels_at, wanted) as writer:
         members = _members(name, archive)
         if _IMAGES not in members:
             raise BadInput(
@@ -61,39 +58,14 @@ def open_npz(path: Path, pixels_at: Path, wanted: ImageInput | None) -> ImageSou
     return ImageSource(name, columns, pixels, writer.digests, digest, [*notes, *writer.notes], [path])
 
 
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    try:
-        yield
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise BadInput(f"{name} is a damaged .npz: {visible(str(error)[:120])}.") from None
-    except OSError as error:
-        raise BadInput(f"{name} cannot be read: {error.strerror or error}.") from None
-    except Exception as error:  # zlib.error has no base of its own
-        if type(error).__name__ != "error":
-            raise
-        raise BadInput(f"{name} is a damaged .npz: {visible(str(error)[:120])}.") from None
-
-
 def _members(name: str, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Array name -> member, with the archive's claims checked."""
-    listed = archive.infolist()
-    if len(listed) > _MAX_ARRAYS:
-        raise BadInput(f"{name} holds {len(listed):,} arrays; at most {_MAX_ARRAYS:,} are read.")
     found: dict[str, zipfile.ZipInfo] = {}
-    for member in listed:
-        array = member.filename.removesuffix(".npy")
-        if array == member.filename or "/" in array:
-            raise BadInput(f"{name} holds {visible(member.filename[:80])}, which is no array of an .npz.")
-        if array in found:
-            raise BadInput(f'{name} holds two arrays named "{visible(array[:80])}".')
+    for file, member in checked_members(archive, name, _MAX_ARRAYS).items():
+        array = file.removesuffix(".npy")
+        if array == file or "/" in array:
+            raise BadInput(f"{name} holds {visible(file[:80])}, which is no array of an .npz.")
         found[array] = member
-    packed, unpacked = sum(m.compress_size for m in listed), sum(m.file_size for m in listed)
-    if unpacked > MAX_UNPACKED or (unpacked > _RATIO_FROM and unpacked > MAX_RATIO * packed):
-        raise BadInput(
-            f"{name} unpacks to {unpacked / 2**30:,.1f} GB from {packed / 2**20:,.1f} MB; at most "
-            f"{MAX_UNPACKED // 2**30} GB and {MAX_RATIO} times its size are read."
-        )
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.limits import MAX_DIRECTORY
 
 __all__ = ["FileKind", "foreign_file", "recognise"]
 
@@ -15,9 +16,10 @@ _PEEK = 65_536
 
 
 class FileKind(NamedTuple):
-    """`text` is comma-, tab-, semicolon- or bar-separated; `gzip` says whether it is compressed."""
+    """`text` is comma-, tab-, semicolon- or bar-separated, `jsonl` one JSON object a line; `gzip` says
+    whether it is compressed. `zip` is an archive of images."""
 
-    format: Literal["text", "parquet", "npz"]
+    format: Literal["text", "jsonl", "parquet", "npz", "zip"]
     gzip: bool
 
 
@@ -29,6 +31,7 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"ARROW1", "an Arrow or Feather file", "Save it as Parquet."),
     (b"SQLite format 3\x00", "an SQLite database", "Export the table as CSV."),
     (b"%PDF-", "a PDF", _CSV),
+    (b"\x1f\x8b", "a gzip file", "Unpack it first."),
     (b"BZh", "a bzip2 archive", "Unpack it, or compress it with gzip."),
     (b"\xfd7zXZ\x00", "an xz archive", "Unpack it, or compress it with gzip."),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "Unpack it, or compress it with gzip."),
@@ -40,7 +43,9 @@ _REFUSED: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xfe", "text in UTF-16", "Save it as UTF-8."),
     (b"\xfe\xff", "text in UTF-16", "Save it as UTF-8."),
 )
-_JSON_STARTS = (b'{"', b"[{", b"[[", b'["')
+_JSON_STARTS = (b"[{", b"[[", b'["', b"[]")
+_OBJECT_STARTS = (b'{"', b"{}")
+_IMAGE_ENDS = (b".png", b".jpg", b".jpeg")
 
 
 def recognise(path: Path) -> FileKind:
@@ -71,16 +76,36 @@ def recognise(path: Path) -> FileKind:
         return FileKind("parquet", gzip=False)
     if _is_npz(head):
         return FileKind("npz", gzip=False)
+    if holds_images(path, head):
+        return FileKind("zip", gzip=False)
     if not head.startswith(b"\x1f\x8b"):
         _refuse_foreign(name, head)
-        return FileKind("text", gzip=False)
+        return FileKind(_text_format(head), gzip=False)
     inner = _first_bytes_inside(name, head)
     if not inner:
         raise BadInput(f"{name} is a gzip file with nothing in it.")
     if inner.startswith(b"PAR1"):
         raise BadInput(f"{name} is a gzipped Parquet file; Parquet compresses itself: unpack it first.")
     _refuse_foreign(name, inner, inside="a gzip file that holds ")
-    return FileKind("text", gzip=True)
+    return FileKind(_text_format(inner), gzip=True)
+
+
+def holds_images(path: Path, head: bytes) -> bool:
+    """Whether the file is a zip with a PNG or JPEG in it, by the list of members at its end."""
+    if not head.startswith(b"PK\x03\x04") and not head.startswith(b"PK\x05\x06"):
+        return False
+    if b"[Content_Types].xml" in head:
+        return False  # an office document, which may have pictures in it
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - MAX_DIRECTORY))
+        tail = file.read(MAX_DIRECTORY)
+    return any(ending in tail[tail.find(b"PK\x01\x02") :].lower() for ending in _IMAGE_ENDS)
+
+
+def _text_format(head: bytes) -> Literal["text", "jsonl"]:
+    start = b"".join(head.removeprefix(b"\xef\xbb\xbf")[:64].split())
+    return "jsonl" if start.startswith(_OBJECT_STARTS) else "text"
 
 
 def _is_npz(head: bytes) -> bool:
@@ -115,7 +140,10 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
     if head.startswith(b"PK\x03\x04"):
         if b"[Content_Types].xml" in head or b"xl/" in head:
             return "an Excel workbook", "Export the sheet as CSV."
-        return "a zip archive", "Unpack it and name the table in it."
+        return "a zip archive", (
+            "Unpack it and name the table in it. (An archive of images has a folder for each class, with "
+            "PNG or JPEG files.)"
+        )
     if head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5:
         return "a Python pickle, which can run code when opened", _CSV
     if head[257:262] == b"ustar":
@@ -127,5 +155,8 @@ def _foreign(head: bytes) -> tuple[str, str] | None:
     if lowered.startswith(b"<?xml"):
         return "an XML file", _CSV
     if b"".join(text[:64].split()).startswith(_JSON_STARTS):
-        return "JSON", _CSV
+        return "a JSON array", (
+            "Write one object a line (JSON Lines): jq -c '.[]' FILE > rows.jsonl, or "
+            'pandas\' to_json(…, orient="records", lines=True).'
+        )
     return None

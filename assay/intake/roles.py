@@ -61,11 +61,17 @@ class ColumnRoles(NamedTuple):
 
 
 def resolve_roles(
-    request: DataRequest, columns: Sequence[str], file: str, image: str | None = None
+    request: DataRequest,
+    columns: Sequence[str],
+    file: str,
+    image: str | None = None,
+    *,
+    outcomes: bool = True,
 ) -> ColumnRoles:
     """Roles from the request; those it leaves open are taken from conventional column names, with a note.
 
-    `image` is the column that tells a row its picture, for image data.
+    `image` is the column that tells a row its picture, for image data. Without `outcomes` nothing is
+    predicted (a language model is asked about texts alone), so that no column is a label.
 
     Raises BadInput for a column that the file does not have, one column in two roles (label and predictions
     may be the same column), a bin for a column that is not sensitive, and when nothing is left to audit.
@@ -101,9 +107,18 @@ def resolve_roles(
         if name not in request.sensitive:
             raise BadInput(f'Bins are given for "{name}", which is not among the sensitive columns.')
 
+    for name in (*request.ignored, *request.kinds):
+        if name not in columns:
+            raise missing_column(file, name, "ignored" if name in request.ignored else "kind", columns)
+    for name in request.ignored:
+        if name in taken:
+            raise BadInput(f'{file} column "{name}" cannot be {taken[name]} and ignored at once.')
+        taken[name] = "ignored"
     notes: list[str] = []
     label, predictions, scores = request.label, request.predictions, request.scores
-    if label is None:
+    if not outcomes:
+        _refuse_outcomes(request)
+    elif label is None:
         label = _conventional(_LABEL, "label", columns, taken, notes)
     if predictions is None and scores is None and request.model is None:
         predictions = _conventional(_PREDICTION, "predictions", columns, taken, notes)
@@ -137,6 +152,22 @@ def resolve_roles(
         features=tuple(name for name in columns if name not in taken),
         notes=tuple(notes),
     )
+
+
+def _refuse_outcomes(request: DataRequest) -> None:
+    given = [
+        f"--{option}"
+        for option, value in (
+            *(("label", request.label), ("predictions", request.predictions), ("scores", request.scores)),
+            *(("favourable", request.favourable), ("threshold", request.threshold), ("task", request.task)),
+        )
+        if value is not None
+    ]
+    if given:
+        raise BadInput(
+            f"{' and '.join(given)} {'belongs' if len(given) == 1 else 'belong'} to models that predict an "
+            "outcome; a language model is asked about the texts alone. Leave it out."
+        )
 
 
 def dataset_role(value: str) -> DatasetRole | None:

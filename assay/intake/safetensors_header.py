@@ -14,10 +14,10 @@ from typing import Any
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.limits import MAX_TENSOR_HEADER
 
 __all__ = ["check_safetensors"]
 
-_MAX_HEADER = 32 * 1024 * 1024
 _SIZES = {
     **{"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1},
     **{"I16": 2, "U16": 2, "F16": 2, "BF16": 2},
@@ -36,7 +36,7 @@ def check_safetensors(path: Path) -> dict[str, tuple[str, tuple[int, ...]]]:
         with path.open("rb") as file:
             head = file.read(8)
             length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-            if len(head) < 8 or length > _MAX_HEADER or 8 + length > size or length < 2:
+            if len(head) < 8 or length > MAX_TENSOR_HEADER or 8 + length > size or length < 2:
                 raise BadInput(
                     f"{name} is not a safetensors file, or is cut short: its header is said to have "
                     f"{length:,} bytes, the file has {size:,}."

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.datasets.number_cells import parse_numbers
 from assay.datasets.row_hash import Hashes, hash_column
-from assay.datasets.values import parse_numbers
 from assay.intake.cells import numbers
 
 __all__ = ["CATEGORY_LIMIT", "ColumnScan"]

@@ -14,6 +14,8 @@ from assay.errors import BadInput
 from assay.intake.column_names import MAX_COLUMNS
 from assay.intake.delimited import DelimitedSource
 from assay.intake.image_folder import is_image_folder, open_image_folder
+from assay.intake.image_zip import open_image_zip
+from assay.intake.jsonl import JsonLinesSource
 from assay.intake.npz import open_npz
 from assay.intake.parquet import ParquetSource
 from assay.intake.recognise import recognise
@@ -56,14 +58,22 @@ def open_source(request: FileRequest, pixels: Pixels) -> Source:
     path = Path(request.path)
     folder = is_image_folder(path)
     kind = None if folder else recognise(path)
-    if kind is None or kind.format == "npz":
+    if kind is None or kind.format in ("npz", "zip"):
         if request.header is not None:
             raise BadInput(f"{visible(path.name)} holds images, not a table; leave --header out.")
         if folder:
             return open_image_folder(path, pixels.path, pixels.wanted)
+        if kind is not None and kind.format == "zip":
+            return open_image_zip(path, pixels.path, pixels.wanted)
         return open_npz(path, pixels.path, pixels.wanted)
     if kind.format == "parquet":
         if request.header is not None:
             raise BadInput(f"{visible(path.name)} is Parquet and names its own columns; leave --header out.")
         return ParquetSource(path)
+    if kind.format == "jsonl":
+        if request.header is not None:
+            raise BadInput(
+                f"{visible(path.name)} is JSON Lines and names its own columns; leave --header out."
+            )
+        return JsonLinesSource(path, gzip=kind.gzip)
     return DelimitedSource(path, gzip=kind.gzip, header=request.header)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from assay.contracts import DataRequest, DatasetRole
+from assay.contracts import DataRequest, DatasetRole, Joined
 from assay.errors import BadInput
 from assay.intake.cells import DEFAULT_MISSING, data_row
+from assay.intake.joined import JoinedSource
 from assay.intake.roles import ColumnRoles
 from assay.intake.rows import RowReader
 from assay.intake.scan import CATEGORY_LIMIT, ColumnScan
@@ -31,6 +33,7 @@ class Survey:
     set_aside: int
     digest: str
     notes: list[str]
+    joined: dict[DatasetRole, tuple[Joined, ...]]
 
 
 def survey(
@@ -50,7 +53,8 @@ def survey(
     """
     notes: list[str] = []
     leads = role == request.leading[0]
-    columns = list(source.columns) if leads else _shared(source, role, roles, notes)
+    whole = [name for name in source.columns if name not in request.ignored]
+    columns = whole if leads else _shared(source, role, roles, notes)
     tokens = DEFAULT_MISSING if request.missing is None else tuple(t.strip() for t in request.missing)
     strict = [
         name for name in dict.fromkeys((roles.label, roles.prediction, roles.score)) if name is not None
@@ -69,12 +73,17 @@ def survey(
         tick=tick,
     )
     scans: dict[DatasetRole, dict[str, ColumnScan]] = {}
+    unmatched: dict[DatasetRole, npt.NDArray[np.int64]] = {}
     for rows in reader:
+        if isinstance(source, JoinedSource):
+            gone = source.unmatched(rows.places)
+            unmatched[rows.role] = unmatched.get(rows.role, np.zeros_like(gone)) + gone
         if rows.role not in scans:
             scans[rows.role] = {name: _scan(name, roles, request) for name in columns}
         for name, column in zip(columns, rows.columns, strict=True):
             scans[rows.role][name].update(column, rows.places)
     _refuse_no_rows(source, role, scans, reader)
+    joined = _joined(source, scans, unmatched)
     if leads:
         for name in strict:
             _refuse_missing(source, scans[role][name], roles)
@@ -87,7 +96,18 @@ def survey(
     if reader.sealed_rows:
         notes.append(f"{source.name}: {reader.sealed_rows:,} test row(s) were passed over unread.")
     notes.extend(_cleaning_notes(reader))
-    return Survey(source, reader, scans, reader.set_aside, source.digest, notes)
+    return Survey(source, reader, scans, reader.set_aside, source.digest, notes, joined)
+
+
+def _joined(
+    source: Source,
+    scans: dict[DatasetRole, dict[str, ColumnScan]],
+    unmatched: dict[DatasetRole, npt.NDArray[np.int64]],
+) -> dict[DatasetRole, tuple[Joined, ...]]:
+    if not isinstance(source, JoinedSource):
+        return {}
+    rows = {role: next(iter(found.values())).rows for role, found in scans.items()}
+    return {role: source.joined(role, rows[role], gone) for role, gone in unmatched.items()}
 
 
 def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[str]) -> list[str]:
@@ -103,7 +123,7 @@ def _shared(source: Source, role: DatasetRole, roles: ColumnRoles, notes: list[s
     )
     wanted = {name for name in named if name is not None}
     shared = [name for name in source.columns if name in wanted]
-    if not set(shared) & {*roles.features, *roles.sensitive, roles.label}:
+    if not set(shared) & {*roles.features, *roles.sensitive, roles.label, roles.text}:
         raise BadInput(f"{source.name} ({role}) shares no column with the test data; its header must match.")
     lacking = [name for name in (*roles.sensitive, *roles.features) if name not in shared]
     if lacking:
@@ -123,7 +143,8 @@ def _spelt(roles: ColumnRoles, request: DataRequest) -> frozenset[str]:
         roles.text,
         *roles.sensitive,
     )
-    return frozenset(name for name in names if name is not None and name not in request.bins)
+    words = (name for name, kind in request.kinds.items() if kind != "number")
+    return frozenset(name for name in (*names, *words) if name is not None and name not in request.bins)
 
 
 def _scan(name: str, roles: ColumnRoles, request: DataRequest) -> ColumnScan:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from assay.contracts import DataRequest, DatasetRole, FileRequest, ModelSignature
 from assay.errors import BadInput
-from assay.intake.images import IMAGE, ImageSource
+from assay.intake.column_names import IMAGE, missing_column
+from assay.intake.images import ImageSource
+from assay.intake.joined import Joins, open_joins
 from assay.intake.roles import ColumnRoles, resolve_roles
 from assay.intake.source import Pixels, Source, open_source
 from assay.intake.survey import Survey, survey
@@ -21,6 +23,8 @@ Tick = Callable[[float], None]
 class Surveys(NamedTuple):
     """Column roles, and what the first pass found in each file; the leading file comes first."""
 
+    request: DataRequest
+    """With the sensitive columns of a file of attributes named."""
     roles: ColumnRoles
     surveys: list[Survey]
 
@@ -54,8 +58,18 @@ def survey_files(
     steps = 1 + len(others)
     leading, file = request.leading
     source = _opened(file, leading, scratch, signature)
+    key = request.identifier or request.cluster
+    joined = request.attributes is not None or request.predictions_file is not None
+    if joined and key is not None and key not in source.columns:
+        raise missing_column(source.name, key, "id", source.columns)
+    request, joins = open_joins(request, scratch)
+    if joins is not None:
+        source = _joined(source, joins, leads=True)
     pictures = isinstance(source, ImageSource)
-    roles = resolve_roles(request, source.columns, source.name, IMAGE if pictures else None)
+    outcomes = signature is None or signature.task != "generation"
+    roles = resolve_roles(
+        request, source.columns, source.name, IMAGE if pictures else None, outcomes=outcomes
+    )
     surveys = [survey(source, leading, roles, request, _part(tick, 0, steps))]
     for step, (role, named_file) in enumerate(others, start=1):
         other = _opened(named_file, role, scratch, signature)
@@ -63,9 +77,19 @@ def survey_files(
             raise BadInput(
                 f"{source.name} and {other.name} ({role}) must both hold images, or both be tables."
             )
+        other = other if joins is None else _joined(other, joins, leads=False)
         surveys.append(survey(other, role, roles, request, _part(tick, step, steps)))
     _refuse_two_sources(surveys, request)
-    return Surveys(roles, surveys)
+    return Surveys(request, roles, surveys)
+
+
+def _joined(source: Source, joins: Joins, *, leads: bool) -> Source:
+    if isinstance(source, ImageSource):
+        raise BadInput(
+            f"{source.name} holds images, to which nothing is joined by id. Put the attributes beside them, "
+            "as further arrays of the .npz."
+        )
+    return joins.to(source, leads=leads)
 
 
 def _opened(file: FileRequest, role: DatasetRole, scratch: Path, signature: ModelSignature | None) -> Source:

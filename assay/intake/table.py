@@ -57,7 +57,7 @@ def take_in(
     tick = progress or (lambda _share: None)
     leading, _file = request.leading
     found = survey_files(request, scratch, lambda share: tick(share / 2), signature)
-    roles, surveys = found
+    request, roles, surveys = found
     steps = 2 * len(surveys)
     name, scans = surveys[0].source.name, surveys[0].scans[leading]
     if signature is not None:

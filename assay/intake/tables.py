@@ -9,8 +9,8 @@ from assay.contracts import DataRequest, DatasetRole, ModelSignature
 from assay.datasets.model_columns import AS_READ
 from assay.datasets.table import Table
 from assay.errors import BadInput
-from assay.intake.columns import ColumnPlan, plan_cluster, plan_codes, plan_feature, plan_sensitive
-from assay.intake.images import PICTURE
+from assay.intake.column_names import PICTURE
+from assay.intake.columns import ColumnPlan, plan_as, plan_cluster, plan_codes, plan_feature, plan_sensitive
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.survey import Survey
@@ -71,7 +71,8 @@ def make_tables(
     for role, writer in writers.items():
         writer.close()
         set_aside = survey.set_aside if role == leading else 0
-        tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside)
+        joined = survey.joined.get(role, ())
+        tables[role] = writer.table(role, name, survey.digest, survey.scans[role], set_aside, joined)
     return tables, sensitive
 
 
@@ -127,6 +128,8 @@ def _plan(
         return plan_cluster(scan)
     if scan.numeric and scan.infinite:
         notes.append(f'{name} column "{scan.name}": {scan.infinite:,} infinite value(s) count as missing.')
+    if scan.name in request.kinds:
+        return plan_as(name, scan, request.kinds[scan.name])
     return plan_feature(scan)
 
 

@@ -10,14 +10,10 @@ from types import TracebackType
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.limits import MAX_LINE, MAX_RATIO, MAX_UNPACKED_TEXT, RATIO_FROM
 
-__all__ = ["MAX_LINE", "TextStream"]
+__all__ = ["TextStream"]
 
-MAX_LINE = 2 * 2**20
-"""Bytes of one line; a longer one is a broken file or an attack, and would have to be held in memory."""
-MAX_UNPACKED = 32 * 2**30
-MAX_RATIO = 200
-_RATIO_FROM = 256 * 2**20
 _RAW_CHUNK = 2**18
 
 
@@ -145,9 +141,9 @@ class TextStream:
 
     def _check_ratio(self, new: int) -> None:
         total = self._bytes + new
-        if total > MAX_UNPACKED:
-            raise BadInput(f"{self.name} unpacks to more than {MAX_UNPACKED // 2**30} GB.")
-        if total > _RATIO_FROM and total > MAX_RATIO * self._raw_bytes:
+        if total > MAX_UNPACKED_TEXT:
+            raise BadInput(f"{self.name} unpacks to more than {MAX_UNPACKED_TEXT // 2**30} GB.")
+        if total > RATIO_FROM and total > MAX_RATIO * self._raw_bytes:
             raise BadInput(
                 f"{self.name} unpacks to more than {MAX_RATIO} times its size, as no table does. "
                 "Unpack it yourself if it is genuine."

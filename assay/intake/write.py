@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from assay.contracts import ColumnSummary, DatasetProfile, DatasetRole
+from assay.contracts import ColumnSummary, DatasetProfile, DatasetRole, Joined
 from assay.datasets.row_hash import Hashes
 from assay.datasets.table import BATCH_ROWS, Table
 from assay.errors import BadInput
@@ -70,6 +70,7 @@ class TableWriter:
         digest: str,
         scans: Mapping[str, ColumnScan],
         set_aside: int,
+        joined: tuple[Joined, ...] = (),
     ) -> Table:
         """The finished dataset with its profile."""
         columns = tuple(
@@ -77,7 +78,13 @@ class TableWriter:
             for place, plan in enumerate(self._plans)
         )
         profile = DatasetProfile(
-            role=role, name=name, sha256=digest, rows=self._rows, columns=columns, set_aside=set_aside
+            role=role,
+            name=name,
+            sha256=digest,
+            rows=self._rows,
+            columns=columns,
+            set_aside=set_aside,
+            joined=joined,
         )
         hashes: dict[str, Hashes] = {
             plan.name: plan.hashes for plan in self._plans if plan.hashes is not None

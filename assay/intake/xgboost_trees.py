@@ -18,10 +18,10 @@ import numpy.typing as npt
 from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import MAX_COLUMNS
+from assay.intake.limits import MAX_MODEL_JSON
 
 __all__ = ["MAX_MODEL_JSON", "CheckedTrees", "check_xgboost", "looks_like_xgboost"]
 
-MAX_MODEL_JSON = 256 * 1024 * 1024
 MAX_TREES = 100_000
 MAX_DEPTH = 1_000
 """The library measures depth by recursion."""

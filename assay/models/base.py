@@ -58,12 +58,18 @@ class Model(ABC):
         return self.facts.device
 
     @property
+    def runs_here(self) -> bool:
+        """Whether its answers are computed on this machine."""
+        return True
+
+    @property
     def capabilities(self) -> tuple[Capability, ...]:
-        """Those of the format, and `probabilities` where the output has them."""
+        """Those of the format, `probabilities` where the output has them, `local` where it runs here."""
         more: tuple[Capability, ...] = (
             ("probabilities",) if self.signature.output in ("logit", "probability") else ()
         )
-        return (*self.kind_capabilities, *more)
+        here: tuple[Capability, ...] = ("local",) if self.runs_here else ()
+        return (*self.kind_capabilities, *more, *here)
 
     @property
     def outputs(self) -> int:

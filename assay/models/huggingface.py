@@ -1,232 +1,114 @@
-"""huggingface: text classifiers that transformers itself ships, as safetensors with their tokenizer."""
+"""huggingface: transformers that transformers itself ships, as safetensors; no code of their own."""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from assay.contracts import Capability, FormatSpec, Lineage, ModelFacts, ModelSignature, TextInput
+from assay.contracts import BaseModelFacts, FormatSpec, ModelFacts, ModelSignature
 from assay.datasets.values import visible
-from assay.errors import BadInput
-from assay.intake.huggingface_files import HEAD, check_huggingface, is_transformer
+from assay.intake.huggingface_files import HEADS, check_huggingface, is_transformer
 from assay.intake.model_files import folder_digest, read_lineage, read_signature
-from assay.models.base import Floats, Inputs
+from assay.models.image_classifier import image_classifier
+from assay.models.language_model import language_model
+from assay.models.text_classifier import text_classifier
 from assay.models.torch_model import TorchModel, count_parameters
-from assay.models.transformer import first_line, load_network, load_tokenizer
+from assay.models.transformer import Weights, in_words, load_network
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FORMAT", "HuggingFace", "TextClassifier", "write_huggingface"]
+__all__ = ["FORMAT", "Change", "HuggingFace", "load_transformer"]
 
 CONFIG, SIGNATURE, LINEAGE = "config.json", "signature.json", "lineage.json"
-_MOST_TOKENS = 512
-"""Longest texts of a model whose folder has no signature; a signature may say more."""
-_OFFSET_POSITIONS = frozenset(
-    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text", "luke"}
-)
-"""Families whose first positions are taken by the padding index."""
 
 
-class TextClassifier(TorchModel):
-    """A transformer over texts. `encode` gives the tokenizer's tensors, padded to the longest text.
+class Change(Protocol):
+    """Alters weights: as the files name them before the network takes them, or in the network afterwards."""
 
-    Attributes:
-        tokenizer: transformers' own, fast.
-    """
+    def in_files(self, weights: Weights) -> None: ...
 
-    kind_capabilities: ClassVar[tuple[Capability, ...]] = (*TorchModel.kind_capabilities, "tokens")
-    most_rows: ClassVar[int] = 64
-
-    def __init__(
-        self,
-        module: torch.nn.Module,
-        tokenizer: Any,
-        signature: ModelSignature,
-        facts: ModelFacts,
-        *,
-        batch_rows: int = 64,
-    ) -> None:
-        super().__init__(module, signature, facts, batch_rows=batch_rows)
-        self.tokenizer = tokenizer
-        self._taken = set(inspect.signature(module.forward).parameters)
-
-    @property
-    def embedding_layer(self) -> torch.nn.Module:
-        """Token ids (rows, tokens) -> embeddings (rows, tokens, size)."""
-        found: torch.nn.Module = self.module.get_input_embeddings()  # type: ignore[operator]  # a method of every transformer
-        return found
-
-    def encode(self, inputs: Inputs) -> dict[str, torch.Tensor]:
-        assert self.signature.text is not None
-        found = self.tokenizer(
-            [str(text) for text in inputs],
-            padding=True,
-            truncation=True,
-            max_length=self.signature.text.max_length,
-            return_tensors="pt",
-        )
-        return {name: tensor.to(self.device) for name, tensor in found.items() if name in self._taken}
-
-    def logits(self, encoded: Any) -> torch.Tensor:
-        found: torch.Tensor = self.module(**encoded).logits
-        return found
-
-    def logits_from_embeddings(
-        self, embeddings: torch.Tensor, attention_mask: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Logits of (rows, tokens, size) embeddings, differentiable in them.
-
-        Models that read the last token (decoders) cannot see padding here: pass rows of one length.
-        """
-        found: torch.Tensor = self.module(inputs_embeds=embeddings, attention_mask=attention_mask).logits
-        return found
-
-    def write(self, folder: Path, lineage: Lineage) -> Path:
-        return write_huggingface(folder, self.module, self.tokenizer, self.signature, lineage)
-
-    def raw_outputs(self, inputs: Inputs) -> Floats:
-        """As any model's; texts of like length share a batch, so that little padding is computed."""
-        order = np.argsort([len(text) for text in inputs], kind="stable")
-        found = super().raw_outputs([inputs[int(place)] for place in order])
-        back = np.empty_like(found)
-        back[order] = found
-        return back
+    def in_network(self, module: torch.nn.Module) -> None: ...
 
 
 class HuggingFace:
-    """A folder with config.json, safetensors and a fast tokenizer; no code of its own."""
+    """A folder with config.json, safetensors and what its kind of input needs; no code of its own."""
 
     spec = FormatSpec(
         id="huggingface",
         title="Hugging Face folder",
-        recognised_by=f"a folder with {CONFIG} naming a …{HEAD}, *.safetensors and a fast tokenizer",
+        recognised_by=f"a folder with {CONFIG} naming a …{', …'.join(head.suffixes[0] for head in HEADS)}, "
+        "*.safetensors, and a tokenizer or preprocessor_config.json",
         trust="A",
-        modalities=("text",),
+        modalities=("text", "image"),
     )
 
     def recognise(self, path: Path) -> bool:
         return is_transformer(path)
 
-    def load(self, path: Path, signature: ModelSignature | None, device: str) -> TextClassifier:
-        name = visible(path.name)
-        files = check_huggingface(path)
-        module = load_network(files, name)
-        tokenizer = load_tokenizer(path, module.config, name)
-        own = path / SIGNATURE
-        found = signature or (
-            read_signature(own) if own.is_file() else _inferred(module.config, tokenizer, name)
-        )
-        _check_signature(found, module.config, name)
-        parameters, trainable, size = count_parameters(module)
-        facts = ModelFacts(
-            name=name,
-            format="huggingface",
-            sha256=folder_digest(path),
-            architecture=_in_words(files.architecture, module.config),
-            parameters=parameters,
-            trainable_parameters=trainable,
-            weight_bytes=size,
-            dtype="float32",
-            device=device,
-            lineage=read_lineage(path / LINEAGE),
-        )
-        model = TextClassifier(module, tokenizer, found, facts)
-        model.notes.extend(files.notes)
-        if signature is None and not own.is_file():
-            model.notes.append(
-                f"{name} came without a signature: its classes {', '.join(found.classes) or 'none'} are "
-                f"those of {CONFIG}; --signature says otherwise."
-            )
-        _try_a_long_text(model, name)
-        return model
+    def load(self, path: Path, signature: ModelSignature | None, device: str) -> TorchModel:
+        return load_transformer(path, signature, device)
 
 
-def write_huggingface(
-    folder: Path,
-    module: torch.nn.Module,
-    tokenizer: Any,
-    signature: ModelSignature,
-    lineage: Lineage | None = None,
-) -> Path:
-    """Write a transformer and its tokenizer as a folder that Assay (and transformers) reads; returns it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    module.save_pretrained(folder)  # type: ignore[operator]  # a method of every transformer
-    tokenizer.save_pretrained(folder)
-    (folder / SIGNATURE).write_text(signature.model_dump_json(indent=1, by_alias=True) + "\n")
-    if lineage is not None:
-        (folder / LINEAGE).write_text(lineage.model_dump_json(indent=1) + "\n")
-    return folder
+def load_transformer(
+    path: Path,
+    signature: ModelSignature | None,
+    device: str,
+    *,
+    adapter: Path | None = None,
+    change: Change | None = None,
+) -> TorchModel:
+    """The transformer at `path`, as the kind of model that its head makes it.
 
+    Args:
+        adapter, change: a folder beside it that alters its weights, and how: the facts are then its own.
 
-def _inferred(config: Any, tokenizer: Any, name: str) -> ModelSignature:
-    """Classes from id2label, where LABEL_0 means "0"; as many tokens as the positions allow, at most 512."""
-    if config.problem_type == "multi_label_classification":
-        raise BadInput(f"{name} gives several labels at once; Assay audits one class a text.")
-    labels = [str(config.id2label[place]) for place in sorted(config.id2label)]
-    classes = tuple(str(place) if label == f"LABEL_{place}" else label for place, label in enumerate(labels))
-    if len(set(classes)) != len(classes):
-        raise BadInput(f"{name}/{CONFIG}: two of its classes have the same name.")
-    positions = getattr(config, "max_position_embeddings", None) or _MOST_TOKENS
-    if config.model_type in _OFFSET_POSITIONS:
-        positions -= (config.pad_token_id or 0) + 1
-    text = TextInput(max_length=max(1, min(int(tokenizer.model_max_length), positions, _MOST_TOKENS)))
-    if len(classes) == 1:
-        return ModelSignature(task="regression", output="score", text=text)
-    return ModelSignature(
-        task="binary" if len(classes) == 2 else "multiclass", output="logit", classes=classes, text=text
+    Raises:
+        BadInput: what `check_huggingface`, `load_network` and the kinds refuse.
+    """
+    folder = path if adapter is None else adapter
+    name = visible(folder.name)
+    files = check_huggingface(path)
+    module = load_network(files, visible(path.name), change.in_files if change is not None else None)
+    if change is not None:
+        change.in_network(module)
+    said = [signature, *(_own(place / SIGNATURE) for place in dict.fromkeys((folder, path)))]
+    found = next((one for one in said if one is not None), None)
+    config: Any = module.config
+    parameters, trainable, size = count_parameters(module)
+    facts = ModelFacts(
+        name=name,
+        format="huggingface" if adapter is None else "huggingface_adapter",
+        sha256=folder_digest(folder),
+        architecture=in_words(files.architecture, config),
+        parameters=parameters,
+        trainable_parameters=trainable,
+        weight_bytes=size,
+        dtype="float32",
+        device=device,
+        lineage=read_lineage(folder / LINEAGE),
+        base=None
+        if adapter is None
+        else BaseModelFacts(name=visible(path.name), format="huggingface", sha256=folder_digest(path)),
     )
-
-
-def _check_signature(signature: ModelSignature, config: Any, name: str) -> None:
-    if signature.text is None:
-        raise BadInput(
-            f"{name}: a text classifier reads text, its signature describes {signature.modality} data."
+    model = _KINDS[files.head.kind](module, path, found, facts)
+    model.notes.extend(files.notes)
+    if found is None and model.signature.task != "generation":
+        model.notes.append(
+            f"{name} came without a signature: its classes {', '.join(model.signature.classes) or 'none'} "
+            f"are those of {CONFIG}; --signature says otherwise."
         )
-    expected = 1 if signature.output == "score" else len(signature.classes)
-    if expected != config.num_labels:
-        raise BadInput(
-            f"{name} gives {config.num_labels} outputs a text, its signature describes {expected}."
-        )
+    return model
 
 
-def _try_a_long_text(model: TextClassifier, name: str) -> None:
-    """One text as long as any may be: every token must have an embedding, and every place one too."""
-    import torch
-
-    vocabulary = int(getattr(model.embedding_layer, "num_embeddings", 0))
-    if vocabulary and len(model.tokenizer) > vocabulary:
-        raise BadInput(
-            f"{name}: its tokenizer knows {len(model.tokenizer):,} tokens, its network {vocabulary:,}; they "
-            "do not belong together."
-        )
-    try:
-        with torch.inference_mode():
-            encoded = model.encode(["a " * 1_024])
-            found = model.logits(encoded)
-    except (RuntimeError, ValueError, IndexError) as error:
-        assert model.signature.text is not None
-        raise BadInput(
-            f"{name}: the network cannot take a text of {model.signature.text.max_length:,} tokens "
-            f"({first_line(error)})."
-        ) from error
-    if found.shape[-1] != model.outputs:
-        raise BadInput(f"{name}: the network gives {found.shape[-1]} outputs a text, not {model.outputs}.")
+def _own(path: Path) -> ModelSignature | None:
+    return read_signature(path) if path.is_file() else None
 
 
-def _in_words(architecture: str, config: Any) -> str:
-    sizes = [
-        f"{word} {getattr(config, key):,}"
-        for word, key in (
-            *(("layers", "num_hidden_layers"), ("hidden", "hidden_size")),
-            *(("heads", "num_attention_heads"), ("vocabulary", "vocab_size")),
-        )
-        if isinstance(getattr(config, key, None), int)
-    ]
-    return f"{architecture}: {', '.join(sizes)}"
-
-
+_KINDS: dict[str, Callable[..., TorchModel]] = {
+    "text": text_classifier,
+    "image": image_classifier,
+    "language": language_model,
+}
 FORMAT = HuggingFace()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from assay.contracts import FormatSpec, Frozen, Identifier, Lineage, ModelFacts, ModelSignature
+from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.model_files import folder_digest, read_json, read_lineage, read_signature
 from assay.intake.safetensors_header import check_safetensors
@@ -64,9 +65,10 @@ class TorchFolder:
 
         architecture = _architecture(path)
         found = signature or read_signature(path / SIGNATURE)
-        check_safetensors(path / WEIGHTS)
+        tensors = check_safetensors(path / WEIGHTS)
+        _check_shapes(architecture, {key: shape for key, (_, shape) in tensors.items()}, path.name)
         module = build(architecture.id, dict(architecture.config))
-        _fill(module, load_file(path / WEIGHTS), path.name, architecture.id)
+        _fill(module, load_file(path / WEIGHTS), path.name)
         parameters, trainable, size = count_parameters(module)
         facts = ModelFacts(
             name=path.name,
@@ -117,21 +119,38 @@ def _architecture(path: Path) -> Architecture:
         raise BadInput(f"{path.name}/{ARCHITECTURE}: {where}: {first['msg']}.") from error
 
 
-def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str, architecture: str) -> None:
-    """Put the weights in. Raises BadInput for missing, foreign, misshapen and non-finite ones."""
+def _check_shapes(architecture: Architecture, tensors: Mapping[str, tuple[int, ...]], name: str) -> None:
+    """The weights are those of the architecture: said before any memory of its size is taken.
+
+    Raises BadInput for missing, foreign and misshapen ones.
+    """
     import torch
 
-    wanted = module.state_dict()
+    from assay.models.architectures import build
+
+    with torch.device("meta"):
+        wanted = build(architecture.id, dict(architecture.config)).state_dict()
     lacking, foreign = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
     if lacking or foreign:
-        what = f'lacks "{lacking[0]}"' if lacking else f'has "{foreign[0]}", which the architecture has not'
-        raise BadInput(f"{name}/{WEIGHTS} {what}; these are not weights of this {architecture}.")
-    for key, tensor in tensors.items():
-        if tensor.shape != wanted[key].shape:
+        what = (
+            f'lacks "{lacking[0]}"'
+            if lacking
+            else f'has "{visible(foreign[0])}", which the architecture has not'
+        )
+        raise BadInput(f"{name}/{WEIGHTS} {what}; these are not weights of this {architecture.id}.")
+    for key, shape in tensors.items():
+        if shape != tuple(wanted[key].shape):
             raise BadInput(
-                f'{name}/{WEIGHTS}: "{key}" has shape {tuple(tensor.shape)}; the {architecture} that '
-                f"{ARCHITECTURE} describes needs {tuple(wanted[key].shape)}."
+                f'{name}/{WEIGHTS}: "{key}" has shape {shape}; the {architecture.id} that {ARCHITECTURE} '
+                f"describes needs {tuple(wanted[key].shape)}."
             )
+
+
+def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor], name: str) -> None:
+    """Put the weights in. Raises BadInput for non-finite ones."""
+    import torch
+
+    for key, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise BadInput(f'{name}/{WEIGHTS}: "{key}" holds NaN or infinite weights; training went wrong.')
     module.load_state_dict(tensors)

@@ -15,6 +15,7 @@ from assay.intake.model_files import folder_digest, read_lineage, read_signature
 from assay.intake.xgboost_trees import CheckedTrees, check_xgboost, looks_like_xgboost
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder
+from assay.models.feature_order import feature_order
 
 if TYPE_CHECKING:
     import xgboost
@@ -123,7 +124,7 @@ class XGBoostJson:
         beside = file != path and own.is_file()
         found = signature or (read_signature(own) if beside else _inferred(checked, shown))
         _check_task(checked, found, shown)
-        order = _order(checked, found, shown)
+        order = feature_order(checked.feature_names, checked.num_feature, checked.categorical, found, shown)
         booster = xgboost.Booster()
         try:
             booster.load_model(bytearray(checked.content))
@@ -201,41 +202,6 @@ def _check_task(checked: CheckedTrees, signature: ModelSignature, name: str) -> 
             f"{name}: the objective {objective} needs a signature of {needed}; its signature says "
             f"{signature.task}, {len(signature.classes)} classes, {signature.output}."
         )
-
-
-def _order(checked: CheckedTrees, signature: ModelSignature, name: str) -> npt.NDArray[np.int64]:
-    """Encoded place of each feature: by name where the names say so, else as the columns stand."""
-    places: dict[str, int] = {}
-    kinds: list[InputColumn] = []
-    for column in signature.columns:
-        names = (
-            [f"{column.name}_{category}" for category in column.categories]
-            if column.encoding == "one_hot"
-            else [column.name]
-        )
-        places.update({feature: len(kinds) + place for place, feature in enumerate(names)})
-        kinds += [column] * len(names)
-    if len(kinds) != checked.num_feature:
-        raise BadInput(
-            f"{name} reads {checked.num_feature:,} features; its signature's columns become {len(kinds):,}."
-        )
-    if checked.feature_names and set(checked.feature_names) == set(places):
-        order = np.array([places[feature] for feature in checked.feature_names], dtype=np.int64)
-    else:
-        foreign = [feature for feature in checked.feature_names if feature not in places]
-        if foreign and all(column.encoding != "one_hot" for column in signature.columns):
-            raise BadInput(
-                f'{name} reads feature "{visible(foreign[0][:60])}", which its signature does not describe '
-                f"({', '.join(column.name for column in signature.columns[:6])})."
-            )
-        order = np.arange(len(kinds), dtype=np.int64)
-    for feature, place in enumerate(order):
-        if feature in checked.categorical and kinds[place].encoding != "code":
-            raise BadInput(
-                f'{name} splits column "{kinds[place].name}" by category; its signature must give it '
-                '"encoding": "code" and the categories in the order of their codes.'
-            )
-    return order
 
 
 def _up_to_the_best(booster: xgboost.Booster, checked: CheckedTrees) -> tuple[xgboost.Booster, list[str]]:

@@ -111,6 +111,13 @@ def is_binomial(measure: Measure) -> bool:
     return counted and (measure.interval_method or "").lower() == "wilson"
 
 
+def _is_placed_rate(measure: Measure) -> bool:
+    """Whether the value is a share of independent rows, some of which are of unknown group."""
+    if measure.unknown is None or measure.unknown.hits is None or not measure.denominator:
+        return False
+    return measure.numerator is not None and (measure.interval_method or "").startswith("wilson")
+
+
 def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
     """The interval by which a measure is judged, when `family` of them must hold together at its level.
 
@@ -120,6 +127,9 @@ def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
     interval (normal, bootstrap, clustered, pairwise) is taken as it is when it shares its level with as
     many already, else stretched by the ratio of the normal quantiles, for ratios on the log scale. Exact
     values are their own interval; null when the measure has a value but no interval.
+
+    Where rows are of unknown group, the interval holds those of every way of placing them, so that a rule
+    passes only if it would wherever they belong (`assay.stats.membership`).
 
     Source: Clopper & Pearson 1934; Bonferroni's inequality.
     """
@@ -131,6 +141,14 @@ def simultaneous_interval(measure: Measure, family: int = 1) -> Bounds | None:
         return None
     level = measure.level or 0.95
     together = bonferroni_level(level, max(family, measure.family))
+    if measure.unknown is not None and _is_placed_rate(measure):
+        # The lowest limit is that of the placing with the fewest successes, the highest that with the most.
+        x, n = float(measure.numerator or 0), float(measure.denominator or 0)
+        hits, misses = float(measure.unknown.hits or 0), float(measure.unknown.misses or 0)
+        return Bounds(
+            clopper_pearson_interval(x, n + misses, together).low,
+            clopper_pearson_interval(x + hits, n + hits, together).high,
+        )
     if is_binomial(measure):
         counts = float(measure.numerator or 0), float(measure.denominator or 0)
         return Bounds(*clopper_pearson_interval(*counts, together))

@@ -77,6 +77,8 @@ def settle(
     """
     measure = item.measure
     against = other_side(measure)
+    if measure.unknown is not None and not _rows_would_do(measure, limit):
+        return PairUndecided(slice=measure.slice, against=against, rows_needed=None, group=None)
     if against is None:
         group = group_label(measure.slice, measure.over) if measure.slice else None
         needed = _in_rows(_single(item, limit, family), measure, groups.rows.get(group or "", measure.n))
@@ -96,6 +98,14 @@ def settle(
         needed = -(-both * max(rows, measure.n) // max(measure.n, 1))
         name = f"{label} and {against}{TOGETHER}"
     return PairUndecided(slice=measure.slice, against=against, rows_needed=needed, group=name)
+
+
+def _rows_would_do(measure: Measure, limit: Bounds) -> bool:
+    """Whether the bounds under unknown groups leave the limit on one side: else only groups would help."""
+    assert measure.unknown is not None
+    low = -math.inf if measure.unknown.low is None else measure.unknown.low
+    high = math.inf if measure.unknown.high is None else measure.unknown.high
+    return limit.holds(low, high) or limit.misses(low, high)
 
 
 def _single(item: Item, limit: Bounds, family: int) -> int | None:

@@ -108,7 +108,7 @@ def undecided_sentence(
 ) -> str:
     """Says what the rows at hand cannot decide, and how many more would."""
     total = max(len(items), len(undecided))
-    settle = settle_clause(undecided)
+    settle = settle_clause(undecided, unknown=quoted is not None and quoted.measure.unknown is not None)
     if quoted is None or quoted.measure.value is None:
         note = next((item.measure.note for item in items if item.measure.note), None)
         reason = f" ({note})" if note else ""
@@ -123,12 +123,17 @@ def undecided_sentence(
     return f"{len(undecided)} of {total} {_things(quoted)} undecided{settle}. The most doubtful: {quote}."
 
 
-def settle_clause(undecided: Sequence[PairUndecided]) -> str:
-    """ ": about 240 more rows of "Other, Female" would settle them", the largest need of each group."""
+def settle_clause(undecided: Sequence[PairUndecided], *, unknown: bool = False) -> str:
+    """ ": about 240 more rows of "Other, Female" would settle them", the largest need of each group.
+
+    `unknown`: the group of some rows is not known, and that alone may leave it open.
+    """
     needs: dict[str | None, int] = {}
     for entry in undecided:
         if entry.rows_needed is not None:
             needs[entry.group] = max(needs.get(entry.group, 0), entry.rows_needed)
+    if not needs and unknown:
+        return "; only knowing the group of those rows would settle it, or rates further from the limit"
     if not needs:
         return "; while the rates stay as they are, no number of further rows would settle it"
     ranked = sorted(needs.items(), key=lambda need: (need[1], need[0] or ""))
@@ -168,7 +173,15 @@ def _quote(spec: MeasureSpec, item: Item, limit: Bounds) -> str:
         return f"{lead} {value} (exact)"
     low, high = (number(end, spec.unit, edges) for end in (item.low, item.high))
     level = f"{(measure.level or 0.95) * 100:g} %"
-    return f"{lead} {value}, {level} interval {low} to {high}"
+    return f"{lead} {value}, {level} interval {low} to {high}{_wherever(measure)}"
+
+
+def _wherever(measure: Measure) -> str:
+    """Says that an interval allows for rows of unknown group."""
+    if measure.unknown is None:
+        return ""
+    rows = f"{measure.unknown.rows:,} row{'' if measure.unknown.rows == 1 else 's'}"
+    return f" wherever the {rows} of unknown group belong{'s' if measure.unknown.rows == 1 else ''}"
 
 
 def _wholly(item: Item, verb: str, where: str) -> str:

@@ -94,7 +94,7 @@ def encode(model: TorchModel, subject: SubjectProtocol, part: Part) -> Encoded:
         pieces.append(model.encode(subject.inputs(part.role, part.places[first : first + _PIECE])))
     if isinstance(pieces[0], torch.Tensor):
         return torch.cat(pieces)
-    from assay.models.huggingface import TextClassifier
+    from assay.models.text_classifier import TextClassifier
 
     assert isinstance(model, TextClassifier)
     longest = max(piece["input_ids"].shape[1] for piece in pieces)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.contracts import EndpointRequest
 from assay.errors import AssayError, BadInput
 from assay.intake.model_files import model_files
 from assay.remote.client import Client
@@ -61,6 +62,13 @@ class Pusher:
         container = self._named(f"/systems/{self.system['id']}/models", name)
         body = {"predictions": predictions or "", "scores": scores or "", "threshold": threshold}
         made = self._client.post(f"/models/{container['id']}/predictions", body)
+        return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
+
+    def endpoint(self, request: EndpointRequest, name: str, *, label: str = "") -> dict[str, Any]:
+        """Register a model behind an address as the next version of model `name`; its key by name only."""
+        container = self._named(f"/systems/{self.system['id']}/models", name)
+        body = {"endpoint": request.model_dump(mode="json"), "label": label}
+        made = self._client.post(f"/models/{container['id']}/endpoints", body)
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
 
     def data(

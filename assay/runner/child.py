@@ -1,7 +1,8 @@
 """The child: a fresh interpreter that opens the user's files and runs shards, nothing else.
 
-Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. It serves one subject: an `intake`
-message first, then any number of `run` messages and `rows` for the annex, or one `remedy` message; or it
+Started as `python -I -m assay.runner.child DESCRIPTOR PARENT`. The first message, `confine`, says what it may
+reach; it locks down, and answers which layers are on. Then it serves one subject: an `intake`
+message, then any number of `run` messages and `rows` for the annex, or one `remedy` message; or it
 looks at one half of a subject by itself: `model` or `data`.
 Standard output goes to standard error, which the supervisor keeps for the last words of a crash.
 """
@@ -15,7 +16,9 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.runner.sandbox import contains, lock_down
+from assay.runner import protocol
+from assay.runner.profiles import PROFILES
+from assay.runner.sandbox import Confinement, contains, lock_down
 
 if TYPE_CHECKING:
     from assay.intake.gate import Surroundings
@@ -27,13 +30,16 @@ def main() -> None:
     """Lock down, say which layers are on, then answer until the supervisor hangs up."""
     descriptor, parent = int(sys.argv[1]), int(sys.argv[2])
     os.dup2(2, 1)
-    layers = lock_down(parent)
-    # Imports of numerical libraries come after the lock-down on purpose.
-    from assay.runner import protocol
-
     channel = socket.socket(fileno=descriptor)
+    try:
+        message, _ = protocol.receive(channel)
+    except protocol.Closed:
+        return
+    confinement = Confinement.of(message)
+    # Imports of numerical libraries come after the lock-down on purpose.
+    layers = lock_down(parent, confinement)
     protocol.send(channel, {"kind": "ready", "layers": layers})
-    server = _Server(channel, contained=contains(layers))
+    server = _Server(channel, contains(layers), PROFILES[confinement.profile].formats)
     while True:
         try:
             message, _ = protocol.receive(channel)
@@ -43,9 +49,10 @@ def main() -> None:
 
 
 class _Server:
-    def __init__(self, channel: socket.socket, *, contained: bool) -> None:
+    def __init__(self, channel: socket.socket, contained: bool, formats: frozenset[str] | None) -> None:
         self._channel = channel
         self._contained = contained
+        self._formats = formats
         self._subject: Any = None
         self._answers = {
             "intake": self._intake,
@@ -58,7 +65,6 @@ class _Server:
 
     def answer(self, message: dict[str, Any]) -> None:
         from assay.errors import AssayError, BadInput
-        from assay.runner import protocol
 
         header: dict[str, Any]
         try:
@@ -76,14 +82,24 @@ class _Server:
         protocol.send(self._channel, header, body)
 
     def _progress(self, done: float, note: str = "") -> None:
-        from assay.runner import protocol
-
         protocol.send(self._channel, {"kind": "progress", "done": round(float(done), 4), "note": note})
 
     def _surroundings(self) -> Surroundings:
         from assay.intake.gate import Surroundings
 
-        return Surroundings(contained=self._contained, scratch=Path.cwd())
+        return Surroundings(
+            contained=self._contained, scratch=Path.cwd(), formats=self._formats, ask=self._query
+        )
+
+    def _query(self, header: dict[str, Any], arrays: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Have the supervisor ask an endpoint; this process has no network."""
+        from assay import errors
+
+        protocol.send(self._channel, {"kind": "query", **header}, protocol.pack_arrays(arrays))
+        answer, body = protocol.receive(self._channel)
+        if answer.get("kind") == "refused":
+            raise errors.by_code(str(answer["code"]))(str(answer["message"]))
+        return answer, protocol.unpack_arrays(body)
 
     def _intake(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.contracts import DataRequest
@@ -111,7 +127,6 @@ class _Server:
 
     def _rows(self, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         from assay.datasets.row_arrays import row_arrays
-        from assay.runner import protocol
 
         return {"kind": "rows"}, protocol.pack_arrays(row_arrays(self._subject))
 
@@ -120,7 +135,6 @@ class _Server:
         from assay.execution import InlineContext
         from assay.planning import make_params
         from assay.registry import METHODS
-        from assay.runner import protocol
 
         shard = ShardSpec.model_validate(message["shard"])
         method = METHODS.get(shard.method)

@@ -40,7 +40,8 @@ def take_over_cleaned(scratch: Path, into: Path) -> None:
     """
     written = scratch / CLEANED
     try:
-        folders = [] if written.is_symlink() else list(written.iterdir())
+        outer = [] if written.is_symlink() else [one for one in written.iterdir() if not one.is_symlink()]
+        folders = [inner for one in outer for inner in one.iterdir()]
     except OSError:
         folders = []
     if len(folders) != 1:

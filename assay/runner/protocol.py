@@ -1,7 +1,8 @@
 """Frames between supervisor and child: a JSON header and an optional npz body.
 
 Both sides check sizes before they allocate. The supervisor treats what the child says as hostile:
-JSON only, arrays only as stored (uncompressed) npz members without object types.
+JSON only, arrays only as stored (uncompressed) npz members without object types. NumPy is imported where it
+is needed: the child reads its first frame before it locks down, and numerical libraries come after that.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import json
 import socket
 import struct
 import zipfile
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import ChildFailed
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 __all__ = ["MAX_BODY", "MAX_HEADER", "Closed", "pack_arrays", "receive", "send", "unpack_arrays"]
 
@@ -75,6 +76,8 @@ def pack_arrays(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
     """Arrays as an uncompressed npz; empty bytes for no arrays."""
     if not arrays:
         return b""
+    import numpy as np
+
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
@@ -88,6 +91,8 @@ def unpack_arrays(body: bytes) -> dict[str, npt.NDArray[Any]]:
     """
     if not body:
         return {}
+    import numpy as np
+
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):

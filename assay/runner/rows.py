@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from assay.annex import RunRows
+from assay.annex import RunRows, attribute_array
 from assay.contracts import Profile
-from assay.datasets.row_arrays import attribute_array
 from assay.errors import ChildFailed
 
 __all__ = ["checked_results", "checked_rows"]

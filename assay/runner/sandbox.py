@@ -1,20 +1,28 @@
 """What the child takes away from itself before it opens anything of the user's.
 
-First layers: it dies with its parent, can gain no privileges, dumps no core, opens few files, may not
-write more than a limit, and knows no more of the environment than a fixed list. Stronger layers
-(namespaces, Landlock, seccomp) belong to the intake of models. Each layer reports whether it is on.
+It leaves the machine's network and IPC, gives up every privilege, dies with its parent, reaches no file but
+those that it was started for and what its libraries need (Landlock), and may not ask the kernel for anything
+else: no other program or process, no socket (seccomp). It dumps no core, opens few files, may not write more
+than a limit, and knows no more of the environment than a fixed list. Each layer reports whether it is on.
+
+Standard library only: it has to be done before a library has started a thread.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
-__all__ = ["ENVIRONMENT", "child_environment", "contains", "lock_down"]
+from assay.runner import landlock, namespaces, seccomp
+from assay.runner.libc import prctl
+from assay.runner.profiles import PROFILES, Profile, ProfileName
+from assay.runner.reach import device_rules, library_rules, program_rules
+
+__all__ = ["ENVIRONMENT", "Confinement", "child_environment", "contains", "lock_down"]
 
 ENVIRONMENT = (
     "LANG",
@@ -29,6 +37,8 @@ ENVIRONMENT = (
 """The only variables of the parent that the child sees."""
 
 _FIXED = {
+    # Who asks for the user's name is not answered from /etc/passwd.
+    "LOGNAME": "assay",
     "PYTHONHASHSEED": "0",
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -50,22 +60,56 @@ def child_environment(parent: Mapping[str, str], scratch: str) -> dict[str, str]
     return environment
 
 
-def lock_down(parent: int) -> dict[str, bool]:
+class Confinement(NamedTuple):
+    """What one child needs to reach. As it stands: nothing of the user's."""
+
+    read: tuple[str, ...] = ()
+    """Files, and folders with what is below them."""
+    write: tuple[str, ...] = ()
+    """Folders to read and write."""
+    profile: ProfileName = "audit"
+    devices: bool = False
+    """Whether it may use this machine's GPUs."""
+
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> Confinement:
+        """From the supervisor's message. Raises KeyError for a profile that is not in the table."""
+        profile = message["profile"]
+        PROFILES[profile]
+        return cls(tuple(message["read"]), tuple(message["write"]), profile, bool(message["devices"]))
+
+
+def lock_down(
+    parent: int, confinement: Confinement | None = None, without: Collection[str] = ()
+) -> dict[str, bool]:
     """Apply every layer this system has; returns layer -> active.
 
     Args:
         parent: process id of the supervisor; the child ends at once if that is no longer its parent.
+        confinement: what stays in reach; nothing of the user's by default.
+        without: layers to leave out, for the tests that show what each of them does.
     """
+    confinement = confinement or Confinement()
+    profile = PROFILES[confinement.profile]
     layers = {
         "private_protocol_descriptor": True,
         "minimal_environment": not (set(os.environ) - set(ENVIRONMENT) - _OURS),
         "own_session": os.getsid(0) == os.getpid(),
-        "dies_with_parent": _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
-        "no_new_privileges": _prctl(_PR_SET_NO_NEW_PRIVS, 1),
         "resource_limits": _limit(),
+        "namespaces": "namespaces" not in without and _leave(profile),
+        "no_capabilities": "no_capabilities" not in without and namespaces.drop_capabilities(),
+        # After what changes credentials, which would take it back.
+        "dies_with_parent": prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),
+        "no_new_privileges": prctl(_PR_SET_NO_NEW_PRIVS, 1),
     }
     if os.getppid() != parent:
         sys.exit("The supervisor ended before its child was ready.")
+    layers["landlock"] = "landlock" not in without and _keep_to(confinement, profile)
+    layers["seccomp"] = "seccomp" not in without and seccomp.switch_on(profile)
+    if profile.needs_containment and not contains(layers):
+        sys.exit(
+            f"Profile {confinement.profile} needs namespaces, Landlock and seccomp; this machine lacks one."
+        )
     return layers
 
 
@@ -77,11 +121,36 @@ def contains(layers: Mapping[str, bool]) -> bool:
 _OURS = {"HOME", "TMPDIR", "PATH", "LC_CTYPE", "__CF_USER_TEXT_ENCODING", *_FIXED}
 
 
-def _prctl(option: int, value: int) -> bool:
-    if not sys.platform.startswith("linux"):
+def _leave(profile: Profile) -> bool:
+    if not namespaces.enter():
         return False
-    libc = ctypes.CDLL(None, use_errno=True)
-    return bool(libc.prctl(option, value, 0, 0, 0) == 0)
+    try:
+        if profile.loopback:
+            namespaces.raise_loopback()
+    except OSError:
+        return False
+    return True
+
+
+def _keep_to(confinement: Confinement, profile: Profile) -> bool:
+    """Landlock around what is needed; False where the kernel has none."""
+    if not landlock.version():
+        return False
+    rules = library_rules()
+    more = [program_rules(profile.runs)]
+    if confinement.devices:
+        more.append(device_rules(os.environ.get("CUDA_VISIBLE_DEVICES")))
+    more.append(dict.fromkeys(confinement.read, landlock.READ))
+    more.append(dict.fromkeys(confinement.write, landlock.WRITE))
+    for found in more:
+        for path, access in found.items():
+            rules[path] = rules.get(path, 0) | access
+    try:
+        # Held open for good: /proc would make the folder anew if the kernel forgot it, without its rule.
+        os.open("/proc/self", os.O_PATH | os.O_CLOEXEC)
+        return landlock.restrict(rules, tcp=profile.loopback)
+    except OSError:
+        return False
 
 
 def _limit() -> bool:

@@ -19,11 +19,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from assay import errors
-from assay.annex import RunRows
+from assay.annex import MOST_ROWS, RunRows
 from assay.contracts import (
     DataReport,
     DataRequest,
+    EndpointRecord,
     Lineage,
     ModelReport,
     ModelRequest,
@@ -32,10 +32,14 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
-from assay.datasets.row_arrays import MOST_ROWS
-from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
+from assay.endpoints.asker import Asker
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
 from assay.runner import protocol
+from assay.runner.memory import resident
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
+from assay.runner.needs import models_in, paths_of, plug_in_paths
+from assay.runner.profiles import PROFILES, ProfileName
+from assay.runner.queries import reading, reply
 from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
 from assay.runner.scratch import sweep
@@ -47,11 +51,6 @@ _LAST_WORDS = 4_096
 _NOTE = 200
 """Characters of a progress note that are passed on."""
 _START_SECONDS = 60.0
-_RAISED = {
-    kind.code: kind
-    for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, AssayError)
-}
 
 
 def default_memory_limit() -> int:
@@ -69,6 +68,8 @@ class Supervisor:
         scratch_parent: folder for the scratch folder; the system's temporary folder by default.
         environment: variables to set besides this process's own, such as CUDA_VISIBLE_DEVICES; the child
             sees those that assay/runner/sandbox.py lists.
+        asker: asks the endpoint that the request names; None where there is no endpoint.
+        profile: what the child may do besides (assay/runner/profiles.py).
     """
 
     def __init__(
@@ -79,12 +80,18 @@ class Supervisor:
         memory_limit: int | None = None,
         scratch_parent: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        asker: Asker | None = None,
+        profile: ProfileName = "audit",
     ) -> None:
         self._request = request
+        self._profile: ProfileName = profile
+        self._work: Path | None = None
+        self._devices = False
         self._time_limit = time_limit
         self._memory_limit = memory_limit or default_memory_limit()
         self._scratch_parent = scratch_parent
         self._environment = dict(environment or {})
+        self._asker = asker
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -110,7 +117,16 @@ class Supervisor:
     @property
     def sandbox(self) -> SandboxReport:
         """The layers that the child had switched on when it said it was ready."""
-        return SandboxReport(layers=dict(self._layers))
+        return SandboxReport(layers=dict(self._layers), notes=(f"profile: {self._profile}",))
+
+    def grant(self, work: Path, device: str) -> None:
+        """Name, before `intake`, the folder that a remedy will write to and the device it asks for."""
+        self._work = work.resolve()
+        self._devices = device != "cpu"
+
+    def endpoint(self) -> EndpointRecord | None:
+        """What was asked of the endpoint; asks its canary rows once more. None where there is none."""
+        return self._asker.finish() if self._asker is not None else None
 
     def intake(self, on_progress: Callable[[float], None] | None = None) -> Profile:
         """Start the child and let it read the data.
@@ -120,8 +136,9 @@ class Supervisor:
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
         message = {"do": "intake", "request": self._asked_for()}
-        self._start()
-        header, _ = self._ask(message, "reading the data", _without_note(on_progress))
+        self._start(self._request)
+        with reading(self._asker):
+            header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
             return Profile.model_validate(header["profile"])
@@ -139,7 +156,7 @@ class Supervisor:
             BadInput: why it is no model that Assay reads, and what would be right.
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
-        self._start()
+        self._start(request)
         message = {"do": "model", "request": request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the model", None)
         found = report_of(header)
@@ -163,7 +180,7 @@ class Supervisor:
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
         message = {"do": "data", "request": self._asked_for()}
-        self._start()
+        self._start(self._request)
         header, _ = self._ask(message, "reading the data", _without_note(on_progress))
         try:
             return DataReport.model_validate(header["report"])
@@ -201,12 +218,14 @@ class Supervisor:
 
         Args:
             device: where a remedy that brings its own network trains; others stay where the model is.
-            work: the one folder beside its scratch folder that the child writes to.
+            work: the one folder beside its scratch folder that the child writes to, as it was granted.
 
         Raises:
             BadInput, BadParams, Diverged: what the remedy says.
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
+        if work.resolve() != self._work:
+            raise Internal("The child was started without this work folder.")
         message = {
             "do": "remedy",
             "remedy": remedy,
@@ -235,6 +254,8 @@ class Supervisor:
     def stop(self, why: str) -> None:
         """End the child from another thread; whoever waits for its answer gets Cancelled(why)."""
         self._stopped = why
+        if self._asker is not None:
+            self._asker.stop(why)
         process = self._process
         if process is not None and process.poll() is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -243,6 +264,8 @@ class Supervisor:
     def close(self) -> None:
         """End the child and remove its scratch folder."""
         self._kill()
+        if self._asker is not None:
+            self._asker.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
@@ -252,7 +275,7 @@ class Supervisor:
             raise Internal("This child was started without a request for data.")
         return self._request.model_dump(mode="json")
 
-    def _start(self) -> None:
+    def _start(self, request: DataRequest | ModelRequest | None) -> None:
         if self._stopped:
             raise Cancelled(self._stopped)
         self._kill()
@@ -277,11 +300,29 @@ class Supervisor:
                 start_new_session=True,
             )
         self._channel = ours
+        try:
+            protocol.send(ours, self._confinement(request))
+        except OSError:
+            raise self._died("starting") from None
         header, _ = self._await("starting", None, _START_SECONDS)
         layers = header.get("layers")
         if header.get("kind") != "ready" or not isinstance(layers, dict):
             raise ChildFailed("The child did not say that it is ready.")
         self._layers = {str(name): bool(active) for name, active in layers.items()}
+
+    def _confinement(self, request: DataRequest | ModelRequest | None) -> dict[str, Any]:
+        """The child's first message: what it may reach (`sandbox.Confinement`)."""
+        assert self._scratch is not None
+        named = paths_of(request) if request is not None else ()
+        asked = models_in(request) if request is not None else ()
+        write = [self._scratch.resolve(), *([self._work] if self._work is not None else [])]
+        return {
+            "do": "confine",
+            "profile": self._profile,
+            "read": [*named, *plug_in_paths()],
+            "write": [str(path) for path in write],
+            "devices": self._devices or any(model.device != "cpu" for model in asked),
+        }
 
     def _ask(
         self, message: dict[str, Any], doing: str, on_progress: Callable[[float, str], None] | None
@@ -293,8 +334,7 @@ class Supervisor:
             raise self._died(doing) from None
         header, body = self._await(doing, on_progress, self._time_limit)
         if header.get("kind") == "error":
-            kind = _RAISED.get(str(header.get("code")), AssayError)
-            raised = kind(str(header.get("message"))[:4_000])
+            raised = by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
             if isinstance(raised, BadInput):
                 raised.gate = verdict_of(header.get("gate"))
             raise raised
@@ -336,6 +376,11 @@ class Supervisor:
                         raise self._died(doing) from None
                     except TimeoutError:
                         continue
+                    if header.get("kind") == "query":
+                        asked = time.monotonic()
+                        protocol.send(self._channel, *reply(self._asker, header, body))
+                        deadline += time.monotonic() - asked  # the endpoint's time, with limits of its own
+                        continue
                     if header.get("kind") != "progress":
                         return header, body
                     if on_progress is not None:
@@ -343,12 +388,8 @@ class Supervisor:
 
     def _check_memory(self, doing: str) -> None:
         assert self._process is not None
-        try:
-            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            return
-        used = pages * os.sysconf("SC_PAGE_SIZE")
-        if used > self._memory_limit:
+        used = resident(self._process.pid, family=PROFILES[self._profile].processes)
+        if used is not None and used > self._memory_limit:
             self._kill()
             raise ChildFailed(
                 f"The child was ended while {_gerund(doing)}: it used {used / 2**30:.1f} GB, "

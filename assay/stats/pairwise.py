@@ -15,6 +15,7 @@ import numpy.typing as npt
 from assay.errors import BadInput
 from assay.stats.intervals import clopper_pearson_interval, normal_interval
 from assay.stats.melded import melded_difference, melded_ratio
+from assay.stats.membership import Unplaced
 from assay.stats.multiplicity import bonferroni_level
 
 __all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_normal", "pairwise_ratios"]
@@ -52,7 +53,11 @@ class PairTable:
 
 
 def pairwise_differences(
-    successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95, family: int | None = None
+    successes: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    level: float = 0.95,
+    family: int | None = None,
+    unplaced: Unplaced | None = None,
 ) -> PairTable:
     """Simultaneous intervals for the differences of all pairs of rates.
 
@@ -66,6 +71,8 @@ def pairwise_differences(
         trials: shape (groups,); groups without trials take part in no pair.
         level: simultaneous confidence level.
         family: number of intervals sharing the level; default: the number of pairs.
+        unplaced: further rows, shape (groups,), that may belong to a group or not: every interval then
+            holds those of all ways of placing them (`assay.stats.membership`).
 
     Raises:
         BadInput: successes outside [0, trials], a level outside (0, 1), a family below 1.
@@ -79,16 +86,16 @@ def pairwise_differences(
     first, second = _orient(rates, left, right, higher_first=True)
     p1, p2 = _take(rates, first), _take(rates, second)
     each = bonferroni_level(level, size)
-    if len(left) > _MOST_MELDED:
-        (l1, u1), (l2, u2) = _limits_at_half_the_error(x, n, first, second, each)
-        low, high = l1 - u2, u1 - l2
-    else:
-        low, high = melded_difference(_take(x, first), n[first], _take(x, second), n[second], each)
+    low, high = _limits_of_pairs("difference", x, n, first, second, each, unplaced)
     return PairTable(first, second, p1 - p2, low, high, n[first] + n[second], size)
 
 
 def pairwise_ratios(
-    successes: npt.ArrayLike, trials: npt.ArrayLike, level: float = 0.95, family: int | None = None
+    successes: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    level: float = 0.95,
+    family: int | None = None,
+    unplaced: Unplaced | None = None,
 ) -> PairTable:
     """Simultaneous intervals for the ratios (lower to higher) of all pairs of rates.
 
@@ -104,11 +111,7 @@ def pairwise_ratios(
     first, second = _orient(rates, left, right, higher_first=False)
     p1, p2 = _take(rates, first), _take(rates, second)
     each = bonferroni_level(level, size)
-    if len(left) > _MOST_MELDED:
-        (l1, u1), (l2, u2) = _limits_at_half_the_error(x, n, first, second, each)
-        low, high = l1 / u2, _over(u1, l2)
-    else:
-        low, high = melded_ratio(_take(x, first), n[first], _take(x, second), n[second], each)
+    low, high = _limits_of_pairs("ratio", x, n, first, second, each, unplaced)
     return PairTable(first, second, _ratio(p1, p2), low, high, n[first] + n[second], size)
 
 
@@ -225,12 +228,50 @@ def _family(left: IntArray, family: int | None) -> int:
     return max(len(left), 1) if family is None else family
 
 
+def _limits_of_pairs(
+    kind: Literal["difference", "ratio"],
+    x: npt.NDArray[Any],
+    n: npt.NDArray[Any],
+    first: IntArray,
+    second: IntArray,
+    level: float,
+    unplaced: Unplaced | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Limits of each pair; the lowest and the highest over all ways of placing the unplaced rows."""
+    if unplaced is None or not unplaced.any:
+        return _limits_of_counts(kind, x, n, first, second, level, (x, n))
+    fewest, most = (x, n + unplaced.misses), (x + unplaced.hits, n + unplaced.hits)
+    low, _ = _limits_of_counts(kind, *fewest, first, second, level, most)
+    _, high = _limits_of_counts(kind, *most, first, second, level, fewest)
+    return low, high
+
+
+def _limits_of_counts(
+    kind: Literal["difference", "ratio"],
+    x: npt.NDArray[Any],
+    n: npt.NDArray[Any],
+    first: IntArray,
+    second: IntArray,
+    level: float,
+    other: tuple[npt.NDArray[Any], npt.NDArray[Any]],
+) -> tuple[FloatArray, FloatArray]:
+    """Limits of each pair: the first group by its counts x of n, the second by those of `other`."""
+    y, m = other
+    if first.shape[-1] > _MOST_MELDED:
+        l1, u1 = _limits_at_half_the_error(x, n, first, level)
+        l2, u2 = _limits_at_half_the_error(y, m, second, level)
+        return (l1 - u2, u1 - l2) if kind == "difference" else (l1 / u2, _over(u1, l2))
+    melded = melded_difference if kind == "difference" else melded_ratio
+    low, high = melded(_take(x, first), n[first], _take(y, second), m[second], level)
+    return low, high
+
+
 def _limits_at_half_the_error(
-    x: npt.NDArray[Any], n: npt.NDArray[Any], first: IntArray, second: IntArray, level: float
-) -> tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:
-    """Exact limits of both rates of each pair that hold together at `level`; made once a group."""
+    x: npt.NDArray[Any], n: npt.NDArray[Any], groups: IntArray, level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Exact limits of one rate of each pair, such that both hold together at `level`; made once a group."""
     low, high = clopper_pearson_interval(x, np.broadcast_to(n, x.shape), (1 + level) / 2)
-    return (_take(low, first), _take(high, first)), (_take(low, second), _take(high, second))
+    return _take(low, groups), _take(high, groups)
 
 
 def _over(numerator: FloatArray, denominator: FloatArray) -> FloatArray:

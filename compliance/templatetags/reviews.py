@@ -6,8 +6,8 @@ from typing import Any
 
 from django import template
 
-from compliance.models import Reply
-from compliance.selectors import rows, with_names
+from compliance.models import Reply, Review
+from compliance.selectors import OPEN, rows, with_names
 
 register = template.Library()
 
@@ -30,3 +30,21 @@ def run_reviews(context: dict[str, Any], run: Any) -> dict[str, Any]:
     """The reviews of an audit and how they stand, as facts of its page."""
     found = with_names(context["organisation"]).filter(run=run).order_by("number")
     return {"organisation": context["organisation"], "lines": rows(found, context["request"].user)}
+
+
+@register.inclusion_tag("compliance/submit_button.html", takes_context=True)
+def submit_button(context: dict[str, Any], run: Any, main: bool) -> dict[str, Any]:
+    """The way to the reviewers: submitting the audit, or the review that it is in already.
+
+    Args:
+        main: whether this is what the page suggests next.
+    """
+    organisation = context["organisation"]
+    waiting = Review.objects.of(organisation).filter(run=run, state__in=OPEN).order_by("number").first()
+    return {
+        "organisation": organisation,
+        "run": run,
+        "main": main,
+        "waiting": waiting,
+        "can": context["can"],
+    }

@@ -65,6 +65,27 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     Row(
+        method="performance.language_modelling",
+        golden="methods/performance/test_language_modelling.py::"
+        "test_a_markov_chain_has_the_perplexity_of_its_table",
+        golden_source="closed form: a Llama whose next-token distribution is a Markov chain's; besides, sums "
+        "equal transformers' own loss (test_sums_equal_transformers_own_loss), and stories260k repeats its "
+        "published sample (models/test_language_model.py)",
+        golden_threshold="1e-6 relative",
+        planted="methods/performance/test_language_modelling.py::"
+        "test_texts_that_the_model_was_not_made_for_are_found",
+        planted_threshold="texts of another chain: perplexity wholly above 1.3 times that of its own",
+        null="methods/performance/test_language_modelling.py::test_texts_drawn_from_the_model_raise_no_alarm",
+        null_threshold="200 texts of the chain itself: the interval holds exp of its cross-entropy",
+        mutant=Mutant(
+            file="assay/methods/performance/language_modelling.py",
+            old="    per_byte = ratio_of_sums(-units[0] / math.log(2), units[2], level)",
+            new="    per_byte = ratio_of_sums(-units[0] / math.log(2), units[1], level)",
+            caught_by="methods/performance/test_language_modelling.py::"
+            "test_a_markov_chain_has_the_perplexity_of_its_table",
+        ),
+    ),
+    Row(
         method="performance.regression",
         golden="methods/performance/test_regression.py::test_the_mean_error_has_students_interval",
         golden_source="Student's t, closed form with the tabled quantile 2.262157; values besides equal "

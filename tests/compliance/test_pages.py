@@ -92,6 +92,17 @@ def test_submitting_asks_for_the_replies_that_are_lacking_and_takes_them(
     assert Review.objects.of(people.organisation).count() == 1
 
 
+def test_an_audit_that_is_with_the_reviewers_leads_there_and_is_not_submitted_again(
+    people: People, run: Run, as_user: AsUser
+) -> None:
+    client, place = as_user(people.engineer), f"/o/{people.organisation.slug}/audits/{run.pk}/"
+    assert "Submit for review" in client.get(place).content.decode()
+    review = submitted(people, run)
+    page = client.get(place).content.decode()
+    assert f"{review} is with the reviewers" in page
+    assert "Submit for review" not in page
+
+
 def test_a_requester_sees_what_is_waited_for_and_withdraws(people: People, run: Run, as_user: AsUser) -> None:
     review = submitted(people, run)
     client = as_user(people.engineer)

@@ -71,14 +71,14 @@ class Place:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Place]]:
-    made = [Place(tmp_path_factory.mktemp(name)) for name in ("first", "second", "third")]
+    made = [Place(tmp_path_factory.mktemp(name)) for name in ("first", "second", "third", "fourth")]
     yield made
     for place in made:
         place.drop()
 
 
 def test_an_installation_comes_back_whole_and_damage_is_refused(places: list[Place], tmp_path: Path) -> None:
-    first, second, third = places
+    first, second, third, fourth = places
     assert first.manage("migrate", "-v0").returncode == 0
     filled = first.python("-W", "ignore", "-c", _FILL)
     assert filled.returncode == 0, filled.stderr
@@ -102,3 +102,17 @@ def test_an_installation_comes_back_whole_and_damage_is_refused(places: list[Pla
     refused = third.manage("restore", str(damaged))
     assert refused.returncode != 0
     assert "has another digest" in refused.stderr
+
+    # Sealed meanwhile: the backup is as sealed as the files are, and comes back where the key is.
+    first.environment["ASSAY_STORAGE_KEY"] = "11" * 32
+    rotated = first.manage("rotate_storage_key")
+    assert rotated.returncode == 0, rotated.stderr
+    assert " 0 opened, 0 left as they were" in rotated.stdout
+    sealed = tmp_path / "sealed.tar"
+    assert first.manage("backup", str(sealed)).returncode == 0
+    refused = fourth.manage("restore", str(sealed))
+    assert "which ASSAY_STORAGE_KEY does not hold" in refused.stderr
+    fourth.environment["ASSAY_STORAGE_KEY"] = "22" * 32 + " " + "11" * 32
+    back = fourth.manage("restore", str(sealed))
+    assert back.returncode == 0, back.stderr
+    assert int(fourth.python("-c", _CHECK, run, snapshot).stdout) > 10

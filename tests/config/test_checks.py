@@ -26,7 +26,13 @@ def _check(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_a_deployment_behind_https_is_clean(tmp_path: Path) -> None:
     answer = _check(tmp_path, ASSAY_URL="https://assay.example.org")
     assert answer.returncode == 0, answer.stderr
-    assert "no issues" in answer.stdout
+    assert "every layer is on" in answer.stderr
+    assert "assay.W" not in answer.stderr
+    assert "WARNING" not in answer.stderr
+    assert "Stored files are not encrypted by Assay" in answer.stderr, "it says so, and that is no fault"
+    sealed = _check(tmp_path, ASSAY_URL="https://assay.example.org", ASSAY_STORAGE_KEY="11" * 32)
+    assert sealed.returncode == 0, sealed.stderr
+    assert "are encrypted (AES-256-GCM)" in sealed.stderr
 
 
 def test_without_https_it_says_so(tmp_path: Path) -> None:
@@ -65,10 +71,14 @@ def test_several_workers_on_sqlite_are_warned_about(settings: object) -> None:
 
 
 def test_the_sandbox_of_this_machine_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checks.check_sandbox() == []
+    (found,) = checks.check_sandbox()
+    assert found.id in ("assay.I001", "assay.W002")
+    assert "minimal environment" in found.msg
     monkeypatch.setattr(checks, "_LAYERS", 'print(\'{"landlock": false, "own_session": true}\')')
     found = checks.check_sandbox()
     assert _ids(found) == ["assay.W002"]
-    assert "landlock" in found[0].msg
+    assert "Landlock (files)" in found[0].msg
+    assert "On are: session of its own" in found[0].msg
+    assert "class A" in str(found[0].hint)
     monkeypatch.setattr(checks, "_LAYERS", "raise SystemExit(3)")
     assert _ids(checks.check_sandbox()) == ["assay.E003"]

@@ -65,7 +65,8 @@ walk(get_resolver().url_patterns)
 import config.wsgi
 from django.test import Client
 Client(headers={"host": "127.0.0.1"}).get("/accounts/login/")
-heavy = sorted({"torch", "transformers", "shap", "sklearn", "xgboost", "celery.app.base"} & set(sys.modules))
+heavy = {"torch", "pyarrow", "transformers", "shap", "sklearn", "xgboost", "celery.app.base"}
+heavy = sorted(heavy & set(sys.modules))
 pages = int(open("/proc/self/statm").read().split()[1])
 print(heavy, pages * os.sysconf("SC_PAGE_SIZE") // 2**20)
 """

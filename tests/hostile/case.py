@@ -1,4 +1,4 @@
-"""A hostile thing that somebody hands in, and what Assay says of it."""
+"""A hostile thing that somebody hands in, and what the refusal must say."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ __all__ = ["Hostile"]
 
 @dataclass(frozen=True)
 class Hostile:
-    """`make` writes it below a folder and returns the path to hand in; `says` is a regex of the refusal."""
+    """One case of the corpus; `CASES` of every module beside this one are tried by test_refused.py."""
 
     name: str
     make: Callable[[Path], Path]
+    """Writes the thing below a folder and returns its path. What executes touches `folder / "RAN"`."""
     says: str
+    """A regular expression that the refusal matches. What only a limit stops says "its limit is" here."""
     kind: Literal["model", "data"] = "model"

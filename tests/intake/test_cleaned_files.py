@@ -110,8 +110,8 @@ def test_what_was_cleaned_is_described_by_a_child_that_never_saw_what_came_in(
         if message["request"]["gate"] is not None:
             return real(self, message, doing, listener)
         assert self._scratch is not None
-        folder = self._scratch / CLEANED / "came"
-        folder.parent.mkdir()
+        folder = self._scratch / CLEANED / "1" / "came"
+        folder.parent.mkdir(parents=True)
         linear_folder(folder, [number("income")], [1.0])
         request = ModelRequest(path=str(folder)).model_dump()
         said = real(self, {**message, "request": request}, doing, listener)

@@ -123,13 +123,13 @@ def test_broken_gzip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_gzip_bomb_is_refused_before_it_unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_stream, "_RATIO_FROM", 2**20)
+    monkeypatch.setattr(text_stream, "RATIO_FROM", 2**20)
     packer = zlib.compressobj(9, wbits=31)
     line = b"1,2\n" * 2**18
     bomb = packer.compress(b"y,x\n") + b"".join(packer.compress(line) for _ in range(8)) + packer.flush()
     assert "more than 200 times its size" in _refused(tmp_path, bomb)
     monkeypatch.setattr(text_stream, "MAX_RATIO", 10**9)
-    monkeypatch.setattr(text_stream, "MAX_UNPACKED", 2**22)
+    monkeypatch.setattr(text_stream, "MAX_UNPACKED_TEXT", 2**22)
     assert "unpacks to more than" in _refused(tmp_path, bomb)
 
 

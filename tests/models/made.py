@@ -18,7 +18,7 @@ from assay.contracts import (
 )
 from assay.datasets.subject import Subject
 from assay.loading import load_subject
-from assay.models.huggingface import write_huggingface
+from assay.models.text_classifier import write_huggingface
 from assay.models.torch_folder import write_torch_folder
 from tests.support import write_csv
 

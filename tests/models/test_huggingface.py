@@ -19,7 +19,7 @@ from assay.datasets.subject import Subject
 from assay.errors import BadInput
 from assay.execution import run_method
 from assay.loading import load_model
-from assay.models.huggingface import TextClassifier, write_huggingface
+from assay.models.text_classifier import TextClassifier, write_huggingface
 from assay.registry import METHODS
 from tests.models.made import model_subject, tiny_bert
 

@@ -12,7 +12,7 @@ import torch
 from assay.contracts import ModelRequest
 from assay.errors import BadInput
 from assay.loading import load_model
-from assay.models.huggingface import TextClassifier
+from assay.models.text_classifier import TextClassifier
 from assay.models.torch_model import ArrayNetwork
 from tests.models.made import linear_folder, number, tiny_bert
 

@@ -82,6 +82,7 @@ class Registered:
             self.url("dataset", self.dataset),
             self.url("dataset_version", self.data),
             self.url("dataset_version_state", self.data),
+            self.url("dataset_diff", self.data, self.data),
         ]
 
     @property
@@ -94,6 +95,7 @@ class Registered:
             self.url("new_model_version", self.model),
             self.url("new_predictions", self.model),
             self.url("new_dataset_version", self.dataset),
+            self.url("correct_columns", self.data),
         ]
 
     @property

@@ -90,7 +90,7 @@ def test_everything_that_differs_is_named(people: People) -> None:
 
 
 def test_the_page_in_each_state(people: People, as_user: SignIn) -> None:
-    first, second = pair(people, EVIL)
+    first, _second = pair(people, EVIL)
     client = as_user(people.auditor)
     url = reverse("models_registry:differences", args=[people.organisation.slug, first.model_id])
     html = client.get(url).content.decode()

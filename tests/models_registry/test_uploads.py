@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from assay.errors import BadInput
-from models_registry import files, uploads
+from models_registry import files, running_digests, uploads
 from models_registry.models import StoredFile, Upload
 from models_registry.services import add_chunk, begin_upload, finish_upload, finished_files
 from models_registry.uploads import WrongOffset, draft_of, sweep_uploads
@@ -184,3 +184,34 @@ def test_abandoned_uploads_are_swept_and_stored_files_stay(people: People) -> No
     assert not draft_of(left).exists()
     assert files.read(people.organisation, DIGEST) == CONTENT
     assert sweep_uploads() == 0
+
+
+def test_a_file_that_one_process_received_is_not_read_again(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = sent(begun(people, len(CONTENT)))
+    monkeypatch.setattr(uploads.DraftFile, "pieces", lambda _draft: pytest.fail("read again"))
+    assert uploads.finish_upload(upload, DIGEST).sha256 == DIGEST
+
+
+def test_a_file_whose_chunks_others_received_is_read_when_it_is_whole(people: People) -> None:
+    """Another process had the first chunk: this one's running digest counts for nothing."""
+    upload = begun(people, len(CONTENT))
+    uploads.add_chunk(upload, 0, CONTENT[:5])
+    running_digests.forget(upload.pk)
+    uploads.add_chunk(upload, 5, CONTENT[5:])
+    assert running_digests.digest_of(upload.pk, len(CONTENT)) is None
+    assert uploads.finish_upload(upload).sha256 == DIGEST
+
+
+def test_a_chunk_that_was_not_kept_is_not_counted_in_the_digest(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = begun(people, len(CONTENT))
+    uploads.add_chunk(upload, 0, CONTENT[:5])
+    with monkeypatch.context() as broken:
+        broken.setattr(uploads.DraftFile, "write_from", lambda *_: False)
+        with pytest.raises(BadInput, match="damaged on the disk"):
+            uploads.add_chunk(upload, 5, b"other bytes"[: len(CONTENT) - 5])
+    uploads.add_chunk(upload, 5, CONTENT[5:])
+    assert uploads.finish_upload(upload).sha256 == DIGEST

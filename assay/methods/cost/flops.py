@@ -47,7 +47,11 @@ def count_arithmetic(model: Model, inputs: Inputs) -> Arithmetic:
         mean = None if uncounted else float(np.mean(counts))
         return Arithmetic(mean, None, rows, tuple(uncounted), _error(counts))
     if hasattr(model, "booster") and hasattr(model, "encode"):
-        compared = tree_comparisons(model.booster, model.encode(inputs))
+        encoded = model.encode(inputs)
+        if hasattr(model, "comparisons"):
+            compared = model.comparisons(encoded)
+        else:
+            compared = tree_comparisons(model.booster, encoded)
         return Arithmetic(None, float(compared.mean()), rows, error=_error(compared))
     return Arithmetic(None, None, rows)
 

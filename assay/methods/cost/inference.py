@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from assay.contracts import (
 )
 from assay.methods.cost.energy import find_meters, measure_energy
 from assay.methods.cost.flops import count_arithmetic
+from assay.methods.cost.generating import time_tokens
 from assay.methods.cost.inference_measures import measured
 from assay.methods.cost.inference_params import InferenceParams
 from assay.methods.cost.inference_specs import CITATIONS, SPECS
@@ -57,8 +58,8 @@ class Inference:
         summary="How long answers take, and how much memory, arithmetic, energy and money they cost, on the "
         "machine and device of this audit. Times, memory and energy belong to this hardware; parameters and "
         "FLOPs to the model.",
-        needs=("query",),
-        tasks=("binary", "multiclass", "regression", "anomaly"),
+        needs=("query", "local"),
+        tasks=("binary", "multiclass", "regression", "anomaly", "generation"),
         measures=SPECS,
         deterministic=True,
         citations=CITATIONS,
@@ -69,6 +70,8 @@ class Inference:
         """Bounded by time, not by calls, so no evaluations are added."""
         sizes = len(params.batch_sizes)
         seconds = sizes * (params.seconds * 1.2 + 0.2) + _LOADS_SECONDS + 1.0
+        if "generation" in profile.capabilities:
+            seconds += params.seconds * 1.2
         if profile.model is not None and profile.model.device.startswith("cuda"):
             seconds += params.energy_seconds * (params.energy_trials + 1)
         copies = 2 if profile.model is None else 2 * profile.model.weight_bytes
@@ -104,6 +107,7 @@ class Inference:
             )
             busy = (time.process_time() - spent[0]) / (time.perf_counter() - spent[1])
             memory = {size: _memory(model, pool, size)._asdict() for size in sizes}
+            generating = _generating(model, pool, params.seconds)
             context.progress(0.85)
             best = max(sizes, key=lambda size: size / timed[size].seconds.mean())
             energy = _energy(model, calls[best], best, synchronise, params, context)
@@ -115,6 +119,7 @@ class Inference:
             "warm": {str(size): timed[size].warm._asdict() for size in sizes},
             "memory": {str(size): memory[size] for size in sizes},
             "energy": energy,
+            "generating": generating,
             "busy_cores": busy,
             "hardware": hardware_class(model),
             "threads": threads,
@@ -181,6 +186,13 @@ def _cold_starts(model: Model, row: Inputs) -> list[float]:
         found.append(time.perf_counter() - start)
         del fresh
     return found
+
+
+def _generating(model: Model, pool: _Pool, seconds: float) -> dict[str, Any] | None:
+    """Timed continuations of a language model; None for every other."""
+    if "generation" not in model.capabilities:
+        return None
+    return time_tokens(cast(Any, model), [str(text) for text in pool.some(_COUNTED_ROWS)], seconds)
 
 
 def _memory(model: Model, pool: _Pool, size: int) -> Any:

@@ -19,6 +19,7 @@ from assay.contracts import (
     SeriesColumn,
     Status,
 )
+from assay.methods.cost.generating import token_measures
 from assay.methods.cost.inference_params import InferenceParams
 from assay.methods.cost.inference_specs import SPECS
 from assay.methods.cost.spending import Spending, spending
@@ -126,6 +127,7 @@ def measured(
         measures += _latency(make, one)
         measures += _memory(make, one)
     best = max(timed, key=lambda one: one.throughput.value)
+    measures += token_measures(make, partial.data["generating"], params.level)
     measures.append(_cold_start(make, partial, params.level))
     measures += _size(make, partial, profile, params.level)
     on_gpu = profile.model is not None and profile.model.device.startswith("cuda")

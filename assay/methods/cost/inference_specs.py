@@ -35,6 +35,20 @@ SPECS: tuple[MeasureSpec, ...] = (
         "higher",
     ),
     _spec(
+        "token_latency",
+        "Latency of a token",
+        "ms",
+        "Median over continuations of time / tokens, one text at a time, greedily; reading the prompt is "
+        "in it. For language models.",
+    ),
+    _spec(
+        "token_throughput",
+        "Tokens a second",
+        "tokens/s",
+        "Generated tokens / time, one text at a time. For language models.",
+        "higher",
+    ),
+    _spec(
         "cold_start",
         "Cold start",
         "s",

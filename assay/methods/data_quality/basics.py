@@ -90,7 +90,7 @@ class Basics:
         summary="Missing values, repeated rows, contradicting labels, rows shared with training or tuning "
         "data, class imbalance, size of every group, and columns that give the label away.",
         needs=(),
-        tasks=("binary", "multiclass", "regression"),
+        tasks=("binary", "multiclass", "regression", "generation"),
         measures=MEASURES,
         deterministic=True,
         citations=(

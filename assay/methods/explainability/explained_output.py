@@ -70,7 +70,7 @@ class TreeMargin:
     """The sum over the trees: log-odds, the margin of the predicted class, or a regression's margin."""
 
     model: Any
-    """A `assay.models.xgboost_json.TreeEnsemble`."""
+    """An ensemble of trees: `encode`, `margins`, `booster`, `feature_columns`."""
 
     def scores(self, inputs: npt.NDArray[Any]) -> Floats:
         model = self.model

@@ -191,7 +191,7 @@ def removal_steps(features: int) -> tuple[float, ...]:
 
 
 def _trees(profile: Profile) -> bool:
-    return profile.model is not None and profile.model.format == "xgboost_json"
+    return profile.model is not None and profile.model.format in ("lightgbm_text", "xgboost_json")
 
 
 def _names(profile: Profile) -> tuple[str, ...]:

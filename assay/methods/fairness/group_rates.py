@@ -39,6 +39,7 @@ from assay.methods.fairness.screen_measures import (
     screen_measures,
     unknown_measures,
 )
+from assay.methods.fairness.unknown_rows import unknown_note
 from assay.methods.sharding import row_shards
 
 __all__ = ["METHOD", "GroupRates"]
@@ -75,7 +76,7 @@ class GroupRates:
 
     spec = MethodSpec(
         id="fairness.group_rates",
-        version="1.0",
+        version="1.1",
         title="Rates by group",
         pillar="fairness",
         summary="Selection, error and predictive rates of every group and intersection, with all pairwise "
@@ -91,6 +92,9 @@ class GroupRates:
             Citation(text="Uniform Guidelines on Employee Selection Procedures, 29 CFR 1607.4(D)"),
             Citation(text="New York City, 6 RCNY 5-300 to 5-304 (Local Law 144 of 2021)"),
             Citation(text="Wilson 1927; Fay, Proschan & Brittain 2015; Koopman 1984 (intervals)"),
+            Citation(
+                text="Manski 1989, 2003; Horowitz & Manski 2000; Kallus, Mao & Zhou 2022 (unknown groups)"
+            ),
             Citation(text="Holm 1979; Davison & Hinkley 1997 (multiplicity, bootstrap)"),
         ),
     )
@@ -194,6 +198,8 @@ def _measure(
             f"{grouping.over}: rows come in {grouping.clusters.total:,} clusters; intervals are by a "
             f"bootstrap of whole clusters."
         )
+    if (unknown := unknown_note(grouping)) is not None:
+        notes.append(unknown)
     if grouping.unlisted:
         notes.append(
             f"{grouping.over}: {grouping.unlisted:,} further combinations have no rows and are not listed."

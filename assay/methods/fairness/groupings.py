@@ -41,7 +41,10 @@ class GroupingParams(Params):
 
 @dataclass(frozen=True)
 class Clusters:
-    """Counts by cluster, sparse: row i says cluster[i], group[i] had outcomes[i]."""
+    """Counts by cluster, sparse: row i says cluster[i], group[i] had outcomes[i].
+
+    Groups G and more are kinds of unknown row: place - G in `Grouping.kinds`.
+    """
 
     total: int
     cluster: npt.NDArray[np.int64]
@@ -56,6 +59,11 @@ class Grouping:
     groups: G keys such as {"race": "Black", "sex": "Female"}; a combination without rows is listed too.
     outcomes: int64, shape (G, 5): rows of each group by outcome (see rates.py).
     unknown: int64, shape (5,): rows for which one of the attributes is missing.
+    kinds: bool, shape (K, G): the groups that each kind of unknown row may belong to. Of one attribute
+        there is one kind, which may belong to any group; of an intersection a row whose sex is known may
+        belong to the groups of that sex only.
+    possible: int64, shape (G, 5): unknown rows that may belong to each group, by outcome. A row stands
+        under each of its groups, though it belongs to one of them at most.
     clusters: the same counts by cluster; None when rows are independent.
     """
 
@@ -63,6 +71,8 @@ class Grouping:
     groups: tuple[dict[str, str], ...]
     outcomes: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.bool_]
+    possible: npt.NDArray[np.int64]
     unlisted: int = 0
     """Possible combinations without rows that are left off the list, because it would be too long."""
     clusters: Clusters | None = None
@@ -144,14 +154,33 @@ def group_cells(
     np.add.at(table, (index, kind), counts)
     unknown = np.zeros(OUTCOMES, dtype=np.int64)
     np.add.at(unknown, outcome[~known], cells.counts[~known])
+    said, which = np.unique(codes[~known], axis=0, return_inverse=True)
+    which = which.reshape(-1)
+    kinds = _may_belong(said, listed, sizes)
+    by_kind = np.zeros((len(said), OUTCOMES), dtype=np.int64)
+    np.add.at(by_kind, (which, outcome[~known]), cells.counts[~known])
+    place = np.empty(len(known), dtype=np.int64)
+    place[known], place[~known] = index, len(listed) + which
     return Grouping(
         attributes=attributes,
         groups=tuple(_keys(listed, attributes, categories)),
         outcomes=table,
         unknown=unknown,
+        kinds=kinds,
+        possible=kinds.T.astype(np.int64) @ by_kind,
         unlisted=possible - len(listed),
-        clusters=None if cluster is None else _by_cluster(cells, cluster, known, index, kind, counts),
+        clusters=None if cluster is None else _by_cluster(cells, cluster, place, outcome),
     )
+
+
+def _may_belong(
+    said: npt.NDArray[np.int32], listed: npt.NDArray[np.int64], sizes: Sequence[int]
+) -> npt.NDArray[np.bool_]:
+    """Which listed groups agree with what is known of each kind of unknown row, shape (K, G)."""
+    fits = np.ones((len(said), len(listed)), dtype=bool)
+    for column, place in zip(said.T, np.unravel_index(listed, sizes), strict=True):
+        fits &= (column[:, None] < 0) | (column[:, None] == place[None, :])
+    return fits
 
 
 def _keys(
@@ -163,18 +192,13 @@ def _keys(
 
 
 def _by_cluster(
-    cells: Cells,
-    cluster: str,
-    known: npt.NDArray[np.bool_],
-    index: npt.NDArray[np.int64],
-    kind: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
+    cells: Cells, cluster: str, place: npt.NDArray[np.int64], outcome: npt.NDArray[np.int64]
 ) -> Clusters:
     """Rows whose cluster is missing count as one cluster, which can only widen the intervals."""
-    codes = cells.codes[known, cells.columns.index(cluster)].astype(np.int64)
+    codes = cells.codes[:, cells.columns.index(cluster)].astype(np.int64)
     names, dense = np.unique(codes, return_inverse=True)
-    groups = int(index.max()) + 1 if len(index) else 1
-    places, place = np.unique(dense * groups + index, return_inverse=True)
-    outcomes = np.zeros((len(places), OUTCOMES), dtype=np.int64)
-    np.add.at(outcomes, (place, kind), counts)
-    return Clusters(len(names), places // groups, places % groups, outcomes)
+    groups = int(place.max()) + 1 if len(place) else 1
+    pairs, pair = np.unique(dense * groups + place, return_inverse=True)
+    outcomes = np.zeros((len(pairs), OUTCOMES), dtype=np.int64)
+    np.add.at(outcomes, (pair, outcome), cells.counts)
+    return Clusters(len(names), pairs // groups, pairs % groups, outcomes)

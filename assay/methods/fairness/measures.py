@@ -12,6 +12,7 @@ from assay.contracts import Grade, Measure
 from assay.methods.fairness.groupings import Grouping
 from assay.methods.fairness.rates import EQUALIZED_ODDS, SELECTION, Rate
 from assay.methods.fairness.sampling import Independent, Kind, Sampling, range_interval, range_of
+from assay.methods.fairness.unknown_rows import UnknownRows
 from assay.stats.pairwise import PairTable
 from assay.stats.significance import permutation_range_p
 
@@ -37,6 +38,7 @@ class Setting:
 def rate_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> Iterator[Measure]:
     """Every rate of every group; a rate without rows below its line is `insufficient`, never 0."""
     low, high = sampling.intervals()
+    unknown = UnknownRows.of(grouping, sampling)
     for g, group in enumerate(grouping.groups):
         for r, rate in enumerate(setting.rates):
             above, below = int(sampling.above[g, r]), int(sampling.below[g, r])
@@ -48,7 +50,7 @@ def rate_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> I
                 low=float(low[g, r]) if usable else None,
                 high=float(high[g, r]) if usable else None,
                 level=setting.level if usable else None,
-                interval_method=sampling.rate_method if usable else None,
+                interval_method=unknown.method(sampling.rate_method, r, g) if usable else None,
                 n=below,
                 numerator=above,
                 denominator=below,
@@ -57,6 +59,7 @@ def rate_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> I
                 status="measured" if usable else "insufficient",
                 grade=setting.grade,
                 note=None if usable else _why_not(grouping, sampling, setting, g, r),
+                unknown=unknown.rate(g, r),
             )
 
 
@@ -74,6 +77,7 @@ def pair_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> t
     """
     measures: list[Measure] = []
     left_off = 0
+    unknown = UnknownRows.of(grouping, sampling)
     for r, rate in enumerate(setting.rates):
         kinds: list[Kind] = ["difference"] if rate.differences else []
         kinds += ["ratio"] if rate.ratios else []
@@ -81,7 +85,7 @@ def pair_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> t
             table = sampling.pairs(r, kind)
             kept = _telling(table, kind, sampling.below[:, r], setting.max_pairs)
             left_off = max(left_off, len(table) - len(kept))
-            measures += [_pair(grouping, sampling, setting, rate, kind, table, int(k)) for k in kept]
+            measures += [_pair(grouping, sampling, setting, r, kind, table, int(k), unknown) for k in kept]
             measures += [
                 _lone_pair(grouping, sampling, setting, r, kind, pair) for pair in _lone(sampling, r)
             ]
@@ -114,10 +118,11 @@ def _pair(
     grouping: Grouping,
     sampling: Sampling,
     setting: Setting,
-    rate: Rate,
+    r: int,
     kind: Kind,
     table: PairTable,
     k: int,
+    unknown: UnknownRows,
 ) -> Measure:
     value, low, high = float(table.value[k]), float(table.low[k]), float(table.high[k])
     defined = bool(np.isfinite(value))
@@ -128,7 +133,7 @@ def _pair(
         note = "too few rows, or too little variation between them, to bound it on both sides"
     first, second = int(table.first[k]), int(table.second[k])
     return Measure(
-        id=f"{rate.id}_{kind}",
+        id=f"{setting.rates[r].id}_{kind}",
         slice=grouping.groups[first],
         over=grouping.over,
         at={"against": grouping.name(second)},
@@ -136,7 +141,7 @@ def _pair(
         low=low if defined and np.isfinite(low) else None,
         high=high if defined and np.isfinite(high) else None,
         level=setting.level if defined else None,
-        interval_method=sampling.pair_method if defined else None,
+        interval_method=unknown.method(sampling.pair_method, r, first, second) if defined else None,
         family=table.family,
         n=int(table.n[k]),
         unit=kind,
@@ -144,6 +149,7 @@ def _pair(
         status="measured" if defined else "insufficient",
         grade=setting.grade,
         note=note,
+        unknown=unknown.pair(kind, r, first, second),
     )
 
 
@@ -193,9 +199,13 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
         return
     replicates = dict(zip(chosen, sampling.range_replicates(chosen).T, strict=True))
 
-    def measured(name: str, value: float, drawn: npt.NDArray[np.float64], n: int) -> Measure:
+    unknown = UnknownRows.of(grouping, sampling)
+
+    def measured(name: str, value: float, drawn: npt.NDArray[np.float64], rates: list[int]) -> Measure:
         bounds = range_interval(value, drawn, setting.level)
         low, high = (None, None) if bounds is None else bounds
+        of_rates = [found for r in rates if (found := unknown.range(r)) is not None]
+        open_to = max(of_rates, key=lambda found: found.high or 0.0, default=None)
         return Measure(
             id=f"fairness.{name}",
             over=grouping.over,
@@ -204,23 +214,22 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
             high=high,
             level=None if bounds is None else setting.level,
             interval_method=None if bounds is None else sampling.range_method,
-            n=n,
+            n=sum(int(sampling.below[sampling.usable[:, r], r].sum()) for r in rates),
             unit="difference",
             direction="even",
             status="measured",
             grade=setting.grade,
-            note="biased upwards with many small groups; the pairs are judged, not this",
+            note="biased upwards with many small groups; the pairs are judged, not this"
+            + ("" if open_to is None else "; the interval is that of the rows whose group is known"),
+            unknown=open_to,
         )
 
-    def rows(r: int) -> int:
-        return int(sampling.below[sampling.usable[:, r], r].sum())
-
     for r in chosen:
-        yield measured(f"{setting.rates[r].name}_range", float(values[r]), replicates[r], rows(r))
+        yield measured(f"{setting.rates[r].name}_range", float(values[r]), replicates[r], [r])
     odds = [r for r in chosen if setting.rates[r] in EQUALIZED_ODDS]
     if len(odds) == len(EQUALIZED_ODDS):
         widest = np.fmax.reduce([replicates[r] for r in odds])
-        yield measured("equalized_odds_range", float(values[odds].max()), widest, sum(rows(r) for r in odds))
+        yield measured("equalized_odds_range", float(values[odds].max()), widest, odds)
     if SELECTION in setting.rates and setting.rates.index(SELECTION) in chosen:
         yield _permutation_p(grouping, sampling, setting, setting.rates.index(SELECTION))
 

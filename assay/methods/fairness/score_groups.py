@@ -70,6 +70,8 @@ class GroupScores:
     members: tuple[Ints, ...]
     """Indices of the entries of each group."""
     left_out: int
+    possible: tuple[Ints, ...]
+    """Indices of the entries of unknown group that may belong to each group."""
 
     @property
     def over(self) -> str:
@@ -101,6 +103,12 @@ def split_groups(
     members = tuple(np.split(entries, starts[1:])) if listed.size else ()
     positive, block = coding.positive(cells.stratum), coding.block(cells.stratum)
     places = np.unravel_index(listed, sizes)
+    unknown = np.flatnonzero(~known)
+    said = [column[unknown] for column in codes]
+    possible = tuple(
+        unknown[np.logical_and.reduce([(s < 0) | (s == d) for s, d in zip(said, digits, strict=True)])]
+        for digits in zip(*places, strict=True)
+    )
     keys = []
     for digits in zip(*places, strict=True):
         names = (coding.categories[coding.attributes.index(name)] for name in attributes)
@@ -111,6 +119,7 @@ def split_groups(
         samples=tuple(sample_of(cells, some, positive, block) for some in members),
         members=members,
         left_out=int(cells.count[~known].sum()),
+        possible=possible,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from assay.contracts import Citation, Grade, Measure, MeasureSpec, Series
+from assay.contracts import Citation, Grade, Measure, MeasureSpec, Series, UnknownGroup
 from assay.methods.fairness.score_groups import (
     Coding,
     GroupScores,
@@ -16,6 +16,8 @@ from assay.methods.fairness.score_groups import (
     calibration_estimates,
 )
 from assay.methods.fairness.score_pairs import decisive_pairs, lone_pairs, pair_differences
+from assay.methods.fairness.unknown_rows import WIDENED
+from assay.methods.fairness.unknown_scores import UnknownScores, compared, unknown_scores, widened
 from assay.methods.performance.score_measures import binning_note, reliability_columns
 from assay.methods.score_cells import ScoreCells
 from assay.methods.score_sample import Estimated
@@ -77,6 +79,7 @@ CITATIONS: tuple[Citation, ...] = (
     Citation(text="Obuchowski 1997 (AUC of clustered rows)"),
     Citation(text="Zou & Donner 2008; Zou 2008 (intervals of differences from the limits of each)"),
     Citation(text="Pleiss et al. 2017, On fairness and calibration; Naeini, Cooper & Hauskrecht 2015"),
+    Citation(text="Manski 2003; Horowitz & Manski 2000; Kallus, Mao & Zhou 2022 (unknown groups)"),
     Citation(text="Kallus & Zhou 2019, The fairness of risk scores beyond classification"),
 )
 
@@ -105,18 +108,22 @@ class GroupResults:
 def measure_groups(groups: GroupScores, cells: ScoreCells, coding: Coding, setting: Setting) -> GroupResults:
     """All measures of one attribute or intersection, and reliability curves of a single attribute."""
     results = GroupResults()
+    unknown = unknown_scores(groups, cells, coding)
     enough = [min(sample.class_rows) >= setting.needed for sample in groups.samples]
     family = max(sum(enough) * (sum(enough) - 1) // 2, 1)
     paired = bonferroni_level(setting.level, family)
     areas = [sample.area(setting.level, setting.needed) for sample in groups.samples]
     for g, (sample, area) in enumerate(zip(groups.samples, areas, strict=True)):
         note = area.note or binning_note(sample)
-        results.measures.append(_single("fairness.auc", groups, g, area._replace(note=note), setting))
+        open_to = unknown.area(g, setting.needed)
+        noted = area._replace(note=note)
+        results.measures.append(_single("fairness.auc", groups, g, noted, setting, open_to))
     wide = [sample.area(paired, setting.needed) for sample in groups.samples]
     correlation = area_correlation(groups, cells, coding) if coding.blocks else 0.0
-    _pairs(results, "fairness.auc_difference", groups, wide, correlation, setting)
+    bounds = [unknown.area(g, setting.needed) for g in range(len(wide))]
+    _pairs(results, "fairness.auc_difference", groups, wide, correlation, setting, bounds)
     if setting.probability:
-        _probability_measures(results, groups, enough, paired, coding, setting)
+        _probability_measures(results, groups, enough, paired, coding, setting, unknown)
     return results
 
 
@@ -127,13 +134,16 @@ def _probability_measures(
     paired: float,
     coding: Coding,
     setting: Setting,
+    unknown: UnknownScores,
 ) -> None:
     wide: list[Estimated] = []
+    bounds: list[UnknownGroup | None] = []
     for g, sample in enumerate(groups.samples):
         if not enough[g]:
             negatives, positives = sample.class_rows
             short = f"{positives:,} favourable and {negatives:,} other labels"
             wide.append(Estimated(None, note=f"{short}; {setting.needed} of each are needed."))
+            bounds.append(None)
             for name in ("fairness.brier_score", "fairness.calibration_error"):
                 results.measures.append(_single(name, groups, g, wide[-1], setting))
             continue
@@ -144,9 +154,11 @@ def _probability_measures(
         wide.append(pair)
         note = f"{len(table.n)} bins of about equal rows. Biased upward, more so in small groups."
         brier = sample.mean("brier", setting.level)
-        results.measures.append(_single("fairness.brier_score", groups, g, brier, setting))
+        open_to = unknown.brier(g)
+        results.measures.append(_single("fairness.brier_score", groups, g, brier, setting, open_to))
         single = single._replace(note=note)
-        results.measures.append(_single("fairness.calibration_error", groups, g, single, setting))
+        bounds.append(None if single.value is None else unknown.calibration(g, single.value))
+        results.measures.append(_single("fairness.calibration_error", groups, g, single, setting, bounds[-1]))
         if len(groups.attributes) == 1:
             results.series.append(_reliability(groups, g, table, coding, setting))
     # groups that share clusters may move together in ways the limits do not show: add the limits up
@@ -157,11 +169,20 @@ def _probability_measures(
         wide,
         -1.0 if coding.blocks else 0.0,
         setting,
+        bounds,
     )
 
 
-def _single(name: str, groups: GroupScores, g: int, found: Estimated, setting: Setting) -> Measure:
+def _single(
+    name: str,
+    groups: GroupScores,
+    g: int,
+    found: Estimated,
+    setting: Setting,
+    unknown: UnknownGroup | None = None,
+) -> Measure:
     spec = _BY_ID[name]
+    found = widened(found, unknown)
     return Measure(
         id=name,
         slice=groups.keys[g],
@@ -176,6 +197,7 @@ def _single(name: str, groups: GroupScores, g: int, found: Estimated, setting: S
         status="insufficient" if found.value is None else "measured",
         grade=setting.grade,
         note=found.note,
+        unknown=None if found.value is None else unknown,
     )
 
 
@@ -186,6 +208,7 @@ def _pairs(
     found: Sequence[Estimated],
     correlation: np.ndarray | float,
     setting: Setting,
+    unknown: Sequence[UnknownGroup | None],
 ) -> None:
     """Every pair of groups with a value, and for each group without one the pair that says so."""
     if not found:
@@ -202,17 +225,23 @@ def _pairs(
         )
     for k in kept:
         first, second = int(table.first[k]), int(table.second[k])
+        value = float(table.value[k])
+        open_to = compared(unknown[first], unknown[second], values[first], values[second])
+        least, most = float(table.low[k]), float(table.high[k])
+        if open_to is not None:
+            least, most = least + (open_to.low or 0.0) - value, most + (open_to.high or 0.0) - value
         results.measures.append(
             Measure(
                 id=name,
                 slice=groups.keys[first],
                 over=groups.over,
                 at={"against": groups.name(second)},
-                value=float(table.value[k]),
-                low=max(float(table.low[k]), -1.0),
-                high=min(float(table.high[k]), 1.0),
+                value=value,
+                low=max(least, -1.0),
+                high=min(most, 1.0),
                 level=setting.level,
-                interval_method="mover",
+                interval_method="mover" if open_to is None else f"mover{WIDENED}",
+                unknown=open_to,
                 family=table.family,
                 n=int(table.n[k]),
                 unit="difference",

@@ -75,7 +75,7 @@ class ScoresByGroup:
 
     spec = MethodSpec(
         id="fairness.scores",
-        version="1.0",
+        version="1.1",
         title="Scores by group",
         pillar="fairness",
         summary="Whether scores rank equally well and probabilities mean the same in every group and "
@@ -178,7 +178,11 @@ class ScoresByGroup:
                 notes.append(f"{over} has more than {params.max_groups:,} groups and was left out.")
                 continue
             if groups.left_out:
-                notes.append(f"{over}: {groups.left_out:,} rows with a missing value were left out.")
+                total = groups.left_out + int(groups.rows.sum())
+                notes.append(
+                    f"{over}: the group of {groups.left_out:,} of {total:,} rows "
+                    f"({groups.left_out / total:.2%}) is not known; intervals hold wherever they belong."
+                )
             made = measure_groups(groups, cells, coding, setting)
             measures += made.measures
             series += made.series

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from assay.contracts import Measure, MeasureSpec
+from assay.contracts import Measure, MeasureSpec, UnknownGroup
 from assay.methods.fairness.groupings import Grouping
 from assay.methods.fairness.measures import Setting
 from assay.methods.fairness.rates import FALSE_POSITIVE, SELECTION, TRUE_POSITIVE
 from assay.methods.fairness.sampling import Independent, Sampling
 from assay.methods.fairness.screen import ratio_bounds, reference_group, shortfall, significance_of
+from assay.methods.fairness.unknown_rows import UnknownRows
 
 __all__ = ["SCREEN_NOTE", "screen_measure_specs", "screen_measures", "unknown_measures"]
 
@@ -55,8 +56,16 @@ def screen_measures(
                 grade=setting.grade,
                 note=f"{result.p:.3g} before Holm's adjustment, family of {len(others)}. {SCREEN_NOTE}",
             )
+    hits, misses = (part[:, r] for part in sampling.unplaced)
+    share = grouping.unknown.sum() / max(grouping.unknown.sum() + grouping.known_rows, 1)
     for g in others:
-        missing = shortfall(int(selected[g]), int(rows[g]), int(selected[reference]), int(rows[reference]))
+        x, n, best, of = (int(part) for part in (selected[g], rows[g], selected[reference], rows[reference]))
+        missing = shortfall(x, n, best, of)
+        ends = (
+            shortfall(x + int(hits[g]), n + int(hits[g]), best, of + int(misses[reference])),
+            shortfall(x, n + int(misses[g]), best + int(hits[reference]), of + int(hits[reference])),
+        )
+        open_to = int(max(hits[g] + misses[g], hits[reference] + misses[reference]))
         yield Measure(
             id="fairness.shortfall",
             slice=grouping.groups[g],
@@ -72,6 +81,7 @@ def screen_measures(
             status="measured",
             grade=setting.grade,
             note="more persons of this group to be selected for four fifths of the best rate",
+            unknown=UnknownGroup(rows=open_to, share=share, low=ends[0], high=ends[1]) if open_to else None,
         )
 
 
@@ -123,6 +133,7 @@ def _ratios(
     selected, rows = sampling.above[:, r], sampling.below[:, r]
     best = selected[reference] / rows[reference]
     low, high = sampling.impact_intervals(r, reference, screened)
+    unknown = UnknownRows.of(grouping, sampling)
     for place, g in enumerate(screened):
         itself = g == reference
         value = float(selected[g] / rows[g] / best)
@@ -136,13 +147,16 @@ def _ratios(
             low=float(low[place]) if bounded else (1.0 if itself else None),
             high=float(high[place]) if bounded else (1.0 if itself else None),
             level=setting.level if bounded else None,
-            interval_method="exact" if itself else (sampling.impact_method if bounded else None),
+            interval_method="exact"
+            if itself
+            else (unknown.method(sampling.impact_method, r, g, reference) if bounded else None),
             n=int(rows[g]) if itself else int(rows[g] + rows[reference]),
             unit="ratio",
             direction="even",
             status="measured",
             grade=setting.grade,
             note=f"{'The highest rate, the reference of the others. ' if itself else ''}{SCREEN_NOTE}",
+            unknown=None if itself else unknown.pair("ratio", r, g, reference),
         )
 
 

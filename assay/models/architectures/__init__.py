@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from assay.errors import BadInput, nearest, unknown_setting
+from assay.intake.limits import MAX_LAYERS
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,9 @@ def check_config(name: str, config: dict[str, Any]) -> BaseModel:
             f'There is no architecture "{name}"; there are {", ".join(ARCHITECTURES)}.'
             + (f" Close to it: {close}." if close else "")
         )
+    for key, value in config.items():
+        if isinstance(value, list | tuple) and len(value) > MAX_LAYERS:
+            raise BadInput(f"architecture {name}: {key}: at most {MAX_LAYERS:,} layers are built.")
     checked: type[BaseModel] = import_module(ARCHITECTURES[name]).Config
     try:
         return checked.model_validate(config)

@@ -6,6 +6,7 @@ from assay.contracts import Measure
 from assay.report import formatting as fmt
 from assay.report.document.book import Book
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
+from assay.report.sandbox_words import containment, layers_of
 
 __all__ = ["evidence_section", "glossary_section", "manifest_section"]
 
@@ -69,8 +70,10 @@ def manifest_section(book: Book) -> Section:
         ("Code", manifest.code_sha256),
         *data,
     ]
+    together = containment(manifest.sandbox.layers)
     layers = [
-        f"{name}: {'active' if on else 'not active'}" for name, on in sorted(manifest.sandbox.layers.items())
+        *([together] if together else []),
+        *(f"{t}: {'active' if on else 'not active'}" for t, on in layers_of(manifest.sandbox.layers)),
     ]
     run = [
         ("Command", " ".join(manifest.command)),

@@ -10,6 +10,7 @@ from assay.report.document.group_pairs import bound_blocks, has_verdict, pair_bl
 from assay.report.document.group_rates import rate_blocks
 from assay.report.document.model import Block, heading, text
 from assay.report.document.screen import screen_blocks
+from assay.report.document.unknown_groups import unknown_blocks
 
 __all__ = ["fairness_blocks"]
 
@@ -22,7 +23,9 @@ def fairness_blocks(book: Book, measures: Sequence[Measure]) -> list[Block]:
         over = " × ".join(names)
         compared = [m for m in measures if m.over is not None and set(m.over.split(" × ")) == set(names)]
         blocks.append(heading(f"By {over}"))
-        blocks += rate_blocks(book, names, [m for m in singles if book.names(m.slice) == names])
+        own = [m for m in singles if book.names(m.slice) == names]
+        blocks += rate_blocks(book, names, own)
+        blocks += unknown_blocks(book, over, [*own, *(m for m in compared if "against" in m.at)])
         blocks += screen_blocks(book, over, compared)
         pairs: dict[str, list[Measure]] = {}
         for m in compared:

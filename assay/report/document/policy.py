@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.contracts import PILLAR_TITLES, PILLARS, Limits, Rule
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
+from assay.report.document.endpoint import endpoint_limits
 from assay.report.document.model import Block, Cell, Section, bullets, facts, heading, section, text
 
 __all__ = ["limits_section", "policy_section", "reading_section"]
@@ -125,6 +126,7 @@ def limits_section(book: Book) -> Section:
             "Predictions were supplied. It was not verified that they come from the model, or from which "
             "version of it.",
         )
+    limits[:0] = endpoint_limits(evidence)
     if evidence.plan.opening is not None:
         limits.append(evidence.plan.opening.sentence)
     if profile.test.set_aside:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assay.contracts import DatasetProfile, GateVerdict, Profile
-from assay.intake.images import PICTURE
+from assay.intake.column_names import PICTURE
 from assay.report import formatting as fmt
 from assay.report.document.book import Book, column, number_column
+from assay.report.document.endpoint import endpoint_blocks
 from assay.report.document.model import Block, Section, bullets, facts, heading, section, text
 
 __all__ = ["subject_section"]
@@ -50,7 +53,7 @@ def subject_section(book: Book) -> Section:
     for term, name in (("Cluster", roles.cluster), ("Identifier", roles.identifier), ("Text", roles.text)):
         if name:
             rows.append((term, name))
-    blocks: list[Block] = [facts(rows), *_model(profile)]
+    blocks: list[Block] = [facts(rows), *_model(profile), *endpoint_blocks(book.evidence)]
     if profile.notes:
         blocks += [heading("What intake inferred or changed"), bullets(profile.notes)]
     blocks.append(heading("Files"))
@@ -71,6 +74,7 @@ def subject_section(book: Book) -> Section:
             "Whole digests stand in the manifest.",
         )
     )
+    blocks += _joined(book, profile)
     blocks += _columns(book, profile)
     groups = [_groups(book, profile.test, name) for name in roles.sensitive]
     if groups:
@@ -85,15 +89,20 @@ def _model(profile: Profile) -> list[Block]:
     model = profile.model
     if model is None:
         return []
-    rows = [
-        ("Name", model.name),
-        ("Format", model.format),
-        ("Architecture", model.architecture),
-        ("Size", f"{fmt.plural(model.parameters, 'parameter')}, {fmt.count(model.weight_bytes)} bytes"),
-        ("Precision", model.dtype),
-        ("Ran on", model.device),
-        ("SHA-256", model.sha256),
-    ]
+    rows = [("Name", model.name), ("Format", model.format)]
+    if model.endpoint is None:
+        rows += [
+            ("Architecture", model.architecture),
+            ("Size", f"{fmt.plural(model.parameters, 'parameter')}, {fmt.count(model.weight_bytes)} bytes"),
+            ("Precision", model.dtype),
+            ("Ran on", model.device),
+            ("SHA-256", model.sha256),
+        ]
+        if model.base is not None:
+            rows.append(("Adapter of", f"{model.base.name} ({model.base.format})"))
+            rows.append(("SHA-256 of the base", model.base.sha256))
+    else:
+        rows.append(("SHA-256", f"{model.sha256} (of the address, names, prompt and signature)"))
     rows += _gate(model.gate)
     lineage = model.lineage
     if lineage is not None:
@@ -115,7 +124,10 @@ def _model(profile: Profile) -> list[Block]:
                 "are those of the predictions that came with the data",
             )
         )
-    return [heading("The model"), facts(rows, mono=("SHA-256", "SHA-256 of what came in"))]
+    return [
+        heading("The model"),
+        facts(rows, mono=("SHA-256", "SHA-256 of the base", "SHA-256 of what came in")),
+    ]
 
 
 def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
@@ -129,6 +141,37 @@ def _gate(verdict: GateVerdict | None) -> list[tuple[str, str]]:
         rows.append(("Cleaning", " ".join(verdict.cleaning)))
     rows.append(("Scanners", " ".join(verdict.findings) or "noticed nothing (which permits nothing)"))
     return rows
+
+
+def _joined(book: Book, profile: Profile) -> list[Block]:
+    """Files whose columns were found by id. The ids themselves stand nowhere in a report."""
+    rows: list[list[Any]] = [
+        [
+            found.name,
+            ", ".join(found.columns),
+            dataset.role,
+            fmt.count(found.rows),
+            {
+                "text": fmt.count(found.unmatched),
+                "sub": fmt.value(found.unmatched / dataset.rows, "share") if dataset.rows else "",
+            },
+            fmt.short(found.sha256, 16),
+        ]
+        for dataset in profile.datasets
+        for found in dataset.joined
+    ]
+    if not rows:
+        return []
+    columns = [
+        column("File"),
+        column("Columns"),
+        column("To rows of", 0.6),
+        number_column("Its rows"),
+        number_column("Rows not found"),
+        column("SHA-256"),
+    ]
+    note = "A row that is not found has no value in these columns: its group is unknown, never guessed."
+    return [book.table("Files joined by id", columns, rows, note)]
 
 
 def _columns(book: Book, profile: Profile, most: int = 40) -> list[Block]:

@@ -56,6 +56,9 @@ def _scope(evidence: Evidence) -> str:
         "endpoint": "The model was asked through its endpoint; its inside was not seen.",
         "executed": "The model itself was executed.",
     }[evidence.subject.grade]
+    record = evidence.endpoint
+    if record is not None and record.canary is not None and record.canary.changed:
+        grade += " It did not stay the same model; see what was audited."
     rest = f" Not tested: {_join(untested)}." if untested else ""
     opening = evidence.plan.opening
     opened = f" {opening.sentence}" if opening is not None else ""

@@ -170,17 +170,31 @@
     }
   }
 
-  // Names of a text table's columns, as suggestions for the fields below.
-  const suggest = async (file) => {
-    const list = document.getElementById("columns");
+  // Names of the columns of a text table or of JSON Lines, by its first line.
+  const columns = async (file) => {
     const head = await file.slice(0, 65_536).text();
     const line = head.split(/\r?\n/, 1)[0];
-    if (!list || line.length > 20_000 || /[\u0000-\u0008\ufffd]/.test(line)) return;
+    if (line.length > 20_000 || /[\u0000-\u0008\ufffd]/.test(line)) return [];
+    if (line.startsWith("{")) {
+      try {
+        return Object.keys(JSON.parse(line));
+      } catch {
+        return [];
+      }
+    }
     const delimiter = [",", ";", "\t", "|"].sort((a, b) => line.split(b).length - line.split(a).length)[0];
-    list.replaceChildren(
-      ...line.split(delimiter).slice(0, 1000).map((cell) => {
+    return line.split(delimiter).map((cell) => cell.trim().replace(/^"|"$/g, ""));
+  };
+
+  // Suggestions for the fields below: the columns of every file that is chosen.
+  const suggest = async (form) => {
+    const list = document.getElementById("columns");
+    const files = [...form.querySelectorAll("[data-columns]")].flatMap((input) => [...input.files]);
+    const names = new Set((await Promise.all(files.map(columns))).flat());
+    list?.replaceChildren(
+      ...[...names].slice(0, 1000).map((name) => {
         const option = document.createElement("option");
-        option.value = cell.trim().replace(/^"|"$/g, "");
+        option.value = name;
         return option;
       }),
     );
@@ -194,7 +208,7 @@
       sender.run();
     });
     for (const input of form.querySelectorAll("[data-columns]")) {
-      input.addEventListener("change", () => input.files.length && suggest(input.files[0]));
+      input.addEventListener("change", () => suggest(form));
     }
   }
 })();

@@ -1,0 +1,1 @@
+"""Models behind addresses: called by the supervisor, never by the child."""

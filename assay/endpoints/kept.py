@@ -1,0 +1,101 @@
+"""What an endpoint answered when data were first read with it, so that no row is paid for twice.
+
+A child that crashed, or another worker, reads the same subject again and must find the same profile; an
+endpoint asked anew might say something else. Rows are kept as keyed digests and outputs only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.errors import Internal
+from assay.models.base import Inputs
+from assay.store import write_whole
+
+__all__ = ["KeptAnswers"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class KeptAnswers:
+    """Digest of a row -> outputs and whether the answer named a class; and the first canary answers.
+
+    Args:
+        key: what the answers belong to (the endpoint's digest); others are not read.
+        path: file that outlives the process; None keeps them in memory.
+    """
+
+    def __init__(self, key: str, path: Path | None = None) -> None:
+        self._key, self._path = key, path
+        self._answers: dict[bytes, tuple[Floats, bool]] = {}
+        self.canary: Floats | None = None
+        self.canary_tolerance = 0.0
+        self.canary_asked = ""
+        """When, as evidence writes times; empty for never."""
+        self._changed = False
+        if path is not None and path.exists():
+            self._read(path)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def digests(self, inputs: Inputs) -> list[bytes]:
+        """One digest a row, keyed by the endpoint."""
+        if isinstance(inputs, np.ndarray):
+            rows: Sequence[bytes] = [np.ascontiguousarray(row).tobytes() for row in inputs]
+        else:
+            rows = [text.encode("utf-8", "surrogatepass") for text in inputs]
+        key = self._key.encode()[:64]
+        return [hashlib.blake2b(row, digest_size=16, key=key).digest() for row in rows]
+
+    def get(self, digest: bytes) -> tuple[Floats, bool] | None:
+        return self._answers.get(digest)
+
+    def put(self, digest: bytes, outputs: Floats, unmatched: bool) -> None:
+        self._answers[digest] = (outputs, unmatched)
+        self._changed = True
+
+    def put_canary(self, answers: Floats, tolerance: float, asked: str) -> None:
+        self.canary, self.canary_tolerance, self.canary_asked = answers, tolerance, asked
+        self._changed = True
+
+    def save(self) -> None:
+        """Write what is new to the file, where there is one."""
+        if self._path is None or not self._changed:
+            return
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "key": np.array(self._key),
+            "rows": np.frombuffer(b"".join(self._answers), dtype=np.uint8).reshape(-1, 16),
+            "outputs": np.array([outputs for outputs, _ in self._answers.values()]),
+            "unmatched": np.array([lost for _, lost in self._answers.values()], dtype=bool),
+            "tolerance": np.array(self.canary_tolerance),
+            "asked": np.array(self.canary_asked),
+        }
+        if self.canary is not None:
+            arrays["canary"] = self.canary
+        content = io.BytesIO()
+        np.savez_compressed(content, allow_pickle=False, **arrays)
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(self._path, content.getvalue())
+        self._changed = False
+
+    def _read(self, path: Path) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                if str(found["key"]) != self._key:
+                    return
+                rows, outputs, unmatched = found["rows"], found["outputs"], found["unmatched"]
+                self.canary = found["canary"] if "canary" in found.files else None
+                self.canary_tolerance, self.canary_asked = float(found["tolerance"]), str(found["asked"])
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise Internal(f"The kept answers {path.name} cannot be read.") from error
+        self._answers = {
+            bytes(row): (outputs[place], bool(unmatched[place])) for place, row in enumerate(rows)
+        }

@@ -1,0 +1,137 @@
+"""What has been asked so far, and whether more may be: counters that survive a killed child or worker."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from assay.contracts import EndpointLimits
+from assay.errors import Internal, LimitReached
+
+__all__ = ["Counts", "Meter"]
+
+
+@dataclass
+class Counts:
+    """Of one run: attempts, retries among them, tokens, and what the tokens cost."""
+
+    requests: int = 0
+    retries: int = 0
+    tokens: int = 0
+    spend: float = 0.0
+
+
+class Meter:
+    """Counts requests and spending against the user's limits.
+
+    Args:
+        path: a file that keeps the counts, for runs that several processes share; None keeps them here.
+    """
+
+    def __init__(
+        self,
+        limits: EndpointLimits,
+        path: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._limits = limits
+        self._path = path
+        self._clock, self._sleep = clock, sleep
+        self._next = clock()
+        self._memory = Counts()
+        self.own = Counts()
+        """What this meter counted itself."""
+
+    def begin(self, *, retry: bool, tokens: int = 0) -> None:
+        """Count an attempt before it is made, and wait for its turn.
+
+        Args:
+            tokens: how many it will take by a rough count; reserved, so that the limit is not overrun.
+
+        Raises:
+            LimitReached: one more would be over the limit on requests or spending.
+        """
+        limits = self._limits
+        with self._shared() as counts:
+            if counts.requests >= limits.most_requests:
+                raise LimitReached(
+                    f"The limit of {limits.most_requests:,} requests is reached, so the audit stopped. Raise "
+                    "the limit most_requests, ask fewer rows, or choose fewer methods."
+                )
+            expected = counts.spend + self._price(tokens)
+            if limits.most_spend is not None and expected > limits.most_spend:
+                raise LimitReached(
+                    f"The next request could bring the spending to {expected:,.4f}, over the limit of "
+                    f"{limits.most_spend:,.4f} ({counts.tokens:,} tokens so far), so the audit stopped. "
+                    "Raise the limit most_spend, ask fewer rows, or choose fewer methods."
+                )
+            counts.requests += 1
+            counts.retries += retry
+        self.own.requests += 1
+        self.own.retries += retry
+        self._wait()
+
+    def end(self, tokens: int) -> None:
+        """Count what an answer took."""
+        with self._shared() as counts:
+            counts.tokens += tokens
+            counts.spend += self._price(tokens)
+        self.own.tokens += tokens
+        self.own.spend += self._price(tokens)
+
+    def refuse_more_than(self, requests: int, what: str) -> None:
+        """Raises LimitReached: `what` takes more requests than are left."""
+        with self._shared() as counts:
+            left = self._limits.most_requests - counts.requests
+        if requests > left:
+            raise LimitReached(
+                f"{what} takes {requests:,} requests; {left:,} of {self._limits.most_requests:,} are left. "
+                "Nothing was asked. Raise the limit most_requests, or give fewer rows."
+            )
+
+    def _price(self, tokens: int) -> float:
+        return tokens / 1_000 * self._limits.price_per_1k_tokens
+
+    def _wait(self) -> None:
+        """Starts of requests are at least 1 / requests_per_second apart."""
+        now = self._clock()
+        if self._next > now:
+            self._sleep(self._next - now)
+        self._next = max(self._next, now) + 1 / self._limits.requests_per_second
+
+    @contextmanager
+    def _shared(self) -> Iterator[Counts]:
+        if self._path is None:
+            yield self._memory
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._path.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            counts = _read(file.read())
+            yield counts
+            file.seek(0)
+            file.truncate()
+            file.write(json.dumps(asdict(counts)))
+
+
+def _read(text: str) -> Counts:
+    """Counts as they were kept; a torn file would forget what was spent, so it is an error."""
+    if not text:
+        return Counts()
+    try:
+        said = json.loads(text)
+        found = Counts(int(said["requests"]), int(said["retries"]), int(said["tokens"]), float(said["spend"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise Internal("The counts of what was asked of an endpoint cannot be read.") from error
+    if not math.isfinite(found.spend):
+        raise Internal("The counts of what was asked of an endpoint are not finite.")
+    return found

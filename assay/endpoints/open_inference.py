@@ -1,0 +1,291 @@
+"""Open Inference Protocol v2: typed tensors in JSON, as KServe, Triton, MLServer and TorchServe speak it.
+
+Source: https://github.com/kserve/open-inference-protocol, "Predict Protocol - Version 2", HTTP/REST.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from assay.contracts import EndpointRequest, InputColumn, ModelSignature
+from assay.datasets.values import as_number, visible
+from assay.endpoints.caller import Caller
+from assay.endpoints.labels import Answered, class_of, label_outputs
+from assay.errors import BadInput, EndpointFailed
+from assay.models.base import Inputs
+from assay.models.encoding import TableEncoder
+
+__all__ = ["OpenInference"]
+
+_FLOATS = ("FP16", "FP32", "FP64")
+_INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_MOST = 64
+"""Tensors of one model."""
+
+
+class _Tensor(NamedTuple):
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class OpenInference:
+    """Asks one model by its metadata and its `infer`.
+
+    Rows go as the one input tensor that the metadata lists (encoded by the signature), or as one tensor a
+    column where the inputs are named as the signature's columns are (original values).
+    """
+
+    def __init__(self, request: EndpointRequest, signature: ModelSignature, caller: Caller) -> None:
+        self._signature, self._caller = signature, caller
+        self._path = f"/v2/models/{quote(request.model, safe='')}"
+        self._encoder = TableEncoder(signature.columns)
+        self._inputs: tuple[_Tensor, ...] = ()
+        self.rows_per_request = request.limits.batch_rows
+        self.answered_as: list[str] = []
+
+    def describe(self) -> None:
+        """Ask for the metadata and settle how rows go. Raises BadInput where they do not fit it."""
+        said = self._caller.get(self._path)
+        listed = said.get("inputs") or []
+        if not isinstance(listed, list) or len(listed) > _MOST * 16:
+            raise EndpointFailed(f"{self._host} lists its inputs in no way that the protocol knows.")
+        self._inputs = tuple(_described(entry, self._host) for entry in listed)
+        if not self._inputs:
+            datatype = "BYTES" if self._signature.text is not None else "FP32"
+            self._inputs = (_Tensor("input-0", datatype, ()),)
+        self._check_inputs()
+
+    def ask(self, inputs: Inputs) -> Answered:
+        """Outputs of at most `rows_per_request` rows."""
+        body = {"inputs": list(self._tensors(inputs))}
+        said = self._caller.post(f"{self._path}/infer", body)
+        self._note(said.get("model_name"), said.get("model_version"))
+        listed = said.get("outputs")
+        if not isinstance(listed, list) or not 0 < len(listed) <= _MOST:
+            raise EndpointFailed(f"{self._host} answers without a list of outputs.")
+        outputs = [self._output(entry, len(inputs)) for entry in listed]
+        return self._read([found for found in outputs if found is not None], listed, len(inputs))
+
+    @property
+    def _host(self) -> str:
+        return self._caller.place.name
+
+    def _note(self, name: Any, version: Any) -> None:
+        words = [str(part)[:200] for part in (name, version) if isinstance(part, str | int) and str(part)]
+        shown = visible(self._caller.without_key(" version ".join(words)))
+        if shown and shown not in self.answered_as and len(self.answered_as) < 20:
+            self.answered_as.append(shown)
+
+    # --- rows to tensors
+
+    def _by_column(self) -> bool:
+        names = {column.name for column in self._signature.columns}
+        return bool(names) and {tensor.name for tensor in self._inputs} == names
+
+    def _check_inputs(self) -> None:
+        listed = ", ".join(f'"{visible(t.name[:40])}" {t.datatype} {list(t.shape)}' for t in self._inputs[:8])
+        if self._by_column():
+            return
+        if len(self._inputs) != 1:
+            raise BadInput(
+                f"{self._host} reads the tensors {listed}: neither one for the whole row nor one for each "
+                "of the signature's columns, by name."
+            )
+        wanted = self._row_shape()
+        given = self._inputs[0].shape[1:]
+        fits = not self._inputs[0].shape or (
+            len(given) == len(wanted) and all(g in (-1, w) for g, w in zip(given, wanted, strict=True))
+        )
+        if self._signature.text is not None:
+            fits = self._inputs[0].datatype == "BYTES" and given in ((), (1,), (-1,))
+        elif self._inputs[0].datatype not in (*_FLOATS, *_INTEGERS):
+            fits = False
+        if not fits:
+            what = "a text" if self._signature.text is not None else f"{list(wanted)} numbers"
+            raise BadInput(f"{self._host} reads {listed}; by the signature a row is {what}.")
+
+    def _row_shape(self) -> tuple[int, ...]:
+        image = self._signature.image
+        return (self._encoder.width,) if image is None else (image.channels, image.height, image.width)
+
+    def _tensors(self, inputs: Inputs) -> Iterator[dict[str, Any]]:
+        if not isinstance(inputs, np.ndarray):
+            deep = len(self._inputs[0].shape) == 2
+            shape = [len(inputs), 1] if deep else [len(inputs)]
+            yield {**_head(self._inputs[0], shape), "data": list(inputs)}
+            return
+        if self._by_column():
+            by_name = {tensor.name: tensor for tensor in self._inputs}
+            for place, column in enumerate(self._signature.columns):
+                tensor = by_name[column.name]
+                flat = len(tensor.shape) == 1
+                shape = [len(inputs)] if flat else [len(inputs), 1]
+                yield {**_head(tensor, shape), "data": _column(inputs[:, place], column, tensor.datatype)}
+            return
+        image = self._signature.image
+        if image is None:
+            encoded: npt.NDArray[Any] = self._encoder.encode(inputs)
+        else:
+            mean, scale = (np.reshape(v, (1, -1, 1, 1)) for v in (image.mean, image.scale))
+            encoded = np.asarray((inputs - mean) / scale, dtype=np.float32)
+        tensor = self._inputs[0]
+        yield {
+            **_head(tensor, [len(inputs), *self._row_shape()]),
+            "data": _plain(encoded.ravel(), tensor.datatype, "a row"),
+        }
+
+    # --- tensors to outputs
+
+    def _output(self, entry: Any, rows: int) -> tuple[str, str, list[Any]] | None:
+        """Name, datatype and the flat data of an output that has a line for each row; None for others."""
+        if not isinstance(entry, dict) or not isinstance(entry.get("data"), list):
+            raise EndpointFailed(f"{self._host} answers with an output that has no data in JSON.")
+        shape, data = entry.get("shape"), list(_flat(entry["data"], 8))
+        if not isinstance(shape, list) or not _is_shape(shape) or math.prod(shape) != len(data):
+            raise EndpointFailed(
+                f"{self._host} answers with {len(data):,} values and the shape {visible(str(shape)[:60])}."
+            )
+        if not shape or shape[0] != rows:
+            return None
+        return str(entry.get("name", ""))[:200], str(entry.get("datatype", "")), data
+
+    def _read(self, outputs: Sequence[tuple[str, str, list[Any]]], listed: list[Any], rows: int) -> Answered:
+        signature = self._signature
+        if signature.output == "label":
+            fitting = [o for o in outputs if len(o[2]) == rows and (o[1] == "BYTES" or o[1] in _INTEGERS)]
+            return self._labels(self._one(fitting, listed, "one label a row"))
+        width = 1 if signature.output == "score" else len(signature.classes)
+        widths = {width, 1} if width == 2 else {width}
+        fitting = [o for o in outputs if o[1] in _FLOATS and len(o[2]) in {rows * w for w in widths}]
+        found = self._one(fitting, listed, f"{width} floating-point numbers a row")
+        numbers = self._numbers(found).reshape(rows, -1)
+        if width == 2 and numbers.shape[1] == 1:
+            first = 1 - numbers if signature.output == "probability" else np.zeros_like(numbers)
+            numbers = np.hstack([first, numbers])
+        if signature.output == "probability" and (numbers.min() < -1e-6 or numbers.max() > 1 + 1e-6):
+            raise BadInput(
+                f"{self._host} answers with {numbers.min():.3g} to {numbers.max():.3g}, but the signature "
+                'says probabilities. Write "output": "logit" or "score".'
+            )
+        return Answered(numbers, np.zeros(rows, dtype=bool))
+
+    def _one(
+        self, fitting: Sequence[tuple[str, str, list[Any]]], listed: list[Any], wanted: str
+    ) -> tuple[str, str, list[Any]]:
+        """The one output that fits; where several do, the one whose name says what it is."""
+        if len(fitting) > 1:
+            named = [o for o in fitting if _MARKS[self._signature.output] in o[0].lower()]
+            fitting = named if len(named) == 1 else fitting
+        if len(fitting) != 1:
+            shown = ", ".join(
+                f'"{visible(str(e.get("name"))[:40])}" {visible(str(e.get("datatype"))[:10])} '
+                f"{visible(str(e.get('shape'))[:40])}"
+                for e in listed[:8]
+            )
+            many = "more than one of them is" if fitting else "none of them is"
+            raise BadInput(
+                f"{self._host} answers with {shown}; by the signature the output is {wanted}, and {many}."
+            )
+        return fitting[0]
+
+    def _numbers(self, found: tuple[str, str, list[Any]]) -> npt.NDArray[np.float64]:
+        if not all(type(value) in (int, float) and math.isfinite(value) for value in found[2]):
+            raise EndpointFailed(
+                f'{self._host} answers with something that is no finite number in "{visible(found[0][:40])}".'
+            )
+        return np.array(found[2], dtype=np.float64)
+
+    def _labels(self, found: tuple[str, str, list[Any]]) -> Answered:
+        """Labels as texts, or as numbers: the classes' own names where those are numbers, else places."""
+        classes = self._signature.classes
+        codes: list[int | None] = []
+        numbered = all(as_number(name) is not None for name in classes)
+        for value in found[2]:
+            if isinstance(value, str) or (type(value) is int and numbered):
+                code = class_of(str(value), classes)
+            else:
+                code = value if type(value) is int and 0 <= value < len(classes) else None
+            if code is None:
+                raise BadInput(
+                    f'{self._host} answers with the label "{visible(str(value)[:60])}", which is none of '
+                    "the signature's classes."
+                )
+            codes.append(code)
+        return Answered(label_outputs(codes, self._signature), np.zeros(len(codes), dtype=bool))
+
+
+_MARKS: Mapping[str, str] = {"probability": "prob", "logit": "logit", "score": "score", "label": "label"}
+
+
+def _head(tensor: _Tensor, shape: list[int]) -> dict[str, Any]:
+    return {"name": tensor.name, "shape": shape, "datatype": tensor.datatype}
+
+
+def _described(entry: Any, host: str) -> _Tensor:
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    if (
+        not isinstance(entry, dict)
+        or not isinstance(entry.get("name"), str)
+        or not _is_shape(shape, free=True)
+    ):
+        raise EndpointFailed(f"{host} lists its inputs in no way that the protocol knows.")
+    return _Tensor(entry["name"], str(entry.get("datatype", ""))[:10], tuple(shape or ()))
+
+
+def _is_shape(shape: Any, *, free: bool = False) -> bool:
+    least = -1 if free else 0
+    return (
+        isinstance(shape, list)
+        and len(shape) <= 8
+        and all(type(size) is int and least <= size <= 2**31 for size in shape)
+    )
+
+
+def _flat(data: Sequence[Any], depth: int) -> Iterator[Any]:
+    """Nested lists row by row; lists below `depth` stay lists, which no check takes for a value."""
+    for value in data:
+        if isinstance(value, list) and depth:
+            yield from _flat(value, depth - 1)
+        else:
+            yield value
+
+
+def _column(values: npt.NDArray[np.float64], column: InputColumn, datatype: str) -> list[Any]:
+    """One column's original values; a category by its name."""
+    if column.kind == "category":
+        names = ["" if math.isnan(code) else column.categories[int(code)] for code in values]
+        if datatype == "BYTES":
+            return names
+        numbers = [as_number(name) for name in names]
+        if any(number is None for number in numbers):
+            raise BadInput(
+                f'Column "{column.name}" holds categories, but the endpoint reads {datatype} there.'
+            )
+        return _plain(np.array(numbers, dtype=np.float64), datatype, f'column "{column.name}"')
+    filled = np.where(np.isnan(values), column.mean, values) if column.encoding == "standard" else values
+    if datatype == "BYTES":
+        return ["" if math.isnan(value) else f"{value:.17g}" for value in filled]
+    return _plain(filled, datatype, f'column "{column.name}"')
+
+
+def _plain(values: npt.NDArray[Any], datatype: str, where: str) -> list[Any]:
+    """Numbers as JSON has them. Raises BadInput: missing ones, and fractions where integers are read."""
+    if not np.isfinite(values).all():
+        raise BadInput(
+            f"A missing number in {where} cannot be sent: the protocol has no word for it. Encode the column "
+            "as standard, so that its mean stands there, or fill the gaps in the data."
+        )
+    if datatype in _FLOATS:
+        return list(values.tolist())
+    if datatype not in _INTEGERS:
+        raise BadInput(f"The endpoint reads {datatype} in {where}, which is none of the numbers Assay sends.")
+    if (values != np.round(values)).any():
+        raise BadInput(f"The endpoint reads {datatype} in {where}, but a value there is no whole number.")
+    return [int(value) for value in values]

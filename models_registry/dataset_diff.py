@@ -1,0 +1,208 @@
+"""What differs between two versions of a dataset, from what the child found in each. No row is looked at."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from assay.contracts import ColumnSummary, DataReport, DatasetProfile, Roles
+from models_registry.models import DatasetFile, DatasetVersion
+from models_registry.presenting import role_of
+
+__all__ = ["CategoryShift", "ColumnDiff", "DatasetDiff", "PartDiff", "diff_of"]
+
+Said = list[tuple[str, str]]
+_SHOWN_CATEGORIES = 6
+_SHOWN_COLUMNS = 200
+
+
+class Shown(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class CategoryShift(Shown):
+    """Share of a category among the rows that have a value, before and after; null where it is not listed."""
+
+    name: str
+    before: float | None
+    after: float | None
+
+
+class ColumnDiff(Shown):
+    """One column of both versions, or of one. Shares are in 0..1."""
+
+    name: str
+    change: Literal["added", "removed", "changed", "shifted", "same"]
+    """`changed`: of another kind or role; `shifted`: the same with other values."""
+    kind_before: str = ""
+    kind_after: str = ""
+    role_before: str = ""
+    role_after: str = ""
+    missing_before: float | None = None
+    missing_after: float | None = None
+    distance: float | None = None
+    """Total variation between the shares of categories: what share of the rows would have to move."""
+    categories: tuple[CategoryShift, ...] = ()
+    mean_before: float | None = None
+    mean_after: float | None = None
+    lowest_before: float | None = None
+    lowest_after: float | None = None
+    highest_before: float | None = None
+    highest_after: float | None = None
+
+
+class PartDiff(Shown):
+    """The rows of one role."""
+
+    role: str
+    title: str
+    rows_before: int | None
+    rows_after: int | None
+    same_file: bool
+    """The very same file, so every row is in both."""
+    columns: tuple[ColumnDiff, ...]
+    unchanged: int
+    more: int
+    """Columns that differ beyond those listed."""
+
+
+class DatasetDiff(Shown):
+    before: int
+    after: int
+    described: tuple[tuple[str, str, str], ...]
+    """What people said of the columns, where it differs: what, before, after."""
+    parts: tuple[PartDiff, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing at all differs."""
+        return not self.described and all(
+            part.rows_before == part.rows_after and part.same_file and not part.columns for part in self.parts
+        )
+
+
+def diff_of(
+    before: DatasetVersion,
+    after: DatasetVersion,
+    said_before: Said,
+    said_after: Said,
+) -> DatasetDiff:
+    """The differences of two versions that were both read.
+
+    Args:
+        said_before, said_after: what people said of the columns, as `presenting.said_of` gives it.
+    """
+    old, new = (DataReport.model_validate(version.profile) for version in (before, after))
+    titles = dict(DatasetFile.Role.choices)
+    of_old, of_new = ({each.role: each for each in report.datasets} for report in (old, new))
+    one, other = {**dict(said_before), **_joined(old)}, {**dict(said_after), **_joined(new)}
+    described = tuple(
+        (name, one.get(name, ""), other.get(name, ""))
+        for name in dict.fromkeys([*one, *other])
+        if one.get(name) != other.get(name)
+    )
+    return DatasetDiff(
+        before=before.number,
+        after=after.number,
+        described=described,
+        parts=tuple(
+            _part(role, titles.get(role, role), of_old.get(role), of_new.get(role), old.roles, new.roles)
+            for role in dict.fromkeys([*of_old, *of_new])
+        ),
+    )
+
+
+def _joined(report: DataReport) -> dict[str, str]:
+    """Files joined to the leading rows by id, as one more thing that was said."""
+    found = [f"{each.name} ({', '.join(each.columns)})" for each in report.datasets[0].joined]
+    return {"Joined by id": "; ".join(found)} if found else {}
+
+
+def _part(
+    role: str,
+    title: str,
+    before: DatasetProfile | None,
+    after: DatasetProfile | None,
+    roles_before: Roles,
+    roles_after: Roles,
+) -> PartDiff:
+    old = {} if before is None else {column.name: column for column in before.columns}
+    new = {} if after is None else {column.name: column for column in after.columns}
+    lines = [
+        _column(old.get(name), new.get(name), role_of(name, roles_before), role_of(name, roles_after))
+        for name in dict.fromkeys([*new, *old])
+    ]
+    differing = [line for line in lines if line.change != "same"]
+    order = ("added", "removed", "changed", "shifted")
+    differing.sort(key=lambda line: (order.index(line.change), -(line.distance or 0.0)))
+    return PartDiff(
+        role=role,
+        title=title,
+        rows_before=None if before is None else before.rows,
+        rows_after=None if after is None else after.rows,
+        same_file=before is not None and after is not None and before.sha256 == after.sha256,
+        columns=tuple(differing[:_SHOWN_COLUMNS]),
+        unchanged=len(lines) - len(differing),
+        more=max(0, len(differing) - _SHOWN_COLUMNS),
+    )
+
+
+def _column(
+    before: ColumnSummary | None, after: ColumnSummary | None, role_before: str, role_after: str
+) -> ColumnDiff:
+    if before is None or after is None:
+        found = before or after
+        assert found is not None
+        return ColumnDiff(
+            name=found.name,
+            change="added" if before is None else "removed",
+            kind_before=before.kind if before is not None else "",
+            kind_after=after.kind if after is not None else "",
+            role_before=role_before if before is not None else "",
+            role_after=role_after if after is not None else "",
+        )
+    shifts = _categories(before, after)
+    change: Literal["changed", "shifted", "same"] = "shifted"
+    if before.kind != after.kind or role_before != role_after:
+        change = "changed"
+    elif before == after:
+        change = "same"
+    distance = None
+    if before.categories and after.categories:
+        distance = round(sum(abs((each.after or 0.0) - (each.before or 0.0)) for each in shifts) / 2, 6)
+    return ColumnDiff(
+        name=before.name,
+        change=change,
+        kind_before=before.kind,
+        kind_after=after.kind,
+        role_before=role_before,
+        role_after=role_after,
+        missing_before=before.missing / before.rows if before.rows else None,
+        missing_after=after.missing / after.rows if after.rows else None,
+        distance=distance,
+        categories=tuple(shifts[:_SHOWN_CATEGORIES]),
+        mean_before=before.mean,
+        mean_after=after.mean,
+        lowest_before=before.minimum,
+        lowest_after=after.minimum,
+        highest_before=before.maximum,
+        highest_after=after.maximum,
+    )
+
+
+def _categories(before: ColumnSummary, after: ColumnSummary) -> list[CategoryShift]:
+    """Shares of every category, those that moved most first."""
+    old, new = _shares(before), _shares(after)
+    found = [
+        CategoryShift(name=name, before=old.get(name), after=new.get(name))
+        for name in dict.fromkeys([*old, *new])
+    ]
+    return sorted(found, key=lambda each: -abs((each.after or 0.0) - (each.before or 0.0)))
+
+
+def _shares(column: ColumnSummary) -> dict[str, float]:
+    total = sum(column.counts)
+    if not total:
+        return {}
+    return {name: count / total for name, count in zip(column.categories, column.counts, strict=True)}

@@ -1,0 +1,1 @@
+"""Models behind addresses, against a real local server."""

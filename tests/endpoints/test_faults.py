@@ -1,0 +1,230 @@
+"""An endpoint that is slow, broken or hostile costs a bounded time and gives no half result."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.contracts import EndpointLimits
+from assay.endpoints import caller
+from assay.endpoints.meter import Meter
+from assay.errors import BadInput, Cancelled, ChildFailed, EndpointFailed, LimitReached
+from tests.endpoint_server import drip, hang_up, raw, served, slow, status
+from tests.endpoints.asked import asker, outputs, request
+
+ROWS = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 0.0]])
+EXPECTED = 1 / (1 + np.exp(-(ROWS[:, 0] - ROWS[:, 1])))
+
+
+@pytest.mark.parametrize("fault", [status(500), status(503), hang_up, slow(1.0)], ids=str)
+def test_a_failure_that_passes_is_tried_again(fault: Callable[[Any], bool]) -> None:
+    with served() as server:
+        found, pauses = asker(request(server), pauses=(waited := [])), waited
+        found.answer({"what": "describe"}, {})
+        server.faults = [fault, status(502)]
+        np.testing.assert_allclose(outputs(found, ROWS)[:, 1], EXPECTED, rtol=1e-6)
+        record = found.finish()
+    assert (record.requests, record.retries, record.rows) == (4, 2, 3)
+    backed_off = [pause for pause in pauses if pause > 0.1]
+    assert len(backed_off) == 2
+    assert 0.25 <= backed_off[0] <= 0.5 <= backed_off[1] <= 1.0
+
+
+def test_the_pauses_between_attempts_hang_on_the_seed_alone() -> None:
+    seen = []
+    for _ in range(2):
+        with served() as server:
+            found = asker(request(server), pauses=(waited := []))
+            server.faults = [status(500), status(500), status(500)]
+            found.answer({"what": "describe"}, {})
+            seen.append([pause for pause in waited if pause > 0.1])
+    assert seen[0] == seen[1]
+
+
+def test_retry_after_is_kept_and_one_that_is_too_long_is_a_failure() -> None:
+    with served() as server:
+        found = asker(request(server), pauses=(waited := []))
+        server.faults = [status(429, {"Retry-After": "7"})]
+        outputs(found, ROWS)
+        assert max(waited) == 7.0
+        server.faults = [status(429, {"Retry-After": "3600"})]
+        with pytest.raises(EndpointFailed, match='answers 429: "try later"'):
+            found.answer({"what": "rows", "rows": 3}, {"rows": ROWS + 1})
+
+
+def test_attempts_come_to_an_end() -> None:
+    with served() as server:
+        found = asker(request(server, retries=2))
+        server.faults = [status(500)] * 10
+        with pytest.raises(EndpointFailed, match="after 3 attempts"):
+            found.answer({"what": "describe"}, {})
+        assert len(server.seen) == 3
+
+
+def test_a_drip_of_single_bytes_ends_at_the_time_limit() -> None:
+    with served() as server:
+        found = asker(request(server, retries=0, timeout=0.4))
+        server.faults = [drip(5.0)]
+        start = time.monotonic()
+        with pytest.raises(EndpointFailed, match=r"did not answer within 0\.4 s"):
+            found.answer({"what": "describe"}, {})
+        assert time.monotonic() - start < 2
+
+
+def test_a_redirect_to_a_metadata_service_is_never_followed() -> None:
+    with served() as server:
+        found = asker(request(server))
+        server.faults = [status(302, {"Location": "http://169.254.169.254/latest/meta-data/"})]
+        with pytest.raises(BadInput, match=r"redirect .* never followed"):
+            found.answer({"what": "describe"}, {})
+        assert len(server.seen) == 1
+
+
+def test_a_huge_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "MAX_ANSWER", 2**20)
+    with served() as server:
+        found = asker(request(server))
+        server.faults = [raw(b"[" * (2**20 + 1))]
+        with pytest.raises(EndpointFailed, match="more than 1 MB"):
+            found.answer({"what": "describe"}, {})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'{"outputs": NaN}', "answers with NaN, which is no number"),
+        (b'{"outputs": Infinity}', "answers with Infinity"),
+        (b"[1]", "JSON that is no object"),
+        (b"<html>", "no JSON"),
+        (b"{" * 100_000, "no JSON"),
+        (b'{"a":' * 50_000, "no JSON"),
+        (b'{"outputs": []}', "without a list of outputs"),
+        (b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3, 2], "data": [1]}]}', "1 values and"),
+        (b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [-3, 2], "data": [1]}]}', "values and"),
+        (b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [2, 2], "data": [1,0,1,0]}]}', "none of"),
+        (
+            b'{"outputs": [{"name": "p", "datatype": "BYTES", "shape": [3], "data": ["a","b","c"]}]}',
+            "none of",
+        ),
+        (
+            b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [1,"2",3]}]}',
+            "finite number",
+        ),
+        (
+            b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [1,1e999,3]}]}',
+            "finite number",
+        ),
+        (
+            b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [0.5,17,0.5]}]}',
+            "says prob",
+        ),
+        (b'{"outputs": [{"datatype": "FP32", "shape": [3]}]}', "no data in JSON"),
+    ],
+)
+def test_an_answer_that_breaks_the_protocol_is_refused(content: bytes, says: str) -> None:
+    with served() as server:
+        found = asker(request(server))
+        found.answer({"what": "describe"}, {})
+        server.faults = [raw(content)]
+        with pytest.raises((EndpointFailed, BadInput), match=says):
+            found.answer({"what": "rows", "rows": 3}, {"rows": ROWS})
+
+
+def test_an_answer_that_comes_compressed_unasked_is_refused() -> None:
+    with served() as server:
+        found = asker(request(server))
+        server.faults = [raw(b"\x1f\x8b", {"Content-Encoding": "gzip"})]
+        with pytest.raises(EndpointFailed, match="compressed"):
+            found.answer({"what": "describe"}, {})
+
+
+def test_a_key_goes_to_the_endpoint_and_nowhere_else() -> None:
+    with served() as server:
+        server.key = "sk-very-secret"
+        asked = request(server, key="MODEL_KEY")
+        found = asker(asked, key={"MODEL_KEY": "sk-very-secret\n"}.__getitem__)
+        outputs(found, ROWS)
+        assert server.seen[-1][2]["Authorization"] == "Bearer sk-very-secret"
+        assert "sk-very-secret" not in asked.model_dump_json() + found.finish().model_dump_json()
+        server.faults = [status(400, body={"error": {"message": "bad: Bearer sk-very-secret"}})]
+        with pytest.raises(BadInput, match=r"bad: Bearer \[key\]") as refused:
+            found.answer({"what": "rows", "rows": 3}, {"rows": ROWS + 1})
+        assert "sk-very" not in refused.value.message
+        wrong = asker(asked, key={"MODEL_KEY": "another-key"}.__getitem__)
+        with pytest.raises(BadInput, match="The key was not accepted"):
+            wrong.answer({"what": "describe"}, {})
+        with pytest.raises(BadInput, match="no key"):
+            asker(asked, key=lambda _name: "two words\r\nX-Evil: 1")
+
+
+def test_requests_beyond_the_limit_are_refused_before_they_are_made(tmp_path: Path) -> None:
+    with served() as server:
+        counts = tmp_path / "counts"
+        found = asker(request(server, most_requests=3, batch_rows=1), counts=counts)
+        with pytest.raises(LimitReached, match="Asking about 5 rows takes 5 requests; 3 of 3 are left"):
+            found.answer({"what": "foresee", "rows": 5}, {})
+        assert not server.seen
+        with pytest.raises(LimitReached, match="limit of 3 requests is reached"):
+            outputs(found, ROWS)
+        again = asker(request(server, most_requests=3, batch_rows=1), counts=counts)
+        with pytest.raises(LimitReached, match="limit of 3 requests"):
+            again.answer({"what": "describe"}, {})
+        assert len(server.seen) == 3
+        assert json.loads(counts.read_text())["requests"] == 3
+
+
+def test_requests_keep_their_distance() -> None:
+    now, starts = [0.0], []
+    meter = Meter(EndpointLimits(requests_per_second=4), clock=lambda: now[0], sleep=lambda s: _pass(now, s))
+    for took in (0.0, 0.1, 1.0, 0.0):
+        meter.begin(retry=False)
+        starts.append(now[0])
+        now[0] += took
+    assert starts == [0.0, 0.25, 0.5, 1.5]
+
+
+def _pass(now: list[float], seconds: float) -> None:
+    now[0] += seconds
+
+
+def test_a_stopped_audit_makes_no_further_request() -> None:
+    with served() as server:
+        found = asker(request(server))
+        found.stop("The user stopped it.")
+        with pytest.raises(Cancelled, match="The user stopped it"):
+            found.answer({"what": "describe"}, {})
+        assert not server.seen
+
+
+@pytest.mark.parametrize(
+    ("header", "arrays"),
+    [
+        ({"what": "url", "url": "http://169.254.169.254"}, {}),
+        ({}, {}),
+        ({"what": "foresee", "rows": -1}, {}),
+        ({"what": "foresee", "rows": "many"}, {}),
+        ({"what": "rows", "texts": ["a"]}, {}),
+        ({"what": "rows"}, {"rows": np.zeros((2, 3))}),
+        ({"what": "rows"}, {"rows": np.zeros((2, 2), dtype=np.int64)}),
+        ({"what": "rows"}, {"rows": np.array([[np.inf, 0.0]])}),
+        ({"what": "rows"}, {"rows": np.zeros((70_000, 2))}),
+        ({"what": "rows"}, {"rows": np.zeros(2)}),
+        ({"what": "rows"}, {"rows": np.zeros((1, 2)), "more": np.zeros(1)}),
+        ({"what": "canary"}, {"rows": np.zeros((65, 2))}),
+        ({"what": "canary"}, {"rows": np.zeros((0, 2))}),
+    ],
+)
+def test_a_child_that_asks_for_anything_but_its_rows_is_refused(
+    header: dict[str, Any], arrays: dict[str, Any]
+) -> None:
+    with served() as server:
+        found = asker(request(server))
+        with pytest.raises(ChildFailed):
+            found.answer(header, arrays)
+        assert not server.seen

@@ -1,0 +1,129 @@
+"""What was inferred of columns is shown, put right in a form or by the API, and versions are compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.api_auth import new_token
+from models_registry.description import DataDescription
+from models_registry.models import DatasetVersion, IntakeState
+from models_registry.services import add_dataset_version, create_dataset, create_system
+from tests import factory
+from tests.conftest import People, make_people
+from tests.models_registry.stored import stored
+
+pytestmark = pytest.mark.usefixtures("committed")
+_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
+
+
+def _rows(many: int, flat: int = 0) -> bytes:
+    lines = ["id,repaid,district,income"]
+    lines += [f"P{i},{('yes', 'no')[i % 2]},{i % 4},{100 + i + flat}" for i in range(many)]
+    return "\n".join(lines).encode() + b"\n"
+
+
+PEOPLE = b"person,sex\n" + b"".join(b"P%d,%s\n" % (i, b"fm"[i % 2 : i % 2 + 1]) for i in range(36))
+
+
+def _version(people: People, content: bytes, **more: Any) -> DatasetVersion:
+    system = create_system(
+        people.organisation, f"Screen {DatasetVersion.unscoped.count()}", by=people.engineer
+    )
+    dataset = more.pop("dataset", None) or create_dataset(system, "loans", by=people.engineer)
+    files = {"test": ("loans.csv", stored(people.organisation, content))}
+    if more.pop("apart", False):
+        files["attributes"] = ("people.csv", stored(people.organisation, PEOPLE))
+    said = DataDescription(label="repaid", favourable="yes", identifier="id", **more)
+    return add_dataset_version(dataset, files, said, by=people.engineer, origin="a bank")
+
+
+def _signed_in(people: People) -> Client:
+    client = Client()
+    client.force_login(people.engineer, backend=_BACKEND)
+    return client
+
+
+def _url(people: People, name: str, *rows: Any) -> str:
+    return reverse(f"models_registry:{name}", args=[people.organisation.slug, *(row.pk for row in rows)])
+
+
+def test_attributes_kept_apart_are_joined_shown_and_bounded() -> None:
+    people = make_people()
+    version = _version(people, _rows(40), apart=True, attributes_id="person")
+    factory.run_jobs()
+    version.refresh_from_db()
+    assert version.state == IntakeState.READY, version.refusal
+    assert version.profile["roles"]["sensitive"] == ["sex"]
+    page = _signed_in(people).get(_url(people, "dataset_version", version)).content.decode()
+    assert "people.csv: sex joined by id." in page
+    assert "4 of 40 rows were not found" in page
+    assert "P17" not in page
+
+
+def test_a_column_is_put_right_and_the_version_stays_what_it_was() -> None:
+    people = make_people()
+    version = _version(people, _rows(40))
+    factory.run_jobs()
+    version.refresh_from_db()
+    client, url = _signed_in(people), _url(people, "correct_columns", version)
+    form = client.get(url).context["form"]
+    place = {line.name: number for number, line in enumerate(form.lines)}
+    assert [(line.name, line.found) for line in form.lines][2] == ("district", "number")
+    said = {field.html_name: field.value() or "" for line in form.lines for field in (line.kind, line.role)}
+    said |= {"key": str(form["key"].value()), "favourable": "yes", "bins": "", "label": "put right"}
+    same = client.post(url, said)
+    assert same.status_code == 400
+    assert "Nothing is different from this version" in same.content.decode()
+    twice = client.post(url, {**said, f"role_{place['district']}": "label"})
+    assert "One column can be the true outcome" in twice.content.decode()
+    change = {f"kind_{place['district']}": "category", f"role_{place['income']}": "ignored"}
+    answer = client.post(url, said | change)
+    assert answer.status_code == 302
+    assert client.post(url, said | change).url == answer.url  # the same form sent twice makes one version
+    factory.run_jobs()
+    made = DatasetVersion.unscoped.get(dataset=version.dataset, number=2)
+    assert made.state == IntakeState.READY, made.refusal
+    columns = {column["name"]: column for column in made.profile["datasets"][0]["columns"]}
+    assert columns["district"]["kind"] == "category"
+    assert "income" not in columns
+    assert made.origin == "a bank"
+    version.refresh_from_db()
+    assert version.description.get("kinds") is None
+    assert version.sha256 != made.sha256
+    difference = client.get(_url(people, "dataset_diff", version, made)).content.decode()
+    assert "The same files, 1 column removed, 1 column of another kind or role." in difference
+    assert "number → category" in difference
+
+
+def test_two_versions_are_compared_by_their_summaries() -> None:
+    people = make_people()
+    first = _version(people, _rows(40))
+    second = _version(people, _rows(60, flat=50).replace(b"yes", b"no", 5), dataset=first.dataset)
+    factory.run_jobs()
+    _token, secret = new_token(people.engineer, people.organisation, "x", ["read", "write"])
+    asked = {"headers": {"Authorization": f"Bearer {secret}"}}
+    client = Client()
+    found = client.get(f"/api/v1/dataset-versions/{first.pk}/diff/{second.pk}", **asked).json()
+    (part,) = found["parts"]
+    assert (part["rows_before"], part["rows_after"], part["same_file"]) == (40, 60, False)
+    columns = {column["name"]: column for column in part["columns"]}
+    assert columns["repaid"]["distance"] == pytest.approx(0.5 - 25 / 60, abs=1e-5)
+    assert (columns["income"]["mean_before"], columns["income"]["mean_after"]) == (119.5, 179.5)
+    page = _signed_in(people).get(_url(people, "dataset_diff", first, second)).content.decode()
+    assert "+20 test rows" in page
+    assert "100 to 139, mean 119.5" in page
+    listed = _signed_in(people).get(_url(people, "dataset", first.dataset)).content.decode()
+    assert "What differs from 1" in listed
+    said = {"description": {"label": "repaid", "kinds": {"district": "category"}, "identifier": "id"}}
+    made = client.post(
+        f"/api/v1/dataset-versions/{first.pk}/corrections", said, content_type="application/json", **asked
+    )
+    assert made.status_code == 201, made.content
+    assert made.json()["number"] == 3
+    unread = client.get(f"/api/v1/dataset-versions/{first.pk}/diff/{made.json()['id']}", **asked)
+    assert unread.status_code in (400, 422)
+    assert "has not been read yet" in unread.content.decode()
