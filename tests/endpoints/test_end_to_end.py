@@ -12,6 +12,8 @@ import pytest
 from assay import evidence
 from assay.commands.audit import AuditOptions, run_audit
 from assay.commands.endpoint import EndpointOptions
+from assay.compare.matching import same_model
+from assay.compare.runs import statements
 from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, ModelSignature
 from assay.engine import AuditRequest, audit
 from assay.errors import AssayError, BadInput, ChildFailed, LimitReached
@@ -175,6 +177,17 @@ def test_a_model_that_is_swapped_during_the_audit_is_noticed(place: Place) -> No
     assert found.endpoint.canary is not None
     assert found.endpoint.canary.changed
     assert "changed between start and end" in found.endpoint.canary.sentence
+
+
+def test_two_runs_at_one_address_are_of_one_model_only_if_it_answers_alike(place: Place) -> None:
+    signature = ModelSignature.model_validate_json(place.signature.read_text())
+    first, second = (_audit(place, signature, "performance.classification") for _ in range(2))
+    assert same_model(first, second)
+    assert any("got the same answers" in said for said in statements(first, second))
+    place.server.weights[:] = [2.0, 0.5]
+    swapped = _audit(place, signature, "performance.classification")
+    assert not same_model(first, swapped)
+    assert any("but another model answered" in said for said in statements(first, swapped))
 
 
 def test_a_chat_is_audited_with_its_unmatched_answers_counted(place: Place) -> None:
