@@ -10,7 +10,16 @@ import numpy.typing as npt
 
 from assay.contracts import ImageInput, ModelSignature
 
-__all__ = ["HELD_OUT", "IMAGE", "Digits", "anomaly_signature", "digits", "digits_signature", "trained"]
+__all__ = [
+    "HELD_OUT",
+    "IMAGE",
+    "Digits",
+    "anomaly_signature",
+    "digits",
+    "digits_signature",
+    "trained",
+    "write_digits",
+]
 
 IMAGE = ImageInput(channels=1, height=8, width=8)
 HELD_OUT = 1
