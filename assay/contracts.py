@@ -335,6 +335,10 @@ class EndpointRequest(Frozen):
     """Passed on where the protocol takes one."""
     limits: EndpointLimits = EndpointLimits()
 
+    def model_post_init(self, _context: Any) -> None:
+        if any(part in ("", ".", "..") for part in self.model.split("/")):
+            raise ValueError("the model's name has an empty part or one of dots only")
+
 
 class ModelRequest(Frozen):
     """The model to load, as the user named it: files at `path`, or an `endpoint` to ask."""

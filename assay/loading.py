@@ -217,6 +217,8 @@ def _speed(subject: Subject, role: DatasetRole) -> float:
 def _predicted(subject: Subject, scratch: Path, tick: Callable[[float], None]) -> Loaded:
     """Ask the model about every test row and keep its answers as columns of the test data."""
     model, rows = subject.model, subject.profile.test.rows
+    if isinstance(model, EndpointModel):
+        model.count_anew()
     scores, seconds = [], 0.0
     for first in range(0, rows, _ROWS):
         inputs = subject.inputs("test", np.arange(first, min(first + _ROWS, rows)))

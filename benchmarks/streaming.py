@@ -40,7 +40,10 @@ def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = FORMATS) -> dict[st
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in formats:
-            measured = [_measure(Path(folder), kind, count) for count in rows]
+            measured = []
+            for count in rows:
+                measured.append(_measure(Path(folder), kind, count))
+                print(kind, json.dumps(measured[-1]), file=sys.stderr, flush=True)
             first, last = measured[0], measured[-1]
             results[kind] = {
                 "measured": measured,

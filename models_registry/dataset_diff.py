@@ -85,8 +85,8 @@ class DatasetDiff(Shown):
 def diff_of(
     before: DatasetVersion,
     after: DatasetVersion,
-    said_before: list[tuple[str, str]],
-    said_after: list[tuple[str, str]],
+    said_before: Said,
+    said_after: Said,
 ) -> DatasetDiff:
     """The differences of two versions that were both read.
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Organisation, User
 from assay.errors import BadInput
+from models_registry.corrections import correct_dataset_version
 from models_registry.hub_import import add_hub_version
 from models_registry.models import AISystem, Dataset, Model
 from models_registry.names import checked_name, checked_text
@@ -28,7 +29,6 @@ from models_registry.versions import (
     add_dataset_version,
     add_model_version,
     add_predictions_version,
-    correct_dataset_version,
     made_before,
     read_again,
 )

@@ -39,7 +39,6 @@ __all__ = [
     "add_described_version",
     "add_model_version",
     "add_predictions_version",
-    "correct_dataset_version",
     "made_before",
     "next_model_version",
     "read_again",
@@ -288,38 +287,6 @@ def add_dataset_version(
         )
         submit_reading(version, by)
     return version
-
-
-def correct_dataset_version(
-    version: DatasetVersion,
-    description: DataDescription,
-    *,
-    by: User,
-    label: str = "",
-    disjoint: bool = False,
-    key: uuid.UUID | None = None,
-) -> DatasetVersion:
-    """The next version of the same files and datasheet, with other words about the columns.
-
-    A version stays what it was, since audits, reviews and signatures name it by its digest.
-
-    Raises:
-        BadInput: as `add_dataset_version`.
-    """
-    files = {each.role: (each.name, each.file) for each in version.files.select_related("file")}
-    return add_dataset_version(
-        version.dataset,
-        files,
-        description,
-        by=by,
-        origin=version.origin,
-        licence=version.licence,
-        consent_basis=version.consent_basis,
-        period=version.period,
-        disjoint=disjoint,
-        label=label,
-        key=key,
-    )
 
 
 def read_again(version: ModelVersion | DatasetVersion, *, by: User) -> None:

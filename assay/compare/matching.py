@@ -10,7 +10,7 @@ from assay.evidence import measure_key
 from assay.policy.checking import pillar_of
 from assay.policy.groups import other_side, pair_identity
 
-__all__ = ["Sameness", "by_identity", "identity", "same_hardware", "same_predictions"]
+__all__ = ["Sameness", "by_identity", "identity", "same_hardware", "same_model", "same_predictions"]
 
 
 def identity(measure: Measure) -> Hashable:
@@ -46,11 +46,10 @@ class Sameness:
 
     @staticmethod
     def of(before: Evidence, after: Evidence) -> Sameness:
-        models = [run.subject.model for run in (before, after)]
         same_plan = before.plan.plan_sha256 == after.plan.plan_sha256
         return Sameness(
             predictions=same_predictions(before, after),
-            model=models[0] is not None and models[1] is not None and models[0].sha256 == models[1].sha256,
+            model=same_model(before, after),
             fixed=frozenset(
                 spec.id
                 for method in after.methods
@@ -89,4 +88,19 @@ def same_predictions(before: Evidence, after: Evidence) -> bool:
         return False
     if a.grade == "supplied":
         return True
-    return a.model is not None and b.model is not None and a.model.sha256 == b.model.sha256
+    return same_model(before, after)
+
+
+def same_model(before: Evidence, after: Evidence) -> bool:
+    """Whether both runs asked one model: the same files, or an address that gave steady, equal answers.
+
+    An address is no model: what answers there may change, and need not answer twice alike.
+    """
+    a, b = before.subject.model, after.subject.model
+    if a is None or b is None or a.sha256 != b.sha256:
+        return False
+    if a.endpoint is None and b.endpoint is None:
+        return True
+    canaries = [run.endpoint.canary if run.endpoint is not None else None for run in (before, after)]
+    steady = all(c is not None and not c.changed and not c.tolerance for c in canaries)
+    return steady and len({c.first for c in canaries if c is not None}) == 1

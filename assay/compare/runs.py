@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from assay.compare.change import change
-from assay.compare.matching import Sameness, by_identity
+from assay.compare.matching import Sameness, by_identity, same_model
 from assay.compare.pairing import Pairing
 from assay.compare.scales import merit_of
 from assay.contracts import (
@@ -190,10 +190,29 @@ def statements(before: Evidence, after: Evidence, pairing: Pairing | str | None 
     return tuple(said)
 
 
+def _about_address(before: Evidence, after: Evidence, name: str) -> str:
+    """Whether what answers there is still what answered, as far as the rows asked again can tell."""
+    said = f"Both runs asked the same address ({name})"
+    canaries = [run.endpoint.canary if run.endpoint is not None else None for run in (before, after)]
+    if same_model(before, after):
+        return f"{said}, and the rows that are asked again in every run got the same answers."
+    if before.subject.asked.sha256 != after.subject.asked.sha256 or None in canaries:
+        return f"{said}; whether the same model answered was not tested on the same rows."
+    if any(canary is not None and canary.tolerance for canary in canaries):
+        return (
+            f"{said}, which does not answer twice alike, so it cannot be told whether it is the same model."
+        )
+    return (
+        f"{said}, but another model answered: the rows that are asked again in every run got other answers."
+    )
+
+
 def _about_model(before: Evidence, after: Evidence) -> list[str]:
     a, b = before.subject.model, after.subject.model
     if a is None or b is None:
         return []
+    if a.sha256 == b.sha256 and b.endpoint is not None:
+        return [_about_address(before, after, f"{b.endpoint.model} at {b.endpoint.host}")]
     if a.sha256 == b.sha256:
         return [f"Both runs asked the same model ({a.name}, sha256 {a.sha256[:12]})."]
     said = f"The model changed: {a.name} (sha256 {a.sha256[:12]}), then {b.name} (sha256 {b.sha256[:12]})"

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import httpcore
 
@@ -83,7 +82,7 @@ class Caller:
             self._pool = None
 
     def get(self, path: str) -> dict[str, Any]:
-        """The JSON object at `path` below the address; see `post`."""
+        """The JSON object at `path` (already quoted) below the address; see `post`."""
         return self._call("GET", path, None, 0)[0]
 
     def post(
@@ -142,7 +141,7 @@ class Caller:
         try:
             with self._opened().stream(
                 method,
-                f"{self.place.scheme}://{self.place.name}{self.place.base}{quote(path, safe='/:')}",
+                f"{self.place.scheme}://{self.place.name}{self.place.base}{path}",
                 headers=list(self._headers(content).items()),
                 content=content,
                 extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit)},

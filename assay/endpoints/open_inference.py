@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,7 @@ class OpenInference:
 
     def __init__(self, request: EndpointRequest, signature: ModelSignature, caller: Caller) -> None:
         self._signature, self._caller = signature, caller
-        self._path = f"/v2/models/{request.model}"
+        self._path = f"/v2/models/{quote(request.model, safe='')}"
         self._encoder = TableEncoder(signature.columns)
         self._inputs: tuple[_Tensor, ...] = ()
         self.rows_per_request = request.limits.batch_rows

@@ -84,7 +84,10 @@ class JsonLinesSource:
         try:
             if name in self._numbers and not as_text:
                 return pa.array([None if value is None else float(value) for value in values], pa.float64())
-            return pa.array(list(map(_spelt, values)), pa.string())
+            try:
+                return pa.array(values, pa.string())
+            except pa.ArrowTypeError:
+                return pa.array(list(map(_spelt, values)), pa.string())
         except (UnicodeEncodeError, OverflowError) as error:
             what = "half a character" if isinstance(error, UnicodeEncodeError) else "a number too large"
             raise BadInput(f'{self.name} key "{name}" holds {what}, which nothing can read.') from None

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple, NoReturn
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.limits import MAX_DIRECTORY, MAX_MEMBERS
 
 __all__ = ["Member", "StoredZip", "member_names", "under_one_root"]
 
@@ -25,8 +26,6 @@ _END, _END64, _LOCATOR, _CENTRAL, _LOCAL = (
     b"PK\x01\x02",
     b"PK\x03\x04",
 )
-_MAX_MEMBERS = 20_000
-_MAX_DIRECTORY = 8 * 2**20
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 _DESCRIPTOR, _UTF8 = 0x0008, 0x0800
 _CHUNK = 1 << 22
@@ -140,8 +139,8 @@ def under_one_root(names: frozenset[str]) -> frozenset[str]:
 def _directory(file: BinaryIO) -> tuple[list[Member], int]:
     """Members in the order of the central directory, and where that begins."""
     count, size, start = _end_record(file)
-    if count > _MAX_MEMBERS or size > _MAX_DIRECTORY:
-        raise _Malformed(f"it has {count:,} members; at most {_MAX_MEMBERS:,} are read")
+    if count > MAX_MEMBERS or size > MAX_DIRECTORY:
+        raise _Malformed(f"it has {count:,} members; at most {MAX_MEMBERS:,} are read")
     file.seek(start)
     content = file.read(size)
     if len(content) != size:
@@ -257,7 +256,7 @@ def _local(file: BinaryIO, member: Member) -> int:
     )
     if name != member.name.encode() or flags != member.flags or method != member.method or not same:
         raise _Malformed(f"the directory and the member's own header disagree about {shown}")
-    return member.header + 30 + name_length + extra_length
+    return int(member.header + 30 + name_length + extra_length)
 
 
 def _check_name(name: str) -> None:

@@ -57,6 +57,11 @@ class EndpointModel(Model):
         """Have these rows asked about now and at the end."""
         self._send("canary", inputs)
 
+    def count_anew(self) -> None:
+        """Forget how many answers named no class: what comes now is what is measured."""
+        self._unmatched = self._answered = 0
+        self.notes = []
+
     def _outputs(self, inputs: Inputs) -> npt.NDArray[np.float64]:
         header, arrays = self._send("rows", inputs)
         self._count(int(header.get("unmatched", 0)), len(inputs))

@@ -8,7 +8,6 @@ import accounts.fields
 class Migration(migrations.Migration):
     dependencies = [
         ("models_registry", "0002_joined_files"),
-        ("models_registry", "0002_model_intake"),
     ]
 
     operations = [

@@ -12,7 +12,10 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
+from accounts.api_auth import new_token
 from accounts.models import User
+from assay.commands.endpoint import EndpointOptions
+from assay.commands.remote import PushOptions, push
 from assay.contracts import EndpointRequest, InputColumn, ModelSignature
 from assay.errors import BadInput
 from audits.models import Run, RunState
@@ -21,6 +24,7 @@ from models_registry.endpoints import add_endpoint_version, secret_of
 from models_registry.models import IntakeState, ModelVersion
 from models_registry.services import create_model, read_again
 from tests import factory
+from tests.browser import served as at_address
 from tests.conftest import People, make_people
 from tests.endpoint_server import EndpointServer, served
 from tests.models_registry.test_api import Caller
@@ -164,6 +168,24 @@ def test_no_organisation_reaches_anothers_secrets(server: EndpointServer, tmp_pa
         secret_of(people.elsewhere, "LINK")
     with pytest.raises(ValueError, match="key"):
         EndpointRequest.model_validate({**asked(server).model_dump(), "key": "../other/TINY_KEY"})
+
+
+def test_a_pipeline_pushes_an_endpoint_by_name_of_its_key(
+    server: EndpointServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = make_people()
+    give_key(people, tmp_path)
+    _, token = new_token(people.engineer, people.organisation, "ci", ["read", "write"])
+    signature = tmp_path / "signature.json"
+    signature.write_text(SIGNATURE.model_dump_json(by_alias=True))
+    options = EndpointOptions(server.url, model="tiny", key_env="TINY_KEY", limits=("most_requests=50",))
+    with factory.working(), at_address() as address:
+        monkeypatch.setenv("ASSAY_SERVER", address)
+        monkeypatch.setenv("ASSAY_TOKEN", token)
+        assert push(PushOptions(system="Loans", endpoint=options, signature=signature)) == 0
+    version = ModelVersion.objects.of(people.organisation).get()
+    assert (version.state, version.model.name, version.format) == (IntakeState.READY, "tiny", "endpoint")
+    assert version.endpoint["limits"]["most_requests"] == 50
 
 
 def test_the_portal_and_the_api_take_an_endpoint_and_refuse_foreign_hosts(
