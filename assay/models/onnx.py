@@ -256,7 +256,7 @@ def _answer(checked: CheckedOnnx, name: str) -> _Answer:
     if not maps and not numbers and not labels:
         shown = ", ".join(visible(value.name[:30]) for value in outputs[:4]) or "none"
         raise BadInput(f"{name} has the outputs {shown}; one must be an array (rows, numbers) or labels.")
-    return _Answer((maps or numbers or [None])[0], labels[0] if labels else None)
+    return _Answer(next(iter(maps or numbers), None), labels[0] if labels else None)
 
 
 def _inferred(

@@ -238,7 +238,7 @@ def _as_element(found: npt.NDArray[Any], value: OnnxValue) -> npt.NDArray[Any]:
             "data has rows "
             "where a value is missing or unknown; fill them in."
         )
-    return np.rint(found).astype(dtype)
+    return np.asarray(np.rint(found), dtype=dtype)
 
 
 def _words(values: npt.NDArray[Any]) -> npt.NDArray[np.object_]:
