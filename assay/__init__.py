@@ -1,3 +1,3 @@
 """Assay: measured evidence bound to a signed decision."""
 
-__version__ = "0.2.0"
+__version__ = "0.4.0"

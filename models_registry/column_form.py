@@ -169,7 +169,7 @@ class ColumnsForm(Labelled):
 
 def _roles(report: DataReport, said: DataDescription) -> dict[str, str]:
     """Column -> role, as it was said or inferred."""
-    named = {
+    named: dict[str | None, str] = {
         report.roles.label: "label",
         report.roles.cluster: "cluster",
         report.roles.identifier: "identifier",

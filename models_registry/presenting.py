@@ -38,6 +38,7 @@ _TASKS = {
     "multiclass": "tells {n} classes apart",
     "multilabel": "sets {n} labels",
     "regression": "predicts a number",
+    "generation": "continues texts",
 }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +124,7 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
         with transaction.atomic():
             # Under the lock of whoever deletes refused bytes: what went meanwhile does not come back.
             row = StoredFile.unscoped.select_for_update().filter(
-                organisation=path.parents[2].name, sha256=name
+                organisation=uuid.UUID(path.parents[2].name), sha256=name
             )
             if row.filter(removed_at__isnull=False).exists():
                 path.unlink(missing_ok=True)

@@ -23,8 +23,9 @@ _SETTLED = (IntakeState.READY, IntakeState.REFUSED, IntakeState.FAILED)
 
 
 def may_be_corrected(version: ModelVersion) -> bool:
-    """Whether the version has files whose signature people can correct now."""
-    return version.source == ModelVersion.Source.ARTEFACT and version.state in _SETTLED
+    """Whether the version has files whose signature people can correct now; no signature mends code."""
+    code = version.state == IntakeState.REFUSED and (version.gate or {}).get("trust") == "C"
+    return version.source == ModelVersion.Source.ARTEFACT and version.state in _SETTLED and not code
 
 
 def correct_signature(

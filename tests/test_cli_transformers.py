@@ -12,7 +12,6 @@ from assay import evidence
 from assay.contracts import Evidence, Measure
 from assay.intake.model_files import folder_digest
 from tests.command import Ran, assay, write_csv
-from tests.models.made import tiny_bert
 from tests.models.transformers_made import (
     chain_folder,
     chain_texts,
@@ -56,55 +55,28 @@ def test_a_trained_vision_transformer_on_digits(place: Path) -> None:
     assert "Assay does not resize any" in page
 
 
-def test_a_language_model_without_a_label(place: Path) -> None:
-    chain_folder(place / "chain")
+def test_an_adapter_over_a_language_model_without_a_label(place: Path) -> None:
+    base = chain_folder(place / "chain")
+    lora(place / "adapter", base, "AutoModelForCausalLM", task_type="CAUSAL_LM", target_modules=["lm_head"])
     write_csv(place / "notes.csv", {"note": chain_texts(40, 1)})
-    found, ran = _audit(
-        place, "chain-out", "--data", place / "notes.csv", "--model", place / "chain", "--text", "note"
-    )
+    asked = ("--data", place / "notes.csv", "--text", "note", "--model", place / "adapter", "--base", base)
+    found, ran = _audit(place, "adapter-out", *asked)
     assert found.subject.signature.task == "generation"
     assert (found.subject.roles.label, found.subject.roles.text) == (None, "note")
-    perplexity = _measure(found, "performance.perplexity")
-    assert perplexity.low is not None
-    assert perplexity.value is not None
-    assert 2 < perplexity.low < perplexity.value < 4
-    assert "the task here is generation" in ran.out
-    assert {skipped.pillar for skipped in found.not_tested} >= {"fairness", "robustness", "privacy"}
-    assert _measure(found, "cost.latency").status in ("measured", "insufficient")
-    text = (place / "chain-out" / "evidence.json").read_text()
-    assert chain_texts(40, 1)[0] not in text, "texts of single rows are no part of the evidence"
-
-
-def test_an_adapter_over_its_base(place: Path) -> None:
-    base = tiny_bert(place / "bert")
-    lora(
-        place / "adapter",
-        base,
-        "AutoModelForSequenceClassification",
-        task_type="SEQ_CLS",
-        target_modules=["query"],
-    )
-    texts = ["a good day .", "a bad film", "very very good", "bad bad day"] * 10
-    write_csv(place / "texts.csv", {"text": texts, "label": ["good", "bad"] * 20})
-    asked = (
-        "--data",
-        place / "texts.csv",
-        "--label",
-        "label",
-        "--text",
-        "text",
-        "--model",
-        place / "adapter",
-    )
-    some = ("--methods", "performance.classification")
-    found, _ = _audit(place, "adapter-out", *asked, "--base", base, *some)
     facts = found.subject.model
     assert facts is not None
     assert facts.base is not None
     assert (facts.sha256, facts.base.sha256) == (folder_digest(place / "adapter"), folder_digest(base))
+    perplexity = _measure(found, "performance.perplexity")
+    assert perplexity.low is not None
+    assert perplexity.low > 4, "the chain's own is 3.2: the adapter must have changed it"
+    assert "the task here is generation" in ran.out
+    assert {skipped.pillar for skipped in found.not_tested} >= {"fairness", "robustness", "privacy"}
+    assert _measure(found, "cost.token_throughput").status == "measured"
     page = (place / "adapter-out" / "report.html").read_text()
     assert facts.base.sha256 in page
     assert "Adapter of" in page
+    assert chain_texts(40, 1)[0] not in page + (place / "adapter-out" / "evidence.json").read_text()
 
 
 @pytest.mark.skipif("ASSAY_REAL_DATA" not in os.environ, reason="ASSAY_REAL_DATA is not set")

@@ -30,6 +30,7 @@ UNASKED: dict[str, str] = {
     "organisations/new/": "for those who run the installation",
     "o/<slug:org>/policies/packs/<slug:name>/": "shows a file of the engine; no rows",
     "o/<slug:org>/uploads/<uuid:pk>/": "answers chunks of an upload alone",
+    "api/v1/dataset-versions/<version_id>/diff/<other_id>": "compares what was read, which is nothing here",
     "api/v1/uploads/<upload_id>": "answers chunks of an upload alone",
     "api/v1/reports/<uuidstr:report_id>/report.pdf": _NO_FILE,
     "o/<slug:org>/reports/<uuid:pk>/report.html": _NO_FILE,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,16 @@ __all__ = ["convert"]
 def convert(request: ConvertRequest) -> Written:
     """Open what the owner trusts, write it so that nothing in it can run, and let it in through the gate.
 
-    Raises BadInput: what it is, why it is not converted, and what would be right. A folder that was begun is
-    left for the owner to look at.
+    Raises BadInput: what it is, why it is not converted, and what would be right; then nothing is written.
     """
     if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
         raise BadInput(f"{request.out} is there already and not empty; name a new folder with --out.")
     model, came_as = _opened(request)
     with tempfile.TemporaryDirectory() as scratch:
-        return _written(model, came_as, request, Path(scratch))
+        begun = replace(request, out=Path(scratch) / "begun" / request.out.resolve().name)
+        found = _written(model, came_as, begun, Path(scratch))
+        shutil.copytree(begun.out, request.out, dirs_exist_ok=True)
+    return replace(found, folder=request.out)
 
 
 def _written(model: Any, came_as: str, request: ConvertRequest, scratch: Path) -> Written:
@@ -53,8 +57,7 @@ def _written(model: Any, came_as: str, request: ConvertRequest, scratch: Path) -
         kind = f"{type(model).__module__}.{type(model).__qualname__}"
         raise BadInput(
             f"This is a {kind}; what is converted are models of scikit-learn, XGBoost, LightGBM and torch. "
-            f"Audit its "
-            "predictions with --scores."
+            "Audit its predictions with --scores."
         )
     return _finished(found, classes, request, scratch)
 

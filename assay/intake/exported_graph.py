@@ -34,7 +34,7 @@ SCHEMA = (8, 20)
 _MAX_NODES = 50_000
 FLOAT32 = 7
 _ARGUMENT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
-_LEAF = {"type": None, "context": None, "children_spec": []}
+_LEAF: dict[str, Any] = {"type": None, "context": None, "children_spec": []}
 _TUPLE = {"type": "builtins.tuple", "context": "null"}
 _ONE_INPUT = {
     **_TUPLE,
@@ -118,7 +118,7 @@ class _Rewriter:
             "custom_obj_values": {},
             "sym_float_values": {},
         }
-        call = {
+        call: dict[str, Any] = {
             "inputs": [],
             "outputs": [],
             "in_spec": json.dumps([1, _ONE_INPUT]),
@@ -152,7 +152,10 @@ class _Rewriter:
         told = sequence(field(self._signature, "input_specs"))
         if len(given) != len(told):
             raise BadProgram("its graph and its signature disagree about its inputs")
-        inputs, specs, weights, entries = [], [], [], []
+        inputs: list[Any] = []
+        specs: list[Any] = []
+        weights: list[Weight] = []
+        entries: list[str] = []
         for argument, spec in zip(given, told, strict=True):
             kind, content = only_item(spec)
             if kind == "user_input":

@@ -35,7 +35,8 @@ def open_trusted(path: Path) -> tuple[Any, str]:
         if "constants.pkl" in inside or any(name.startswith("code/") for name in inside):
             import torch
 
-            return torch.jit.load(str(path), map_location="cpu"), "TorchScript"
+            loaded = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            return loaded, "TorchScript"
         if "data.pkl" in inside or head.startswith(LEGACY_MAGIC):
             import torch
 

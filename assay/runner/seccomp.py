@@ -20,7 +20,7 @@ from assay.runner.libc import LINUX, prctl
 from assay.runner.profiles import Profile
 from assay.runner.syscalls import LAST, NUMBERS
 
-__all__ = ["ARCHITECTURES", "Rule", "assemble", "rules_of", "switch_on"]
+__all__ = ["ARCHITECTURES", "Rule", "Test", "assemble", "install", "rules_of", "switch_on"]
 
 ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 """AUDIT_ARCH_* and the column of `syscalls.NUMBERS`, by what uname says."""
@@ -175,5 +175,9 @@ def switch_on(profile: Profile) -> bool:
     """
     if not LINUX or platform.machine() not in ARCHITECTURES or struct.calcsize("P") != 8:
         return False
-    program = assemble(rules_of(profile, os.getpid()), platform.machine())
+    return install(assemble(rules_of(profile, os.getpid()), platform.machine()))
+
+
+def install(program: bytes) -> bool:
+    """Whether the kernel took the program for this process and all that it starts."""
     return prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(_Program(len(program) // 8, program)))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from sklearn.base import BaseEstimator, TransformerMixin
 from torch import nn
 
 from assay.models.architectures import build
 
-__all__ = ["Impostor", "Tanh", "ours", "tanh"]
+__all__ = ["Doubled", "Impostor", "Tanh", "ours", "tanh"]
+
+
+class Doubled(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A transformer that only this team has."""
+
+    def fit(self, rows: Any, labels: Any = None) -> Doubled:
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        return rows * 2
 
 
 class Tanh(nn.Module):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,9 @@ import xgboost
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from typer.testing import CliRunner
 
+from assay.cli import app
 from assay.contracts import ModelRequest
 from assay.conversion.convert import convert
 from assay.conversion.request import ConvertRequest
@@ -174,6 +174,18 @@ def test_what_is_not_converted_says_why(
     named = source if ":" in source else str(tmp_path / source)
     with pytest.raises(BadInput, match=part):
         convert(ConvertRequest(named, tmp_path / "out", **more))
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_gate_does_not_let_in_is_not_written(tmp_path: Path, rows: np.ndarray) -> None:
+    """A step of the owner's own is in no list of known classes."""
+    from tests.conversion.owner import Doubled
+
+    model = make_pipeline(Doubled(), LogisticRegression()).fit(rows, rows[:, 0] > 0)
+    joblib.dump(model, tmp_path / "model.joblib")
+    with pytest.raises(BadInput, match="Doubled"):
+        convert(ConvertRequest(str(tmp_path / "model.joblib"), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_something_in_it_is_not_written_to(tmp_path: Path) -> None:
@@ -188,32 +200,17 @@ def test_the_command_asks_for_trust_before_it_opens_anything(tmp_path: Path, tab
             return open, (str(tmp_path / "RAN"), "w")
 
     (tmp_path / "bomb.pkl").write_bytes(pickle.dumps(Touch()))
-    asked = [
-        sys.executable,
-        "-m",
-        "assay",
-        "convert",
-        str(tmp_path / "bomb.pkl"),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    told = subprocess.run(asked, capture_output=True, text=True, cwd=ROOT)
-    assert told.returncode == 2
-    assert "opens pickles and runs your own code" in told.stderr
-    assert "--trusted" in told.stderr
+    runner, out = CliRunner(), ("--out", str(tmp_path / "out"))
+    told = runner.invoke(app, ["convert", str(tmp_path / "bomb.pkl"), *out])
+    assert isinstance(told.exception, BadInput)
+    assert "opens pickles and runs your own code" in told.exception.message
+    assert "--trusted" in told.exception.message
     assert not (tmp_path / "RAN").exists()
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "assay", "convert", "tests.conversion.owner:ours", "--trusted"),
-            *("--out", str(tmp_path / "out"), "--data", str(table), "--label", "repaid"),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "torch_folder, class A" in done.stdout
-    assert "assay audit --model" in done.stdout
+    more = ("--trusted", "--data", str(table), "--label", "repaid")
+    done = runner.invoke(app, ["convert", "tests.conversion.owner:ours", *out, *more])
+    assert done.exception is None
+    assert "torch_folder, class A" in done.output
+    assert "assay audit --model" in done.output
 
 
 def test_only_convert_reaches_the_place_that_unpickles() -> None:

@@ -151,6 +151,11 @@ CASES = (
         "chat template",
     ),
     Hostile(
+        "a template with an end in a text",
+        _beside("chat_template.jinja", "{{ '}}' ~ x.__class__ }}"),
+        "chat template",
+    ),
+    Hostile(
         "a template of templates",
         _beside("chat_template.jinja", "{% include '/etc/passwd' %}"),
         "chat template",

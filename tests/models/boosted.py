@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from assay.contracts import InputColumn, ModelSignature
+
 __all__ = [
     "COLUMNS",
     "JOBS",
+    "WORDS",
     "frame",
     "incomes",
     "pipeline",
@@ -21,6 +24,17 @@ __all__ = [
 
 JOBS = ("clerk", "doctor", "farmer")
 COLUMNS = ("age", "hours", "job")
+WORDS = ModelSignature(
+    task="binary",
+    output="probability",
+    classes=("less", "more"),
+    columns=(
+        InputColumn(name="job", kind="category", encoding="value", categories=JOBS),
+        InputColumn(name="hours", kind="number", encoding="identity"),
+        InputColumn(name="age", kind="number", encoding="identity"),
+    ),
+)
+"""Of the pipeline, with its columns in another order than it was fitted on."""
 
 
 def incomes(rows: int = 400, seed: int = 0) -> dict[str, Sequence[Any]]:

@@ -129,7 +129,7 @@ def test_what_torch_would_run_is_left_out_and_nothing_runs(tmp_path: Path) -> No
     model = taken_in(tmp_path / "net.pt2", tmp_path)
     assert model.raw_outputs(np.zeros((3, 3), np.float32)).shape == (3, 2)
     assert not (tmp_path / "RAN").exists()
-    cleaned = (tmp_path / "cleaned" / "net" / "model.pt2").read_bytes()
+    cleaned = next((tmp_path / "cleaned").rglob("model.pt2")).read_bytes()
     for part in ("RAN", "pathlib", "hub", "evil", "layer.weight", "relu\\n"):
         assert part in text
         assert part.encode() not in cleaned

@@ -21,7 +21,7 @@ from assay.intake.protobuf import BadProtobuf, ProtobufReader
 from assay.loading import load_model
 from assay.models.onnx import OnnxModel
 from tests.hostile.onnx import model as hostile_model
-from tests.models.boosted import JOBS, frame, incomes, pipeline, save_onnx_pipeline
+from tests.models.boosted import JOBS, WORDS, frame, incomes, pipeline, save_onnx_pipeline
 from tests.models.made import model_subject
 
 
@@ -94,17 +94,6 @@ def _columns(*names: str) -> tuple[InputColumn, ...]:
     return tuple(InputColumn(name=name, kind="number", encoding="identity") for name in names)
 
 
-_WORDS = ModelSignature(
-    task="binary",
-    output="probability",
-    classes=("less", "more"),
-    columns=(
-        InputColumn(name="job", kind="category", encoding="value", categories=JOBS),
-        *_columns("hours", "age"),
-    ),
-)
-
-
 def test_a_pipeline_of_words_and_numbers_has_one_input_a_column(tmp_path: Path) -> None:
     table = incomes()
     fitted = pipeline(table)
@@ -113,11 +102,11 @@ def test_a_pipeline_of_words_and_numbers_has_one_input_a_column(tmp_path: Path) 
         _load(path)
     codes = [JOBS.index(job) for job in table["job"]]
     rows = np.stack([codes, table["hours"], table["age"]], axis=1)
-    model = _load(path, _WORDS)
+    model = _load(path, WORDS)
     np.testing.assert_allclose(model.scores(rows), fitted.predict_proba(frame(table)), atol=1e-5)
-    turned = _load(path, _WORDS.model_copy(update={"classes": ("more", "less")}))
+    turned = _load(path, WORDS.model_copy(update={"classes": ("more", "less")}))
     np.testing.assert_allclose(turned.scores(rows), model.scores(rows)[:, ::-1])
-    labels = _load(path, _WORDS.model_copy(update={"output": "label"}))
+    labels = _load(path, WORDS.model_copy(update={"output": "label"}))
     assert (labels.decide(labels.scores(rows)) == (fitted.predict(frame(table)) == "more")).all()
     subject = model_subject(tmp_path, _beside(tmp_path, path), table, label="income")
     score = subject.profile.roles.score
@@ -130,7 +119,7 @@ def _beside(tmp_path: Path, path: Path) -> Path:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "model.onnx").write_bytes(path.read_bytes())
-    (folder / "signature.json").write_text(_WORDS.model_dump_json(by_alias=True))
+    (folder / "signature.json").write_text(WORDS.model_dump_json(by_alias=True))
     return folder
 
 
@@ -252,7 +241,7 @@ def test_whole_numbers_are_rounded_and_missing_ones_refused(tmp_path: Path) -> N
     [
         ({"columns": _columns("a")}, "reads 2 numbers a row; its signature's columns become 1"),
         ({"columns": (), "text": {"max_length": 8}}, "its signature describes text data"),
-        ({"columns": (*_columns("a"), _WORDS.columns[0])}, "takes all its columns as one array of float"),
+        ({"columns": (*_columns("a"), WORDS.columns[0])}, "takes all its columns as one array of float"),
         ({"classes": ("a", "b", "c", "d"), "task": "multiclass"}, "gives 2 numbers a row"),
     ],
 )

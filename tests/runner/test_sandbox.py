@@ -24,6 +24,7 @@ import pytest
 from assay.report.authority import open_authority
 from assay.runner import landlock
 from assay.runner.sandbox import child_environment, contains
+from tests.models.made import linear_folder, number
 from tests.runner.as_nobody import CANNOT, NOBODY
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="layers of Linux")
@@ -305,3 +306,34 @@ def test_a_supervisor_that_is_nobody_has_contained_children(place: Place) -> Non
     layers = json.loads(report)["layers"]
     needs(layers, *SWITCHED)
     assert all(layers.values()), layers
+
+
+@pytest.fixture(scope="module")
+def of_both_classes(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A model that is safe as it comes (A), and one that has to be cleaned (B)."""
+    import torch
+
+    from assay.models.architectures import build
+
+    folder = tmp_path_factory.mktemp("classes")
+    checkpoint = folder / "net.pt"
+    torch.save(build("mlp", {"inputs": 2, "hidden": (4,), "outputs": 2}).state_dict(), checkpoint)
+    return [str(linear_folder(folder / "linear", [number("income")], [1.0])), str(checkpoint)]
+
+
+@pytest.mark.parametrize("lacking", ["nothing", "namespaces", "landlock", "seccomp"])
+def test_where_a_layer_is_lacking_only_class_a_is_opened(
+    place: Place, of_both_classes: list[str], lacking: str
+) -> None:
+    safe, unclean = of_both_classes
+    # Loading takes seconds: what is safe is loaded once, on the machine that can contain least.
+    models = [unclean, safe] if lacking == "landlock" else [unclean]
+    done = run([sys.executable, "-I", str(HERE / "poorer_host.py"), lacking, *models], place.scratch)
+    first, *rest = map(json.loads, done.stdout.splitlines())
+    if lacking == "nothing":
+        needs(first["layers"], N, L, S)
+        assert first["said"] == "loaded, class B"
+        return
+    assert not first["layers"][lacking]
+    assert "which is opened only where the sandbox has namespaces, Landlock and seccomp" in first["said"]
+    assert [found["said"] for found in rest] == ["loaded, class A"] * len(rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from assay.contracts import ImageInput
@@ -114,7 +114,9 @@ def _resnet(shapes: Mapping[str, Shape], _image: ImageInput | None) -> Recognise
     return Recognised("resnet", config, (note,))
 
 
-def _recurrent(name: str, gates: int) -> Any:
+def _recurrent(
+    name: str, gates: int
+) -> Callable[[Mapping[str, Shape], ImageInput | None], Recognised | None]:
     def guess(shapes: Mapping[str, Shape], _image: ImageInput | None) -> Recognised | None:
         rows, features = shapes["recurrent.weight_ih_l0"]
         hidden = shapes["recurrent.weight_hh_l0"][1]
@@ -142,7 +144,7 @@ def _autoencoder(shapes: Mapping[str, Shape], _image: ImageInput | None) -> Reco
     return Recognised("autoencoder", config, ())
 
 
-_GUESSES = {
+_GUESSES: dict[str, Callable[[Mapping[str, Shape], ImageInput | None], Recognised | None]] = {
     "mlp": _mlp,
     "cnn": _cnn,
     "resnet": _resnet,
