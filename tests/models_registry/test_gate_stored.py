@@ -10,6 +10,7 @@ from assay.contracts import GateVerdict, ModelReport, ModelRequest
 from assay.errors import AssayError, BadInput
 from assay.report.document.book import Book
 from assay.report.document.subject import subject_section
+from assay.runner.sandbox import contains
 from assay.runner.supervisor import Supervisor
 from audits.planning import evidence_of
 from models_registry import files
@@ -166,3 +167,34 @@ def test_only_refused_versions_lose_bytes() -> None:
     with pytest.raises(AssayError, match="was not refused"):
         remove_bytes(version, by=people.engineer)
     assert VersionFile.objects.filter(version=version, file__removed_at=None).count() == 3
+
+
+def test_a_real_checkpoint_lands_as_cleaned_files_that_are_audited(tmp_path: Path) -> None:
+    import torch
+
+    from assay.models.architectures import build
+
+    with Supervisor(None) as supervisor:
+        linear_folder(tmp_path / "linear", [number("income")], [1.0])
+        supervisor.describe_model(ModelRequest(path=str(tmp_path / "linear"), device="cpu"))
+        if not contains(supervisor.sandbox.layers):
+            pytest.skip("class B is opened only where namespaces, Landlock and seccomp are all on")
+    module = build("mlp", {"inputs": 1, "hidden": (4,), "outputs": 2})
+    torch.save(module.state_dict(), tmp_path / "best.pt")
+    content = {
+        "best.pt": (tmp_path / "best.pt").read_bytes(),
+        "signature.json": (tmp_path / "linear" / "signature.json").read_bytes(),
+    }
+    people = make_people()
+    version = read(added(people, content))
+    assert (version.state, version.refusal) == ("ready", "")
+    verdict = GateVerdict.model_validate(version.gate)
+    assert verdict.trust == "B"
+    assert verdict.cleaning
+    origins = set(version.members.values_list("origin", "path"))
+    assert {("uploaded", "best.pt"), ("cleaned", "model.safetensors")} <= origins
+    run = factory.measured_run(people, model=version)
+    assert run.state == "done", run.reason
+    model = evidence_of(run).subject.model
+    assert model is not None
+    assert (model.gate, model.sha256) == (verdict, version.sha256)
