@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.db.models import Max
 
 from accounts.models import Organisation, User
 from models_registry.description import DataDescription
@@ -22,6 +23,8 @@ __all__ = [
     "read_cuts",
 ]
 
+_MOST_PARENTS = 500
+"""Newest versions that a new one can be said to come from, on the page; the API takes any."""
 ROLE_FIELDS = tuple(DatasetFile.Role.values)
 _IDS = ("identifier", "attributes_id", "predictions_id", "predictions_time")
 
@@ -103,11 +106,14 @@ class ModelVersionForm(Labelled):
     def __init__(self, *args: Any, model: Model, **more: Any) -> None:
         super().__init__(*args, **more)
         parent: Any = self.fields["parent"]
+        newest = ModelVersion.unscoped.filter(model=model).aggregate(top=Max("number"))["top"] or 0
         parent.queryset = (
-            ModelVersion.unscoped.filter(model=model)
+            ModelVersion.unscoped.filter(model=model, number__gt=newest - _MOST_PARENTS)
             .exclude(state=IntakeState.REFUSED)
             .select_related("model")
-            .defer("facts", "signature", "sandbox", "lineage")
+            .only(
+                "pk", "number", "label", "organisation_id", "model", "model__name", "model__organisation_id"
+            )
             .order_by("-number")
         )
 

@@ -36,6 +36,8 @@ __all__ = [
     "was_read",
 ]
 
+_LARGE = ("facts", "signature", "said_signature", "sandbox", "remarks", "gate", "claims", "hub")
+"""What a model version's own page shows and no list does."""
 MOST_LINEAGE = 100
 """Versions that a lineage shows."""
 
@@ -116,7 +118,7 @@ def versions_of(owner: Model | Dataset) -> QuerySet[Any]:
     if isinstance(owner, Model):
         rows: QuerySet[Any] = ModelVersion.unscoped.filter(model=owner)
         return (
-            rows.defer("facts", "signature", "sandbox", "remarks")
+            rows.defer(*_LARGE, *(f"parent__{name}" for name in (*_LARGE, "lineage", "notes")))
             .select_related("created_by", "parent", "parent__model")
             .order_by("-number")
         )
@@ -235,7 +237,7 @@ def _count(rows: QuerySet[Any], group: str) -> Any:
 
 def _with_latest(rows: list[Any], kind: type[ModelVersion] | type[DatasetVersion]) -> None:
     keys: list[uuid.UUID] = [row.latest_id for row in rows if row.latest_id]
-    light = ("profile", "sandbox") if kind is DatasetVersion else ("facts", "signature", "sandbox", "remarks")
+    light = ("profile", "sandbox") if kind is DatasetVersion else _LARGE
     found = {each.pk: each for each in kind.unscoped.filter(pk__in=keys).defer(*light)}
     for row in rows:
         row.latest = found.get(row.latest_id)
