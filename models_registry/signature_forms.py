@@ -70,9 +70,9 @@ class SignatureForm(Registering):
         required=False, help_text="Two classes: from this score on the second one is decided; 0.5 if empty."
     )
 
-    def __init__(self, *args: Any, signature: ModelSignature, **more: Any) -> None:
+    def __init__(self, data: Any = None, *, signature: ModelSignature) -> None:
         self.signature = signature
-        super().__init__(*args, initial=_initial(signature), **more)
+        super().__init__(data, initial=_initial(signature))
         if signature.image is not None:
             for name in ("channels", "height", "width"):
                 self.fields[f"image_{name}"] = forms.IntegerField(label=name.title(), min_value=1)

@@ -57,7 +57,13 @@ def test_a_trained_vision_transformer_on_digits(place: Path) -> None:
 
 def test_an_adapter_over_a_language_model_without_a_label(place: Path) -> None:
     base = chain_folder(place / "chain")
-    lora(place / "adapter", base, "AutoModelForCausalLM", task_type="CAUSAL_LM", target_modules=["lm_head"])
+    lora(
+        place / "adapter",
+        base,
+        "AutoModelForCausalLM",
+        task_type="CAUSAL_LM",
+        target_modules=["v_proj", "o_proj"],
+    )
     write_csv(place / "notes.csv", {"note": chain_texts(40, 1)})
     asked = ("--data", place / "notes.csv", "--text", "note", "--model", place / "adapter", "--base", base)
     found, ran = _audit(place, "adapter-out", *asked)
@@ -68,8 +74,8 @@ def test_an_adapter_over_a_language_model_without_a_label(place: Path) -> None:
     assert facts.base is not None
     assert (facts.sha256, facts.base.sha256) == (folder_digest(place / "adapter"), folder_digest(base))
     perplexity = _measure(found, "performance.perplexity")
-    assert perplexity.low is not None
-    assert perplexity.low > 4, "the chain's own is 3.2: the adapter must have changed it"
+    assert perplexity.value is not None
+    assert perplexity.value > 3, "the chain's own is 2.75 on these texts: the adapter must have changed it"
     assert "the task here is generation" in ran.out
     assert {skipped.pillar for skipped in found.not_tested} >= {"fairness", "robustness", "privacy"}
     assert _measure(found, "cost.token_throughput").status == "measured"
