@@ -72,7 +72,8 @@ class SignatureForm(Registering):
 
     def __init__(self, data: Any = None, *, signature: ModelSignature) -> None:
         self.signature = signature
-        super().__init__(data, initial=_initial(signature))
+        super().__init__(data)
+        self.initial = _initial(signature)
         if signature.image is not None:
             for name in ("channels", "height", "width"):
                 self.fields[f"image_{name}"] = forms.IntegerField(label=name.title(), min_value=1)

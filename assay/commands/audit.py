@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 
+_KINDS: tuple[Literal["number", "category", "text"], ...] = ("number", "category", "text")
+
+
 @dataclass(frozen=True)
 class AuditOptions:
     """The options of `assay audit`, as typed."""
@@ -217,8 +220,9 @@ def read_kinds(texts: tuple[str, ...]) -> dict[str, Literal["number", "category"
     """--kind as typed: column -> kind. Raises BadInput."""
     found: dict[str, Literal["number", "category", "text"]] = {}
     for text in texts:
-        name, _, kind = text.rpartition("=")
-        if not name or kind not in ("number", "category", "text"):
+        name, _, said = text.rpartition("=")
+        kind = next((known for known in _KINDS if known == said), None)
+        if not name or kind is None:
             raise BadInput(
                 f'--kind "{text}" cannot be read; write a column and number, category or text, such as '
                 "postcode=category."

@@ -166,13 +166,13 @@ class _Check:
             raise _Malformed("an object is none")
         loader, module, kind = state.get("__loader__"), state.get("__module__"), state.get("__class__")
         full = f"{module}.{kind}"
-        if not all(isinstance(part, str) for part in (loader, module, kind)):
+        if not (isinstance(loader, str) and isinstance(module, str) and isinstance(kind, str)):
             raise _Malformed("an object does not say what it is")
         if full in REPLACED:
             self._replaced.add(full)
             return dict(_NOTHING)
         if loader not in OBJECTS or full not in OBJECTS[loader]:
-            raise _Foreign(_way_out(str(loader), full))
+            raise _Foreign(_way_out(loader, full))
         found = {"__class__": kind, "__module__": module, "__loader__": loader}
         if loader == "ObjectNode":
             self._steps.append(str(kind))

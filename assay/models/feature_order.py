@@ -55,8 +55,8 @@ def feature_order(
                 f"({', '.join(column.name for column in signature.columns[:6])})."
             )
         order = np.arange(len(kinds), dtype=np.int64)
-    for feature, place in enumerate(order):
-        if feature in categorical and kinds[place].encoding != "code":
+    for split, place in enumerate(order):
+        if split in categorical and kinds[place].encoding != "code":
             raise BadInput(
                 f'{shown} splits column "{kinds[place].name}" by category; its signature must give it '
                 '"encoding": "code" and the categories in the order of their codes.'

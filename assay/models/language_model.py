@@ -117,7 +117,7 @@ class LanguageModel(TorchModel):
         from transformers import GenerationConfig
 
         wanted = max(1, min(most, self.window - 1, _MOST_NEW))
-        settings = GenerationConfig(
+        settings = GenerationConfig(  # type: ignore[no-untyped-call]  # transformers leaves it untyped
             max_new_tokens=wanted,
             do_sample=False,
             use_cache=True,
@@ -186,7 +186,7 @@ class LanguageModel(TorchModel):
         self, windows: list[tuple[int, list[int], list[int]]]
     ) -> Iterator[list[tuple[int, list[int], list[int]]]]:
         """Windows, sorted by length, in calls whose logits fit."""
-        width = int(self.module.config.vocab_size)  # type: ignore[union-attr]  # every language model has one
+        width = int(self.module.config.vocab_size)  # type: ignore[arg-type, union-attr]  # every language model has one
         batch: list[tuple[int, list[int], list[int]]] = []
         for window in windows:
             if batch and (len(batch) + 1) * len(window[1]) * width > _MOST_LOGITS:
@@ -236,7 +236,7 @@ def _try_tokens(model: LanguageModel) -> None:
     import torch
 
     name, known = model.facts.name, model.pieces.size
-    rows = int(model.module.get_input_embeddings().num_embeddings)  # type: ignore[operator, union-attr]  # a method of every transformer
+    rows = int(model.module.get_input_embeddings().num_embeddings)  # type: ignore[operator]  # a method of every transformer
     if known > rows:
         raise BadInput(
             f"{name}: its tokenizer knows {known:,} tokens, its network {rows:,}; they do not belong "

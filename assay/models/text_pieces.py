@@ -50,9 +50,8 @@ class _Tokenizers:
         self.size = max(tokenizer.get_vocab().values(), default=-1) + 1
         settings = _settings(folder)
         unknown = settings.get("unk_token") or getattr(tokenizer.model, "unk_token", None)
-        self.marks = Marks(
-            *(self._id(settings.get(key)) for key in ("bos_token", "eos_token")), self._id(unknown)
-        )
+        start, stop = self._id(settings.get("bos_token")), self._id(settings.get("eos_token"))
+        self.marks = Marks(start, stop, self._id(unknown))
 
     def _id(self, token: Any) -> int | None:
         word = token.get("content") if isinstance(token, dict) else token

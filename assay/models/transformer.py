@@ -91,7 +91,7 @@ def read_tensors(files: dict[str, Path], name: str) -> Weights:
 
     weights: Weights = {}
     for path in dict.fromkeys(files.values()):
-        with safe_open(path, framework="pt") as opened:  # type: ignore[no-untyped-call]  # safetensors leaves it untyped
+        with safe_open(path, framework="pt") as opened:
             for key in opened.keys():  # noqa: SIM118  # not a mapping
                 weights[key] = opened.get_tensor(key)
     for key, tensor in weights.items():
