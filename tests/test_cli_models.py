@@ -133,7 +133,9 @@ def test_truncated_and_foreign_files(place: Path) -> None:
     (place / "cut.json").write_bytes(cut[: len(cut) // 2])
     _one_sentence(_audit(place, "coded.csv", "cut.json"), "cut.json is not whole JSON")
     torch.save({"weight": torch.zeros(3)}, place / "model.pt")
-    _one_sentence(_audit(place, "coded.csv", "model.pt"), "not the weights of an architecture", "assay convert")
+    _one_sentence(
+        _audit(place, "coded.csv", "model.pt"), "not the weights of an architecture", "assay convert"
+    )
 
 
 def test_probabilities_where_logits_are_expected(place: Path) -> None:

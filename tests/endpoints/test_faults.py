@@ -22,7 +22,9 @@ ROWS = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 0.0]])
 EXPECTED = 1 / (1 + np.exp(-(ROWS[:, 0] - ROWS[:, 1])))
 
 
-@pytest.mark.parametrize("fault", [status(500), status(503), hang_up, slow(1.0)], ids=str)
+@pytest.mark.parametrize(
+    "fault", [status(500), status(503), hang_up, slow(1.0)], ids=["500", "503", "hung up", "slow"]
+)
 def test_a_failure_that_passes_is_tried_again(fault: Callable[[Any], bool]) -> None:
     with served() as server:
         found, pauses = asker(request(server), pauses=(waited := [])), waited
