@@ -2,21 +2,25 @@
 
 Intake writes one Arrow IPC file per dataset into the child's scratch folder; here it is read. Columns of
 kind `number` are float64 (NaN = missing), of kind `category` int32 codes (-1 = missing), of kind `text`
-strings. Nothing is loaded before a batch asks for it, so memory does not grow with the rows.
+strings. Nothing is loaded before a batch asks for it, so memory does not grow with the rows. pyarrow itself is loaded
+with the first batch: pages that only list methods do without it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from assay.contracts import ColumnSummary, DatasetProfile, Profile
 from assay.datasets.row_hash import Hashes, combine_hashes, hash_column, hash_numbers, hash_strings
 from assay.errors import Internal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["BATCH_ROWS", "Batch", "Table", "predicted", "prediction_columns"]
 
@@ -66,6 +70,8 @@ class Table:
 
         Only `columns` are read. Raises Internal for a column that the dataset does not have.
         """
+        import pyarrow as pa
+
         names = list(dict.fromkeys(columns))
         for name in names:
             if name not in self._fields:
@@ -102,6 +108,8 @@ class Table:
 
     def with_columns(self, path: Path, columns: Sequence[tuple[ColumnSummary, pa.Array]]) -> Table:
         """This dataset with further columns, each (rows,), written to `path` batch by batch."""
+        import pyarrow as pa
+
         profile = self.profile.model_copy(
             update={"columns": (*self.profile.columns, *(summary for summary, _ in columns))}
         )
