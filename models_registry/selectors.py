@@ -119,7 +119,9 @@ def versions_of(owner: Model | Dataset) -> QuerySet[Any]:
         rows: QuerySet[Any] = ModelVersion.unscoped.filter(model=owner)
         return (
             rows.defer(*_LARGE, *(f"parent__{name}" for name in (*_LARGE, "lineage", "notes")))
-            .select_related("created_by", "parent", "parent__model")
+            # not joined: SQLite would begin with the people and sort all versions for every page
+            .prefetch_related("created_by")
+            .select_related("parent", "parent__model")
             .order_by("-number")
         )
     rows = DatasetVersion.unscoped.filter(dataset=owner)
@@ -174,10 +176,11 @@ def lineage_of(model: Model) -> list[Branch]:
     fields = ("pk", "number", "label", "stage", "state", "parent_id", "model_id", "lineage", "source")
     rows = list(
         ModelVersion.unscoped.filter(model=model)
-        .only(*fields, "model__name", "organisation_id")
-        .select_related("model")
+        .only(*fields, "organisation_id")
         .order_by("-number")[:MOST_LINEAGE]
     )
+    for row in rows:
+        row.model = model
     known = {row.pk: row for row in rows}
     missing = {row.parent_id for row in rows if row.parent_id and row.parent_id not in known}
     for row in (

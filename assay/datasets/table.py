@@ -2,8 +2,8 @@
 
 Intake writes one Arrow IPC file per dataset into the child's scratch folder; here it is read. Columns of
 kind `number` are float64 (NaN = missing), of kind `category` int32 codes (-1 = missing), of kind `text`
-strings. Nothing is loaded before a batch asks for it, so memory does not grow with the rows. pyarrow itself is
-loaded with the first batch: pages that only list methods do without it.
+strings. Nothing is loaded before a batch asks for it, so memory does not grow with the rows.
+pyarrow is loaded with the first batch: pages that only list methods do without it.
 """
 
 from __future__ import annotations
