@@ -231,5 +231,5 @@ def test_lists_take_a_fixed_number_of_queries(
             add_predictions_version(model, scores="s", by=people.engineer)
         with django_assert_num_queries(4):
             engineer("GET", "/systems")
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             engineer("GET", f"/models/{model.pk}/versions")

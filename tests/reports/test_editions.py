@@ -9,7 +9,7 @@ from pathlib import Path
 import pikepdf
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from assay.errors import AssayError, BadInput
 from assay.evidence import loads
@@ -179,7 +179,8 @@ def test_failed_and_cancelled_runs_of_the_version_are_listed() -> None:
     run = factory.measured_run(people)
     subject = run.subject
     other = draft_run(subject.model_version, subject.dataset_version, by=people.engineer, tier="quick")
-    record_failure(other, "failed", "The child ran out of memory.")
+    with transaction.atomic():
+        record_failure(other, "failed", "The child ran out of memory.")
     draft = request_document(run, "draft", people.engineer)
     factory.run_jobs()
     draft.refresh_from_db()
