@@ -34,6 +34,13 @@ _NEEDED = (
     "policy__policy",
     "created_by",
 )
+_NOT_LISTED = (
+    *("plan", "params", "methods", "counts", "subject__profile", "policy__toml", "policy__content"),
+    *(f"subject__model_version__{name}" for name in ("facts", "signature", "lineage", "remarks", "sandbox")),
+    *(f"subject__model_version__{name}" for name in ("gate", "claims")),
+    *(f"subject__dataset_version__{name}" for name in ("profile", "description", "sandbox")),
+)
+"""Large columns of which the list of audits shows nothing."""
 _GATE = {
     0: ("pass", "pass", "Let through"),
     1: ("fail", "fail", "Not let through"),
@@ -52,16 +59,25 @@ def choose(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
         .exclude(pk=run.pk)
         .exclude(evidence_file="")
         .select_related(*_NEEDED)
+        .defer(*_NOT_LISTED)
         .order_by("-number")
     )
     if other := request.GET.get("with"):
-        chosen = next((each for each in others if str(each.pk) == other), None)
+        chosen = others.filter(pk=other).first() if _is_id(other) else None
         if chosen is None:
             raise BadInput("Choose an audit from the list: that one is no measured audit of this system.")
         first, second = sorted((run, chosen), key=lambda each: each.number)
         return redirect("audits:compare", request.organisation.slug, first.pk, second.pk)
     page = Paginator(others, _PAGE).get_page(request.GET.get("page"))
     return render(request, "audits/compare_choose.html", {"run": run, "page": page})
+
+
+def _is_id(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 @member()
