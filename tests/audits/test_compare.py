@@ -145,6 +145,9 @@ def test_the_chooser_lists_measured_audits_of_the_system_and_puts_the_earlier_fi
     assert answer["Location"] == url(measured.biased, measured.mended)
     for odd in (str(measured.foreign.pk), str(uuid.uuid4()), "'"):
         assert client.get(base, {"with": odd}).status_code == 400
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(base).content.decode().count("?with=") > 1
+    assert len(queries) == 7, "no query for each audit of the list"
     alone = f"/o/{measured.people.organisation.slug}/audits/{measured.foreign.pk}/compare/"
     assert b"no other audit" in client.get(alone).content
 
