@@ -2,6 +2,7 @@
 
 The command line runs `audit`; the service's jobs run its parts (`plan`, `stage_shards`, `Outcome.merge`,
 `conclude`), each under a lease. Nothing here knows a database, a queue or a screen.
+Longer than other files: it is the one path, from plan to evidence.
 """
 
 from __future__ import annotations

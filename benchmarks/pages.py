@@ -11,17 +11,15 @@ from __future__ import annotations
 import gc
 import json
 import math
-import os
 import re
-import subprocess
 import sys
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from benchmarks.database import in_process, postgresql
 
 __all__ = ["run", "timed"]
 
@@ -29,8 +27,6 @@ ASKED = 40
 """Requests a page, after two that warm up."""
 PAGE_MS, LIST_MS, WEB_MB = 150.0, 80.0, 200.0
 """Limits that are printed beside what was measured."""
-_SERVER = "postgresql://postgres@127.0.0.1:5432"
-_ROOT = Path(__file__).resolve().parents[1]
 
 
 def run() -> dict[str, Any]:
@@ -41,35 +37,10 @@ def run() -> dict[str, Any]:
         each with `p50_ms`, `p95_ms`, `cpu_ms` (the median of this process), `queries` and `kb`; `web`: what
         the process holds in memory.
     """
-    import psycopg
-
-    name = f"assay_bench_{uuid.uuid4().hex[:8]}"
-    server = os.environ.get("ASSAY_BENCH_POSTGRESQL", _SERVER).rstrip("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            with tempfile.TemporaryDirectory(prefix="assay-bench-") as home:
-                environment = {"ASSAY_HOME": home, "ASSAY_DATABASE_URL": f"{server}/{name}"}
-                _step("seed", environment)
-                # a process that never ran a job, as the web process is
-                return _step("ask", environment)
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _step(what: str, environment: dict[str, str]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "benchmarks.pages", what],
-        env={**os.environ, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2_000:])
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    with postgresql() as environment:
+        in_process("benchmarks.pages", "seed", environment)
+        # a process that never ran a job, as the web process is
+        return in_process("benchmarks.pages", "ask", environment)
 
 
 def _seed() -> dict[str, Any]:

@@ -9,24 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
+from benchmarks.database import in_process, postgresql
 from benchmarks.pages import timed
 
 __all__ = ["LIMIT_MS", "run"]
 
 VERSIONS = 10_000
 LIMIT_MS = 100.0
-_SERVER = "postgresql://postgres@127.0.0.1:5432"
-_ROOT = Path(__file__).resolve().parents[1]
 _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
@@ -37,9 +33,9 @@ def run() -> dict[str, Any]:
         `versions`, and for `SQLite` and `PostgreSQL` page -> `p50_ms`, `p95_ms`, `cpu_ms`, `queries`, `kb`.
     """
     found: dict[str, Any] = {"versions": VERSIONS}
-    for name, place in (("SQLite", _sqlite), ("PostgreSQL", _postgresql)):
+    for name, place in (("SQLite", _sqlite), ("PostgreSQL", postgresql)):
         with place() as environment:
-            found[name] = _measured(environment)
+            found[name] = in_process("benchmarks.versions", "measure", environment)
     return found
 
 
@@ -47,37 +43,6 @@ def run() -> dict[str, Any]:
 def _sqlite() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="assay-bench-") as home:
         yield {"ASSAY_HOME": home}
-
-
-@contextlib.contextmanager
-def _postgresql() -> Iterator[dict[str, str]]:
-    import psycopg
-
-    name = f"assay_bench_{uuid.uuid4().hex[:8]}"
-    server = os.environ.get("ASSAY_BENCH_POSTGRESQL", _SERVER).rstrip("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        try:
-            with tempfile.TemporaryDirectory(prefix="assay-bench-") as home:
-                yield {"ASSAY_HOME": home, "ASSAY_DATABASE_URL": f"{server}/{name}"}
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _measured(environment: dict[str, str]) -> dict[str, Any]:
-    kept = {name: value for name, value in os.environ.items() if name != "ASSAY_DATABASE_URL"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "benchmarks.versions", "measure"],
-        env={**kept, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2_000:])
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _measure() -> dict[str, Any]:

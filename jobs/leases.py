@@ -6,6 +6,8 @@ accounting.
 
 Locks are always taken in one order, the job's row and then its shards', so that no two of these functions
 wait for each other. `claim` alone starts from a shard; it takes no lock of a job while it holds one.
+
+Longer than other files, so that every write under a token can be read beside the others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Adding frozen versions of models and datasets, and having them read."""
+"""Adding frozen versions of models and datasets, and having them read.
+
+Longer than other files: what freezes a version stands in one place, whichever way the version came.
+"""
 
 from __future__ import annotations
 

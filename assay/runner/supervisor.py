@@ -1,4 +1,7 @@
-"""The supervisor: starts the child, asks it, watches time and memory, and cleans up after it."""
+"""The supervisor: starts the child, asks it, watches time and memory, and cleans up after it.
+
+Longer than other files: one class holds the life of one child, and every way in which it can end.
+"""
 
 from __future__ import annotations
 
