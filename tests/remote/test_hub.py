@@ -91,7 +91,9 @@ class _Hub(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub() -> Iterator[str]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    # Tests run with HF_HUB_OFFLINE=1; this one Hub is on this machine.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     _Hub.asked.clear()
     _Hub.lies.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Hub)
