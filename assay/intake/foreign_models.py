@@ -45,7 +45,7 @@ _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
     (b"binf", Foreign("an XGBoost model in the old binary format", _TREES)),
     (
         b"{L\x00\x00\x00",
-        Foreign("an XGBoost model in UBJSON", "Save it as JSON: booster.save_model('model.json')."),
+        Foreign("UBJSON, but no XGBoost model", _TREES),
     ),
     (b"CBM1", Foreign("a CatBoost model", _LATER)),
     (b"\x93NUMPY", Foreign("a NumPy array", "Name data with --data, as an .npz with an array images.")),

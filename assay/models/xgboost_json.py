@@ -1,4 +1,4 @@
-"""xgboost_json: a model.json of trees, alone or in a folder beside its signature.json."""
+"""xgboost_json: a model.json or model.ubj of trees, alone or in a folder beside its signature.json."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class XGBoostJson:
 
     spec = FormatSpec(
         id="xgboost_json",
-        title="XGBoost JSON",
-        recognised_by='JSON with "learner" and "version", alone or in a folder beside signature.json',
+        title="XGBoost JSON or UBJSON",
+        recognised_by='JSON or UBJSON with "learner" and "version", alone or beside signature.json',
         trust="A",
         modalities=("table",),
     )

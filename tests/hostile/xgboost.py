@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -61,6 +62,51 @@ def _twice(folder: Path) -> Path:
     return path
 
 
+def _long(number: int) -> bytes:
+    return number.to_bytes(8, "big", signed=True)
+
+
+def _binary(change: Callable[[bytes], bytes]) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = folder / "model.ubj"
+        path.write_bytes(change(bytes(_booster().save_raw("ubj"))))
+        return path
+
+    return write
+
+
+def _claiming(count: int) -> Callable[[bytes], bytes]:
+    """The first array of numbers says that it has so many."""
+    return lambda raw: re.sub(
+        rb"(?s)(base_weights\[\$d#L).{8}", lambda found: found[1] + _long(count), raw, count=1
+    )
+
+
+def _nothings(raw: bytes) -> bytes:
+    """Values without a byte of their own, so that a few bytes claim any number of them."""
+    return re.sub(
+        rb"(?s)base_weights\[\$d#L.{8}", lambda _: b"base_weights[$Z#L" + _long(2**40), raw, count=1
+    )
+
+
+def _binary_twice(raw: bytes) -> bytes:
+    key = b"L" + _long(9) + b"num_nodes"
+    return raw.replace(key, key + b"SL" + _long(1) + b"3" + key, 1)
+
+
+def _nested(raw: bytes) -> bytes:
+    return raw[:18] + (b"L" + _long(1) + b"a{") * 5_000
+
+
+def _astray(raw: bytes) -> bytes:
+    return re.sub(
+        rb"(?s)(left_children\[\$l#L.{8}).{4}",
+        lambda found: found[1] + (10**9).to_bytes(4, "big"),
+        raw,
+        count=1,
+    )
+
+
 CASES = (
     Hostile("a child outside the tree", _set("left_children", 10**9), "outside the tree"),
     Hostile("a tree that is a cycle", _set("left_children", 0), "outside the tree"),
@@ -77,8 +123,40 @@ CASES = (
         _file(lambda learner, _trees: learner["learner_model_param"].update(num_feature="1000000000")),
         "claims",
     ),
+    Hostile(
+        "two trees in one place",
+        _file(lambda _learner, trees: trees[1].update(id=0)),
+        "its id is not its place",
+    ),
+    Hostile(
+        "leaves of fewer than no numbers",
+        _file(lambda _learner, trees: trees[0]["tree_param"].update(size_leaf_vector="-1")),
+        "its leaves hold vectors",
+    ),
+    Hostile(
+        "category sets without splits",
+        _file(lambda _learner, trees: trees[0].update(categories_sizes=[3, 3])),
+        "category sets are malformed",
+    ),
+    Hostile(
+        "category sets that are no list",
+        _file(lambda _learner, trees: trees[0].update(categories_segments={"0": 0})),
+        "no whole number",
+    ),
     Hostile("a key twice", _twice, "stands twice"),
-    Hostile("UBJSON", _raw("ubj"), "UBJSON"),
+    Hostile("UBJSON cut short", _binary(lambda raw: raw[:-40]), "not whole UBJSON"),
+    Hostile("UBJSON with more behind it", _binary(lambda raw: raw + b"{}"), "after its end"),
+    Hostile("UBJSON of 2^62 numbers", _binary(_claiming(2**62)), "claims a length that is not there"),
+    Hostile("UBJSON of fewer than no numbers", _binary(_claiming(-1)), "claims a length that is not there"),
+    Hostile("UBJSON of 2^40 nothings", _binary(_nothings), "of a kind that XGBoost does not write"),
+    Hostile("UBJSON with a key twice", _binary(_binary_twice), "stands twice"),
+    Hostile(
+        "UBJSON without end",
+        _binary(lambda raw: raw[:18] + b"L" + _long(1) + b"a[#L" + _long(1)),
+        "values that are not there",
+    ),
+    Hostile("UBJSON nested for ever", _binary(_nested), "nested deeper"),
+    Hostile("UBJSON with a child outside the tree", _binary(_astray), "outside the tree"),
     Hostile("JSON without end", lambda folder: _deep(folder), "is not whole JSON|no model"),
 )
 

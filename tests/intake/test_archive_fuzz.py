@@ -1,7 +1,8 @@
-"""Checkpoints and exported programs with bytes and values turned at random: refused or read, no crash."""
+"""Checkpoints, exported programs and binary trees with bytes turned at random: refused or read, no crash."""
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +20,8 @@ from assay.intake.exported_graph import rewrite_graph
 from assay.intake.exported_json import BadProgram
 from assay.intake.torch_pickle import read_pickle
 from assay.intake.torch_saved import looks_like_torch_saved, read_saved
+from assay.intake.ubjson import read_ubjson
+from assay.intake.xgboost_trees import check_xgboost, looks_like_xgboost
 from tests.hostile.exported_program import document, honest
 
 TURNS = 300
@@ -68,6 +72,32 @@ def _read_program(path: Path) -> None:
         return
 
 
+def _trees() -> bytes:
+    import xgboost
+
+    column = np.arange(40.0)[:, None] % 7
+    matrix = xgboost.DMatrix(column, np.arange(40) % 2)
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1, "max_depth": 3}, matrix, 2)
+    return bytes(booster.save_raw("ubj"))
+
+
+def _read_trees(path: Path) -> None:
+    import xgboost
+
+    if not looks_like_xgboost(path):
+        return
+    try:
+        checked = check_xgboost(path, "x")
+    except BadInput:
+        return
+    try:
+        booster = xgboost.Booster(model_file=bytearray(checked.content))
+        booster.set_param({"nthread": 1})
+        booster.inplace_predict(np.zeros((3, checked.num_feature)), validate_features=False)
+    except xgboost.core.XGBoostError:
+        return
+
+
 @pytest.mark.parametrize(
     ("content", "read"),
     [
@@ -75,8 +105,9 @@ def _read_program(path: Path) -> None:
         (lambda: _checkpoint(_use_new_zipfile_serialization=False), _read_all),
         (lambda: _checkpoint(pickle_protocol=4), _read_all),
         (honest, _read_program),
+        (_trees, _read_trees),
     ],
-    ids=["zip", "old", "protocol 4", "program"],
+    ids=["zip", "old", "protocol 4", "program", "trees"],
 )
 def test_turned_bytes_are_refused_or_read(
     tmp_path: Path, content: Callable[[], bytes], read: Callable[[Path], None]
@@ -106,6 +137,23 @@ def test_turned_pickles_are_refused_or_read() -> None:
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, item in inner for place in _places(item, (*path, key)))]
+
+
+def test_turned_trees_are_refused_or_written_anew_for_the_library(tmp_path: Path) -> None:
+    """What is let in, XGBoost opens and asks in this process: an index astray would end it."""
+    chance, path = random.Random(10), tmp_path / "model.json"
+    whole = json.loads(json.dumps(read_ubjson(_trees()), default=np.ndarray.tolist))
+    places = [place for place in _places(whole) if place]
+    odd = (None, True, -1, 0, 1, 2, 2**31 - 1, 2**31, 2**63, 2**70, 1.5, "", "0", "-1", [], {}, "nan", 1e300)
+    for _ in range(5 * TURNS):
+        document = copy.deepcopy(whole)
+        place = chance.choice(places)
+        inner = document
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = chance.choice(odd)
+        path.write_text(json.dumps(document))
+        _read_trees(path)
 
 
 def test_turned_graphs_are_refused_or_rewritten() -> None:

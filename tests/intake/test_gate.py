@@ -134,7 +134,7 @@ LIES: dict[str, tuple[Callable[[], bytes], str]] = {
     "savedmodel": (lambda: b"\x08\x01\x12\xf5\x06\n\xc5\x02", "TensorFlow SavedModel"),
     "tflite": (lambda: b"\x1c\0\0\0TFL3" + bytes(32), "TensorFlow Lite"),
     "gguf": (lambda: b"GGUF\x03\0\0\0", "GGUF.*folder of safetensors"),
-    "ubjson": (lambda: bytes(_booster().save_raw("ubj")), r"UBJSON.*model\.json"),
+    "ubjson": (lambda: b"{L" + bytes(7) + b"\x05modelN}", r"UBJSON, but no XGBoost model.*model\.json"),
     "xgboost dump": (
         lambda: json.dumps([json.loads(t) for t in _booster().get_dump(dump_format="json")]).encode(),
         "dump of an XGBoost",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,23 @@ def test_a_bare_model_answers_as_the_library_does(tmp_path: Path) -> None:
     leaves = booster.trees_to_dataframe()["Feature"].eq("Leaf").sum()
     assert model.facts.parameters == leaves
     assert any("without a signature" in note for note in model.notes)
+
+
+@pytest.mark.parametrize("booster", ["gbtree", "dart"])
+def test_ubjson_is_read_to_the_bit_as_the_library_reads_it(tmp_path: Path, booster: str) -> None:
+    trained = _train(booster=booster, rounds=20, tree_method="exact", gamma=1)
+    deleted = re.findall(rb'"num_deleted":"(\d+)"', bytes(trained.save_raw("json")))
+    assert any(int(count) > 0 for count in deleted), "pruning left no holes"
+    path = tmp_path / "model.ubj"
+    trained.save_model(path)
+    model = _load(path)
+    assert bytes(model.booster.save_raw("ubj")) == path.read_bytes()
+    assert model.facts.format == "xgboost_json"
+    inputs, _ = _data(200, 9)
+    expected = trained.predict(xgboost.DMatrix(inputs, feature_names=["a", "b", "c"]))
+    as_json = _load(_saved(trained, tmp_path / "model.json"))
+    np.testing.assert_array_equal(model.scores(inputs), as_json.scores(inputs))
+    np.testing.assert_allclose(model.scores(inputs)[:, 1], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["multi:softprob", "multi:softmax"])
