@@ -21,6 +21,13 @@ from models_registry.models import Model
 __all__ = ["EndpointForm", "new_endpoint"]
 
 _DEFAULTS = EndpointLimits()
+_GROUPS = {
+    "place": ("url", "protocol", "name", "secret"),
+    "answers": ("signature", "template"),
+    "costs": ("most_requests", "price_per_1k_tokens", "most_spend"),
+    "pace": ("requests_per_second", "batch_rows", "timeout", "retries"),
+    "words": ("label", "notes"),
+}
 
 
 class EndpointForm(Labelled):
@@ -43,7 +50,7 @@ class EndpointForm(Labelled):
     name = forms.CharField(label="Model", max_length=200, help_text="Its name there.")
     signature = forms.CharField(
         max_length=1_000_000,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code"}),
         help_text="The content of a signature.json: what the model reads and what its output means, such as "
         '{"task": "binary", "output": "label", "classes": ["bad", "good"], "text": {}}.',
     )
@@ -92,6 +99,23 @@ class EndpointForm(Labelled):
         help_text="In the currency of the price; no limit where nothing is said.",
     )
     notes = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    @property
+    def groups(self) -> dict[str, list[Any]]:
+        """The fields in the order in which the page asks for them."""
+        return {group: [self[name] for name in names] for group, names in _GROUPS.items()}
+
+    @property
+    def pace_wrong(self) -> bool:
+        return any(self[name].errors for name in _GROUPS["pace"])
+
+    @property
+    def pace_in_words(self) -> str:
+        said = {name: self[name].value() for name in _GROUPS["pace"]}
+        return (
+            f"{said['requests_per_second']} requests a second, {said['batch_rows']} rows in each, "
+            f"{said['timeout']} s for an answer, {said['retries']} retries"
+        )
 
     def endpoint(self) -> EndpointRequest:
         """What the valid form says. Raises BadInput."""

@@ -13,6 +13,7 @@ from models_registry.signature_changes import FieldChange, signature_changes
 
 __all__ = ["FactLine", "FileLine", "ModelDiff", "diff_models"]
 
+_NOTHING = "–"
 FileState = Literal["same", "changed", "moved", "added", "removed"]
 
 
@@ -26,6 +27,11 @@ class FactLine(NamedTuple):
     @property
     def same(self) -> bool:
         return self.before == self.after
+
+    @property
+    def unknown(self) -> bool:
+        """Neither version says it."""
+        return self.before == self.after == _NOTHING
 
 
 class FileLine(NamedTuple):
@@ -92,17 +98,20 @@ def _files(before: ModelVersion, after: ModelVersion) -> list[FileLine]:
 def _facts(before: ModelVersion, after: ModelVersion) -> list[FactLine]:
     said = [_said(before), _said(after)]
     return [
-        FactLine(what, said[0].get(what, "–"), said[1].get(what, "–"))
+        FactLine(what, said[0].get(what, _NOTHING), said[1].get(what, _NOTHING))
         for what in dict.fromkeys([*said[0], *said[1]])
     ]
 
 
 def _said(version: ModelVersion) -> dict[str, str]:
     found = {"Read": version.get_state_display(), "Stage": version.get_stage_display()}
-    found["Format"] = version.format or "–"
+    found["Format"] = version.format or _NOTHING
     if version.source == ModelVersion.Source.PREDICTIONS:
-        found["Predicted classes"], found["Scores"] = version.predictions or "–", version.scores or "–"
-        found["Threshold of the scores"] = "–" if version.threshold is None else f"{version.threshold:g}"
+        found["Predicted classes"], found["Scores"] = (
+            version.predictions or _NOTHING,
+            version.scores or _NOTHING,
+        )
+        found["Threshold of the scores"] = _NOTHING if version.threshold is None else f"{version.threshold:g}"
     if (facts := _read(ModelFacts, version.facts)) is not None:
         found["Architecture"] = facts.architecture
         found["Parameters"] = f"{facts.parameters:,}"
@@ -111,7 +120,7 @@ def _said(version: ModelVersion) -> dict[str, str]:
         found["Gate"] = f"class {gate.trust}, came in as {gate.came_as}"
         found["Scanners"] = " ".join(gate.findings) or "noticed nothing"
     found["Signature given by"] = "people" if version.said_signature is not None else "the files"
-    found["SHA-256"] = version.sha256 or "–"
+    found["SHA-256"] = version.sha256 or _NOTHING
     return found
 
 
@@ -142,7 +151,7 @@ def _sentence(
     weights = next((each for each in facts if each.what == "SHA-256"), None)
     if not said:
         said = ["the same files"] if files else []
-    if weights is not None and weights.same and weights.before != "–" and any(counts.values()):
+    if weights is not None and weights.same and weights.before != _NOTHING and any(counts.values()):
         said.append("the model is the same")
     if signature:
         said.append(f"{len(signature)} field{'' if len(signature) == 1 else 's'} of the signature changed")
