@@ -87,7 +87,8 @@ def audit(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Whole model that --model, an adapter, changes.",
+            help="Whole model that --model, an adapter, changes; with --server also a version's id or "
+            "NAME[@VERSION].",
             rich_help_panel=_MODEL,
         ),
     ] = None,

@@ -45,6 +45,15 @@ def push(
         Path | None,
         typer.Option(metavar="PATH", help="A model's file or folder.", rich_help_panel=_MODEL),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION",
+            help="What --model, an adapter, changes: a version's id, NAME or NAME@VERSION of a model of this "
+            "system, or a folder, which is brought first.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     endpoint: cli_endpoint.Endpoint = None,
     endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
     endpoint_model: cli_endpoint.Model = None,
@@ -116,6 +125,7 @@ def push(
     options = PushOptions(
         system=system,
         model=model,
+        base=base,
         endpoint=cli_endpoint.named_endpoint(
             endpoint,
             model=endpoint_model,

@@ -8,6 +8,7 @@ crosses a wall finds all of it here.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -583,6 +584,14 @@ class ModelFacts(Frozen):
     """Null for endpoints, and where a model was loaded without passing the gate (a copy inside a method)."""
     endpoint: EndpointFacts | None = None
     """Where the model is asked over HTTP; sizes and weights are not known then."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this model from every other: its digest or, for an adapter, one over both digests, since
+        the same adapter over another base is another model."""
+        if self.base is None:
+            return self.sha256
+        return hashlib.sha256(f"{self.sha256} over {self.base.sha256}".encode()).hexdigest()
 
 
 class Profile(Frozen):

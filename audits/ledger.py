@@ -127,8 +127,8 @@ def _first_named(ledger: QuerySet[Any], opened: Sequence[Opening]) -> str | None
 
 
 def _model_sha256(subject: Subject) -> str:
-    facts = (subject.profile or {}).get("model") or {}
-    return str(facts.get("sha256", ""))
+    facts = (subject.profile or {}).get("model")
+    return contracts.ModelFacts.model_validate(facts).identity if facts else ""
 
 
 def _lock(organisation_id: uuid.UUID) -> None:

@@ -29,23 +29,30 @@ __all__ = ["basis_of", "bound_evidence", "data_digest", "lapse", "model_digest",
 
 
 def model_digest(version: ModelVersion) -> str:
-    """Digest of what the version is: its files under their names and what people say of their signature,
-    which columns hold its predictions, or the endpoint and whether another model was found there."""
+    """Digest of what the version is: its files under their names (and those of the base below an adapter) and
+    what people say of their signature, which columns hold its predictions, or the endpoint and whether
+    another model was found there."""
     said: dict[str, Any] = {}
     if version.said_signature is not None:
         said["said_signature"] = version.said_signature
     if version.source == ModelVersion.Source.ENDPOINT:
         said |= {"endpoint": version.endpoint, "swapped": version.swapped}
+    if version.base is not None:
+        said["base"] = _files(version.base)
     return digest(
         {
             **said,
             "source": version.source,
-            "files": sorted([m.path, m.file.sha256] for m in version.members.select_related("file")),
+            "files": _files(version),
             "predictions": version.predictions,
             "scores": version.scores,
             "threshold": version.threshold,
         }
     )
+
+
+def _files(version: ModelVersion) -> list[list[str]]:
+    return sorted([m.path, m.file.sha256] for m in version.members.select_related("file"))
 
 
 def data_digest(version: DatasetVersion) -> str:

@@ -136,9 +136,10 @@ def create_model_version(request: Any, model_id: UUID, body: ModelVersionIn) -> 
     """From finished uploads. It is read by a job: ask again until `state` is ready, refused or failed."""
     request = require(request, "register")
     model = _model(request, model_id)
-    parent = None
-    if body.parent is not None:
-        parent = get_object_or_404(ModelVersion.objects.of(request.organisation), pk=body.parent)
+    parent, base = (
+        get_object_or_404(ModelVersion.objects.of(request.organisation), pk=key) if key is not None else None
+        for key in (body.parent, body.base)
+    )
     version = services.add_model_version(
         model,
         _files(request, body.files),
@@ -146,6 +147,7 @@ def create_model_version(request: Any, model_id: UUID, body: ModelVersionIn) -> 
         label=body.label,
         notes=body.notes,
         parent=parent,
+        base=base,
         signature=checked_signature(body.signature) if body.signature is not None else None,
     )
     return Status(201, version)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
+from django.utils.text import slugify
 from pydantic import Field
 
 from assay.contracts import DataRequest, EndpointRequest, FileRequest, Frozen, GateVerdict, ModelRequest
@@ -27,7 +28,7 @@ __all__ = [
     "request_of",
 ]
 
-CLEANED = "cleaned"
+CLEANED, BASE = "cleaned", "base"
 _SAID = Path("said") / "signature.json"
 
 
@@ -72,7 +73,7 @@ class DataDescription(Frozen):
 
 def lay_out_model(folder: Path, model: ModelVersion) -> None:
     """Put what is loaded of a version under `folder`: the files that cleaning wrote, or else the uploaded
-    ones, and the signature that people gave."""
+    ones, the signature that people gave, and for an adapter the files of its base."""
     members = list(model.members.select_related("file"))
     cleaned = [m for m in members if m.origin == VersionFile.Origin.CLEANED]
     place = folder / CLEANED / cleaned_name(members) if cleaned else folder / "model"
@@ -80,6 +81,12 @@ def lay_out_model(folder: Path, model: ModelVersion) -> None:
     if model.said_signature is not None:
         (folder / _SAID).parent.mkdir(parents=True, exist_ok=True)
         (folder / _SAID).write_text(json.dumps(model.said_signature))
+    if model.base is not None:
+        below = {
+            m.path: path_of(model.organisation_id, m.file.sha256)
+            for m in model.base.members.select_related("file")
+        }
+        copy_into(folder / BASE / (slugify(str(model.base)) or "model"), below)
 
 
 def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> ModelRequest:
@@ -91,6 +98,7 @@ def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> Mo
     said = folder / _SAID
     return ModelRequest(
         path=str(cleaned or _model_path(folder / "model")),
+        base=str(next((folder / BASE).iterdir())) if model.base_id is not None else None,
         signature=str(said) if said.is_file() else None,
         device=device,
         gate=GateVerdict.model_validate(model.gate) if cleaned is not None else None,

@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import Max
 
 from accounts.models import Organisation, User
+from models_registry.bases import bases_of
 from models_registry.description import DataDescription
 from models_registry.models import AISystem, DatasetFile, IntakeState, Model, ModelVersion
 
@@ -101,6 +102,14 @@ class ModelVersionForm(Labelled):
         empty_label="No earlier version",
         help_text="The version that it was retrained or changed from.",
     )
+    base = forms.ModelChoiceField(
+        ModelVersion.unscoped.none(),
+        label="Base of an adapter",
+        required=False,
+        empty_label="None: these files are a whole model",
+        help_text="Only where the files are a LoRA adapter (adapter_config.json): the registered version of "
+        "the whole model that it changes.",
+    )
     notes = forms.CharField(required=False, max_length=20_000, widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, *args: Any, model: Model, **more: Any) -> None:
@@ -115,6 +124,16 @@ class ModelVersionForm(Labelled):
                 "pk", "number", "label", "organisation_id", "model", "model__name", "model__organisation_id"
             )
             .order_by("-number")
+        )
+        base: Any = self.fields["base"]
+        base.label_from_instance = lambda version: f"{version.model.system} / {version}"
+        base.queryset = (
+            bases_of(model.organisation)
+            .select_related("model__system")
+            .only(
+                *("pk", "number", "label", "organisation_id", "created_at", "model__name"),
+                *("model__organisation_id", "model__system__name", "model__system__organisation_id"),
+            )
         )
 
 

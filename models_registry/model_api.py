@@ -134,6 +134,9 @@ def diff(request: Any, version_id: UUID, other_id: UUID) -> Any:
 
 def _version(request: ApiRequest, key: UUID) -> ModelVersion:
     found: ModelVersion = get_object_or_404(
-        ModelVersion.objects.of(request.organisation).select_related("model__system", "parent__model"), pk=key
+        ModelVersion.objects.of(request.organisation).select_related(
+            "model__system", "parent__model", "base__model"
+        ),
+        pk=key,
     )
     return found

@@ -63,7 +63,7 @@ class ModelDiff(NamedTuple):
 def diff_models(before: ModelVersion, after: ModelVersion) -> ModelDiff:
     """Compare two versions of one organisation; two queries, for their files.
 
-    Both want `model` and `parent` fetched.
+    Both want `model`, `parent` and `base` fetched.
     """
     files = _files(before, after)
     facts = _facts(before, after)
@@ -112,6 +112,8 @@ def _said(version: ModelVersion) -> dict[str, str]:
             version.scores or _NOTHING,
         )
         found["Threshold of the scores"] = _NOTHING if version.threshold is None else f"{version.threshold:g}"
+    if version.base is not None:
+        found["Adapter of"] = f"{version.base}, {version.base.sha256}"
     if (facts := _read(ModelFacts, version.facts)) is not None:
         found["Architecture"] = facts.architecture
         found["Parameters"] = f"{facts.parameters:,}"
@@ -126,6 +128,8 @@ def _said(version: ModelVersion) -> dict[str, str]:
 
 def _relation(before: ModelVersion, after: ModelVersion) -> str:
     for child, parent in ((after, before), (before, after)):
+        if child.base_id == parent.pk:
+            return f"{child} is an adapter over {parent}."
         if child.parent_id == parent.pk:
             remedy = (child.lineage or {}).get("remedy")
             return f"{child} was made from {parent}{f' by {remedy}' if remedy else ''}."

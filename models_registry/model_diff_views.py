@@ -61,7 +61,7 @@ def _version(request: Any, model: Model, key: uuid.UUID) -> ModelVersion | None:
     found: ModelVersion | None = (
         ModelVersion.objects.of(request.organisation)
         .filter(pk=key, model__system=model.system_id)
-        .select_related("model", "parent__model", "created_by")
+        .select_related("model", "parent__model", "base__model", "created_by")
         .first()
     )
     return found

@@ -179,6 +179,8 @@ class ModelVersion(TenantModel):
     job = models.ForeignKey("jobs.Job", models.SET_NULL, null=True, related_name="+")
     """The job that reads it."""
     parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
+    base = models.ForeignKey("self", models.PROTECT, null=True, related_name="adapters")
+    """The whole model that it changes, where it is an adapter; laid out beside it whenever it is loaded."""
     lineage = TextJSONField(null=True)
     """Lineage, where a remedy made it."""
     notes = models.TextField(blank=True)

@@ -197,6 +197,9 @@ class ModelVersionIn(Schema):
     label: str = Field("", max_length=60)
     notes: Words = ""
     parent: UUID | None = Field(None, description="The version that it was made from.")
+    base: UUID | None = Field(
+        None, description="For an adapter: the ready version of the whole model that it changes."
+    )
     signature: dict[str, Any] | None = Field(
         None, description="A signature.json in place of what the files say of themselves."
     )
@@ -276,6 +279,7 @@ class ModelVersionLine(Schema):
     format: str = Field(examples=["torch_folder"])
     sha256: str
     parent: UUID | None = Field(None, alias="parent_id")
+    base: UUID | None = Field(None, alias="base_id", description="Of an adapter.")
     created_at: datetime
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "first_steps",
     "lineage_of",
     "list_systems",
+    "made_from",
     "models_of",
     "subjects_of",
     "versions_of",
@@ -148,6 +149,12 @@ def subjects_of(version: ModelVersion | DatasetVersion, limit: int = 20) -> list
         .select_related("model_version__model", "dataset_version__dataset")
         .order_by("-created_at")[:limit]
     )
+
+
+def made_from(version: ModelVersion, limit: int = 50) -> list[ModelVersion]:
+    """Versions that were made from it, and adapters over it."""
+    rows = ModelVersion.unscoped.filter(Q(parent=version) | Q(base=version)).select_related("model")
+    return list(rows.order_by("created_at")[:limit])
 
 
 def was_read(system: AISystem) -> bool:

@@ -38,8 +38,8 @@ def correct_signature(
         key: made by the form; the same form sent twice makes one new version.
 
     Returns:
-        the version itself, being read again, while no subject uses it; otherwise a new one from the same
-        stored files.
+        the version itself, being read again, while no subject and no adapter uses it; otherwise a new one
+        from the same stored files.
 
     Raises:
         BadInput: predictions, nothing is changed, odd characters, deleted bytes, an archived system.
@@ -67,7 +67,8 @@ def correct_signature(
             raise BadInput(f"The bytes of {locked} were deleted; add its files as a new version.")
         before = locked.signature or locked.said_signature
         corrected = locked
-        if Subject.unscoped.filter(model_version=locked).exists():
+        rested_on = Subject.unscoped.filter(model_version=locked).exists() or locked.adapters.exists()
+        if rested_on:
             made = _successor(locked, by, key)
             if made is None:
                 return _made_before(locked, by, key)
@@ -100,6 +101,7 @@ def _successor(version: ModelVersion, by: User, key: uuid.UUID | None) -> ModelV
         key,
         notes=f"As {version.label or version.number}, with a corrected signature.",
         parent=version,
+        base=version.base,
         gate=version.gate,
         claims=version.claims,
     )

@@ -19,6 +19,7 @@ from assay.canonical import canonical_json
 from assay.contracts import Lineage, ModelSignature
 from assay.errors import AssayError, BadInput
 from jobs.services import submit
+from models_registry.bases import held_base, refuse_odd_pair
 from models_registry.description import JOINED, DataDescription
 from models_registry.models import (
     Dataset,
@@ -62,6 +63,7 @@ def add_model_version(
     parent: ModelVersion | None = None,
     lineage: Lineage | Mapping[str, Any] | None = None,
     signature: ModelSignature | None = None,
+    base: ModelVersion | None = None,
     key: uuid.UUID | None = None,
     read: bool = True,
 ) -> ModelVersion:
@@ -72,16 +74,19 @@ def add_model_version(
         parent: the version that it was made from, of any model of the same system.
         lineage: how, where a remedy made it.
         signature: in place of what the files say of themselves.
+        base: for an adapter, the whole model that it changes.
         key: made by the form; the same form sent twice makes one version.
         read: False where a job of the caller's has read the files already and sets what it found.
 
     Raises:
-        BadInput: odd paths, files or a parent of others, an archived system.
+        BadInput: odd paths, files or a parent of others, an archived system; an adapter without a base, or
+            over one that is no whole, ready model.
     """
     organisation = model.organisation
     if (before := made_before(ModelVersion, organisation, by, key)) is not None:
         return before
     checked_paths(files)
+    refuse_odd_pair(files, base)
     _refuse_strangers(organisation, files.values())
     if parent is not None and parent.model.system_id != model.system_id:
         raise BadInput(f"{parent} belongs to another system and cannot be the parent of this version.")
@@ -92,6 +97,8 @@ def add_model_version(
     values["said_signature"] = given
     listed = [{"path": path, "sha256": files[path].sha256} for path in sorted(files)]
     with transaction.atomic():
+        if base is not None:
+            values["base"] = base = held_base(base, organisation)
         version = next_model_version(model, by, label, key, **values)
         if version is None:
             return _other(ModelVersion, organisation, by, key)
@@ -110,6 +117,7 @@ def add_model_version(
                 "files": len(files),
                 "files_sha256": _sha256(listed),
                 "parent": str(parent.pk) if parent else None,
+                "base": {"version": str(base.pk), "sha256": base.sha256} if base else None,
                 "remedy": said["remedy"] if said else None,
             },
             payload={"model": model.name, "label": version.label},

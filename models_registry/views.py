@@ -103,7 +103,7 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "model": version.model,
             "system": version.model.system,
             "members": members,
-            "children": list(version.children.select_related("model").order_by("number")[:50]),
+            "children": selectors.made_from(version),
             "subjects": selectors.subjects_of(version),
             "sentence": presenting.model_sentence(version),
             "signature": model_words.signature_of(version),
@@ -197,7 +197,7 @@ def _progress(version: Any) -> dict[str, Any] | None:
 def _model_version(request: Any, pk: uuid.UUID) -> ModelVersion:
     found: ModelVersion = get_object_or_404(
         ModelVersion.objects.of(request.organisation).select_related(
-            "model__system", "parent__model", "created_by", "job"
+            "model__system", "parent__model", "base__model", "created_by", "job"
         ),
         pk=pk,
     )

@@ -44,10 +44,10 @@ def name_candidate(baseline: Evidence, candidate_sha256: str, now: datetime | No
         False where the baseline has no opening to name a candidate for (supplied predictions).
     """
     opening, model = baseline.plan.opening, baseline.subject.model
-    if opening is None or model is None or model.sha256 == candidate_sha256:
+    if opening is None or model is None or model.identity == candidate_sha256:
         return False
     at = timestamp(now or datetime.now(UTC))
-    ledger().name(opening.rows_sha256, model.sha256, candidate_sha256, at)
+    ledger().name(opening.rows_sha256, model.identity, candidate_sha256, at)
     return True
 
 
@@ -68,10 +68,10 @@ class HomeRecords:
         """Name the candidate where there is a baseline, then register the opening."""
         if profile.model is None:
             return None
-        book, at, model = ledger(), timestamp(self.clock()), profile.model.sha256
+        book, at, model = ledger(), timestamp(self.clock()), profile.model.identity
         first = self.baseline.subject.model if self.baseline is not None else None
-        if first is not None and first.sha256 != model:
-            book.name(rows_sha256, first.sha256, model, at)
+        if first is not None and first.identity != model:
+            book.name(rows_sha256, first.identity, model, at)
         return book.open(rows_sha256, model, plan_sha256, at)
 
     def keep(self, rows: RunRows) -> AnnexReference | None:
@@ -81,7 +81,7 @@ class HomeRecords:
         """Write into the ledger which snapshot came of the opening."""
         opening, model = evidence.plan.opening, evidence.subject.model
         if opening is not None and model is not None:
-            ledger().measured(opening, model.sha256, evidence.snapshot_digest, timestamp(self.clock()))
+            ledger().measured(opening, model.identity, evidence.snapshot_digest, timestamp(self.clock()))
 
 
 def _home() -> Path:

@@ -29,6 +29,7 @@ class PushOptions:
 
     system: str
     model: Path | None = None
+    base: str | None = None
     endpoint: EndpointOptions | None = None
     model_name: str | None = None
     label: str = ""
@@ -70,6 +71,8 @@ def push(options: PushOptions) -> int:
         )
     if options.signature is not None and options.model is None and options.endpoint is None:
         raise BadInput("--signature says what a model reads and answers; give --model PATH with it.")
+    if options.base is not None and options.model is None:
+        raise BadInput("--base names what an adapter changes; give the adapter with --model PATH.")
     asked = options.endpoint.request(options.signature) if options.endpoint is not None else None
     with service() as client, _bar() as progress:
         pusher = Pusher(client, options.system, progress)
@@ -77,7 +80,8 @@ def push(options: PushOptions) -> int:
         if options.model is not None:
             name = options.model_name or options.model.stem
             signature = _signature(options.signature)
-            model = pusher.model(options.model, name, label=options.label, signature=signature)
+            base = pusher.base(options.base) if options.base is not None else None
+            model = pusher.model(options.model, name, label=options.label, signature=signature, base=base)
         elif options.hub is not None:
             name = options.model_name or options.hub.partition("@")[0].rpartition("/")[2]
             model = pusher.from_hub(options.hub, name, label=options.label)
@@ -120,7 +124,9 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
             given = {role: path for role, path in files.items() if path is not None}
             data = pusher.data(given, name, _description(options))
             if options.model is not None:
-                model = pusher.model(options.model, options.model.stem)
+                signature = _signature(options.signature)
+                base = pusher.base(str(options.base)) if options.base is not None else None
+                model = pusher.model(options.model, options.model.stem, signature=signature, base=base)
             elif options.endpoint is not None:
                 asked = options.endpoint.request(options.signature, options.seed or 0)
                 model = pusher.endpoint(asked, asked.model)
@@ -268,8 +274,6 @@ def _description(options: AuditOptions) -> dict[str, Any]:
 def _refuse_local_only(options: AuditOptions) -> None:
     for name, given in (
         ("--asked", options.asked),
-        ("--base", options.base),
-        ("--signature", options.endpoint is None and options.signature),
         ("--plan", options.plan_only),
         ("--device", options.device != "auto"),
     ):

@@ -16,9 +16,11 @@ from assay.errors import BadInput
 from assay.intake.model_files import read_json
 from assay.intake.safetensors_header import check_safetensors
 
-__all__ = ["CONFIG", "LoraFiles", "Update", "check_adapter", "is_adapter", "made_for"]
+__all__ = ["CONFIG", "OVER", "LoraFiles", "Update", "check_adapter", "is_adapter", "made_for"]
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+OVER = ("huggingface",)
+"""Formats that the model below an adapter may have."""
 _MAX_CONFIG = 1 * 1024 * 1024
 _PREFIX = "base_model.model."
 _TYPES = ("LORA",)

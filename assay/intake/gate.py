@@ -117,7 +117,7 @@ def let_in(request: ModelRequest, formats: Sequence[ModelFormat], surroundings: 
             f"{visible(path.name)} is of the format {found.spec.id}; where the child may start programs or "
             f"use a network, only {' and '.join(sorted(surroundings.formats))} are opened."
         )
-    base = _base(request, path, found, formats)
+    base = _base(request, path, found, formats, surroundings)
     if request.gate is not None:
         return Admitted(path, found, request.gate, signature, base)
     verdict = GateVerdict(
@@ -152,20 +152,32 @@ def about(verdict: GateVerdict) -> Iterator[None]:
 
 
 def _base(
-    request: ModelRequest, path: Path, found: ModelFormat, formats: Sequence[ModelFormat]
+    request: ModelRequest,
+    path: Path,
+    found: ModelFormat,
+    formats: Sequence[ModelFormat],
+    surroundings: Surroundings,
 ) -> Path | None:
     """The model that an adapter changes, admitted by the same rules; None for a whole model."""
     name = visible(path.name)
     if not isinstance(found, AdapterFormat):
         if request.base is not None:
-            raise BadInput(f"{name} is a whole model, of format {found.spec.id}; --base belongs to adapters.")
+            raise BadInput(
+                f"{name} is a whole model, of format {found.spec.id}; a base (--base) belongs to adapters."
+            )
         return None
     if request.base is None:
         said = made_for(path)
         hint = f' It says it was made for "{said}", which Assay does not fetch.' if said else ""
-        raise BadInput(f"{name} is an adapter: name the whole model that it changes with --base.{hint}")
+        raise BadInput(
+            f"{name} is an adapter: name the whole model that it changes as its base (--base).{hint}"
+        )
     base = Path(request.base)
     admit(base)
+    if is_mlflow(base):
+        base = model_inside(
+            base, lambda member: format_of(member, formats) is not None, surroundings.scratch
+        ).path
     below = format_of(base, formats)
     if below is None:
         raise refusal(base)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from assay.contracts import FormatSpec, ModelSignature
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.adapter_files import LoraFiles, check_adapter, is_adapter
+from assay.intake.adapter_files import OVER, LoraFiles, check_adapter, is_adapter
 from assay.models.huggingface import load_transformer
 from assay.models.torch_model import TorchModel
 from assay.models.transformer import Weights, read_tensors
@@ -29,7 +29,7 @@ class Adapter:
         trust="A",
         modalities=("text", "image"),
     )
-    over: tuple[str, ...] = ("huggingface",)
+    over: tuple[str, ...] = OVER
 
     def recognise(self, path: Path) -> bool:
         return is_adapter(path)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from assay.contracts import EndpointRequest
 from assay.errors import AssayError, BadInput
@@ -32,12 +34,19 @@ class Pusher:
         self.system = self._named("/systems", system, search=system)
 
     def model(
-        self, path: Path, name: str, *, label: str = "", signature: dict[str, Any] | None = None
+        self,
+        path: Path,
+        name: str,
+        *,
+        label: str = "",
+        signature: dict[str, Any] | None = None,
+        base: str | None = None,
     ) -> dict[str, Any]:
         """Upload a model's file or folder as the next version of model `name`; waits until it was read.
 
         Args:
             signature: in place of what the files say of themselves.
+            base: id of the version that an adapter changes.
         """
         container = self._named(f"/systems/{self.system['id']}/models", name)
         if not path.exists():
@@ -45,9 +54,36 @@ class Pusher:
         uploaded = [
             {"upload": self.upload(member, relative), "path": relative} for relative, member in _members(path)
         ]
-        body = {"files": uploaded, "label": label, "signature": signature}
+        body = {"files": uploaded, "label": label, "signature": signature, "base": base}
         made = self._client.post(f"/models/{container['id']}/versions", body)
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
+
+    def base(self, said: str) -> str:
+        """The id of the version that an adapter changes.
+
+        Args:
+            said: a folder, which is brought first; a version's id; NAME or NAME@VERSION (its label or number)
+                of a model of this system, the newest ready version where none is said.
+
+        Raises:
+            BadInput: there is no such version.
+        """
+        if Path(said).exists():
+            return str(self.model(Path(said), Path(said).stem)["id"])
+        with contextlib.suppress(ValueError):
+            return str(UUID(said))
+        name, _, version = said.partition("@")
+        for container in self._client.pages(f"/systems/{self.system['id']}/models"):
+            if container["name"] == name:
+                for found in self._client.pages(f"/models/{container['id']}/versions"):
+                    if version in (found["label"], str(found["number"])) or (
+                        not version and found["state"] == "ready"
+                    ):
+                        return str(found["id"])
+        raise BadInput(
+            f'There is no folder and no model version "{said}" for --base in the system '
+            f'"{self.system["name"]}"; give a folder, a version\'s id, NAME or NAME@VERSION.'
+        )
 
     def from_hub(self, hub: str, name: str, *, label: str = "") -> dict[str, Any]:
         """Have the service fetch a model of the Hugging Face Hub as the next version of model `name`."""

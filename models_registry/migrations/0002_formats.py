@@ -125,6 +125,16 @@ class Migration(migrations.Migration):
                 max_length=12,
             ),
         ),
+        migrations.AddField(
+            model_name="modelversion",
+            name="base",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="adapters",
+                to="models_registry.modelversion",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="versionfile",
             constraint=models.UniqueConstraint(
