@@ -9,11 +9,13 @@ from typing import Any
 from ninja import Field, Query, Router, Schema
 
 from accounts.api_auth import require
+from accounts.organisation_api import router as organisation_router
 from accounts.paging import Paging
 from accounts.permissions import PERMISSIONS, may
 from accounts.selectors import members_of
 
 router = Router(tags=["accounts"])
+router.add_router("", organisation_router)
 
 
 class OrganisationOut(Schema):

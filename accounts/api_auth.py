@@ -20,8 +20,17 @@ from accounts.permissions import Permission, may, role_of
 
 __all__ = ["ApiRequest", "TokenAuth", "new_token", "require"]
 
-SCOPES = ("read", "write", "review")
-_SCOPE_OF: dict[str, str] = {"read": "read", "read_rows": "read", "read_trail": "read", "review": "review"}
+SCOPES = ("read", "write", "review", "rows", "manage")
+_SCOPE_OF: dict[str, str] = {
+    "read": "read",
+    "read_trail": "read",
+    "review": "review",
+    "read_rows": "rows",
+    "manage_members": "manage",
+    "manage_organisation": "manage",
+}
+"""Permission -> the scope that it takes; `write` where nothing is said. Single rows, members and what cannot
+be undone have scopes of their own, so that the token of a pipeline never has them by the way."""
 
 
 class ApiRequest(HttpRequest):

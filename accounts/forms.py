@@ -98,6 +98,8 @@ class TokenForm(forms.Form):
                 ("read", "Read"),
                 ("write", "Register, upload, start audits and remedies"),
                 ("review", "Decide on reviews"),
+                ("rows", "Look at single rows of audits"),
+                ("manage", "Change members and the organisation, erase rows and words"),
             )
             if scope in SCOPES
         ],

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from accounts.models import Membership, Organisation, Role, User
+from accounts.names import trouble_with
 from accounts.signals import timezone_changed
 from assay.errors import BadInput
 from trail.services import record
@@ -38,8 +39,10 @@ def change_organisation(organisation: Organisation, name: str, timezone: str, *,
     """Rename it, or move it to another time zone; its address stays.
 
     Raises:
-        BadInput: the time zone is none of the IANA names.
+        BadInput: the time zone is none of the IANA names, or nothing can be seen in the name.
     """
+    if (trouble := trouble_with(name)) is not None:
+        raise BadInput(f"The name {trouble}")
     if timezone not in available_timezones():
         raise BadInput(f'"{timezone}" is no time zone; write an IANA name such as Europe/Berlin.')
     with transaction.atomic():

@@ -6,17 +6,18 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from ninja import Field, Query, Router, Schema
+from django.shortcuts import get_object_or_404
+from ninja import Field, Query, Router, Schema, Status
 
 from accounts.api_auth import require
 from accounts.paging import Paging
 from trail.selectors import entries_of, head_of
-from trail.services import verify
+from trail.services import erase_payload, verify
 
 router = Router(tags=["trail"])
 
 
-class EntryOut(Schema):
+class TrailEntryOut(Schema):
     """An entry of the chain."""
 
     id: uuid.UUID
@@ -38,7 +39,11 @@ class EntryOut(Schema):
 class TrailQuery(Paging):
     """Which entries."""
 
-    action: str = Field("", max_length=80, description="Only this action, such as `review.approved`.")
+    action: str = Field(
+        "", max_length=80, pattern=r"^[a-z._]*$", description="Only this action, such as `review.approved`."
+    )
+    actor: uuid.UUID | None = Field(None, description="Only what this user did.")
+    target: uuid.UUID | None = Field(None, description="Only what was done to this.")
 
 
 class TrailOut(Schema):
@@ -46,7 +51,7 @@ class TrailOut(Schema):
 
     count: int
     head: str = Field(description="Hash of the last entry.", examples=["9f3c" + "0" * 60])
-    items: list[EntryOut]
+    items: list[TrailEntryOut]
 
 
 class ChainOut(Schema):
@@ -65,6 +70,10 @@ def list_trail(request: Any, asked: Query[TrailQuery]) -> dict[str, Any]:
     found = entries_of(request.organisation.pk)
     if asked.action:
         found = found.filter(action=asked.action)
+    if asked.actor is not None:
+        found = found.filter(actor_id=asked.actor)
+    if asked.target is not None:
+        found = found.filter(target_id=asked.target)
     items = []
     for entry in asked.of(found):
         payload = getattr(entry, "payload", None)
@@ -85,6 +94,15 @@ def list_trail(request: Any, asked: Query[TrailQuery]) -> dict[str, Any]:
             }
         )
     return {"count": found.count(), "head": head_of(request.organisation.pk).hash, "items": items}
+
+
+@router.post("/trail/{uuid:entry_id}/erase", response={204: None}, summary="Erase an entry's words for good")
+def erase_words(request: Any, entry_id: uuid.UUID) -> Status[None]:
+    """It cannot be undone. Names and reasons go; the chain still holds, and the erasing is an entry of it."""
+    request = require(request, "manage_organisation")
+    entry = get_object_or_404(entries_of(request.organisation.pk), pk=entry_id)
+    erase_payload(entry, actor_id=request.user.pk)
+    return Status(204, None)
 
 
 @router.get("/trail/check", response=ChainOut, summary="Recompute the whole chain")

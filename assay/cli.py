@@ -14,9 +14,10 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from assay import __version__, cli_endpoint
+from assay import __version__, cli_data, cli_endpoint
 from assay.cli_convert import convert
-from assay.cli_remedy import names, remedy
+from assay.cli_data import names
+from assay.cli_remedy import remedy
 from assay.cli_service import diff, login, push, signature, wait
 from assay.errors import AssayError
 
@@ -72,9 +73,7 @@ def audit(
             metavar="DIR", help="Folder for report.pdf, report.html and evidence.json.", rich_help_panel=_RUN
         ),
     ],
-    label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of true outcomes.", rich_help_panel=_DATA)
-    ] = None,
+    label: cli_data.Label = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -92,14 +91,7 @@ def audit(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    signature: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A signature.json that replaces the model's own or the inferred one.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    signature: cli_data.Signature = None,
     endpoint: cli_endpoint.Endpoint = None,
     endpoint_protocol: cli_endpoint.Protocol = "open_inference_v2",
     endpoint_model: cli_endpoint.Model = None,
@@ -107,168 +99,31 @@ def audit(
     endpoint_template: cli_endpoint.Template = None,
     endpoint_limit: cli_endpoint.Limit = None,
     allow_private: cli_endpoint.AllowPrivate = False,
-    device: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_MODEL),
-    ] = "auto",
-    text: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column that a text model reads.", rich_help_panel=_MODEL),
-    ] = None,
-    asked: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Rows to ask the model about, where --scores of the data came from several models (folds).",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
-    predictions: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of predicted outcomes.", rich_help_panel=_DATA),
-    ] = None,
-    scores: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of scores or probabilities of the favourable outcome; may join --predictions.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    sensitive: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN,...",
-            help="Columns of sensitive attributes, joined by commas; may be repeated. "
-            "A name with a comma stands in double quotes.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    favourable: Annotated[
-        str | None,
-        typer.Option(
-            metavar="VALUE", help="The outcome people would want (or that is counted).", rich_help_panel=_DATA
-        ),
-    ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Scores at or above it predict the favourable outcome (default 0.5).",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    task: Annotated[
-        Literal["binary", "multiclass", "regression"] | None,
-        typer.Option(help="Read off the label when not given.", rich_help_panel=_DATA),
-    ] = None,
-    train: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Training rows, for leakage checks.", rich_help_panel=_DATA),
-    ] = None,
-    tuning: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Tuning rows, for leakage checks.", rich_help_panel=_DATA),
-    ] = None,
-    roles: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column saying train, tuning or test, when one file holds all.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of units whose rows belong together (patients, sites).",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    identifier: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="COLUMN", help="Column of row ids; must be unique.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    attributes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table of sensitive attributes that are kept apart, joined by --id (or by --cluster, where "
-            "several rows belong to one person).",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    attributes_id: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_DATA),
-    ] = None,
-    predictions_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Log that holds --predictions or --scores, joined by --id.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    predictions_id: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The id's column in --predictions-file.", rich_help_panel=_DATA),
-    ] = None,
-    predictions_time: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of --predictions-file that says when; of an id's predictions the latest counts.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    bins: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=CUTS",
-            help="Cut a number into groups: age=25,60 gives < 25, 25 to < 60, >= 60.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN,...", help="Columns that are not read; may be repeated.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=KIND",
-            help="What a feature is where its values mislead: number, category or text.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    header: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME,...",
-            help="Column names, joined by commas, of a headerless file.",
-            rich_help_panel=_DATA,
-        ),
-    ] = None,
-    missing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKEN,...", help="Tokens that mean missing, joined by commas.", rich_help_panel=_DATA
-        ),
-    ] = None,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Set rows without label or prediction aside (counted) instead of refusing the file.",
-            rich_help_panel=_DATA,
-        ),
-    ] = False,
+    device: cli_data.Device = "auto",
+    text: cli_data.Text = None,
+    asked: cli_data.Asked = None,
+    predictions: cli_data.Predictions = None,
+    scores: cli_data.Scores = None,
+    sensitive: cli_data.Sensitive = None,
+    favourable: cli_data.Favourable = None,
+    threshold: cli_data.Threshold = None,
+    task: cli_data.Task = None,
+    train: cli_data.Train = None,
+    tuning: cli_data.Tuning = None,
+    roles: cli_data.Roles = None,
+    cluster: cli_data.Cluster = None,
+    identifier: cli_data.Identifier = None,
+    attributes: cli_data.Attributes = None,
+    attributes_id: cli_data.AttributesId = None,
+    predictions_file: cli_data.PredictionsFile = None,
+    predictions_id: cli_data.PredictionsId = None,
+    predictions_time: cli_data.PredictionsTime = None,
+    bins: cli_data.Bins = None,
+    ignore: cli_data.Ignore = None,
+    kind: cli_data.Kinds = None,
+    header: cli_data.Header = None,
+    missing: cli_data.Missing = None,
+    allow_missing: cli_data.AllowMissing = False,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -391,7 +246,6 @@ def audit(
         asked=asked,
         predictions=predictions,
         scores=scores,
-        sensitive=names("sensitive", sensitive) or (),
         favourable=favourable,
         threshold=threshold,
         task=task,
@@ -405,11 +259,9 @@ def audit(
         predictions_file=predictions_file,
         predictions_id=predictions_id,
         predictions_time=predictions_time,
-        bins=tuple(bins or ()),
         ignore=names("ignore", ignore) or (),
         kinds=tuple(kind or ()),
-        header=names("header", None if header is None else [header]),
-        missing=tuple(missing.split(",")) if missing is not None else None,
+        **cli_data.named_columns(sensitive, bins, header, missing),
         allow_missing=allow_missing,
         policy=policy,
         methods=names("methods", methods),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from assay.errors import BadInput
+from assay import cli_data
 
-__all__ = ["names", "remedy"]
+__all__ = ["remedy"]
 
 _REMEDY = "Remedy"
-_ROWS = "Rows to learn from"
-_MODEL = "Model to change"
+_ROWS = "Data"
+_MODEL = "Model"
 _RUN = "Running"
 
 
@@ -40,9 +39,7 @@ def remedy(
             rich_help_panel=_REMEDY,
         ),
     ] = None,
-    train: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Training rows.", rich_help_panel=_ROWS)
-    ] = None,
+    train: cli_data.Train = None,
     tuning: Annotated[
         Path | None,
         typer.Option(
@@ -68,72 +65,18 @@ def remedy(
             rich_help_panel=_ROWS,
         ),
     ] = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of true outcomes.", rich_help_panel=_ROWS)
-    ] = None,
-    sensitive: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN,...",
-            help="Columns of sensitive attributes: not read by a new network unless asked for, and what rows "
-            "can be reweighed over.",
-            rich_help_panel=_ROWS,
-        ),
-    ] = None,
-    favourable: Annotated[
-        str | None,
-        typer.Option(metavar="VALUE", help="The outcome people would want.", rich_help_panel=_ROWS),
-    ] = None,
-    task: Annotated[
-        Literal["binary", "multiclass", "regression"] | None,
-        typer.Option(help="Read off the label when not given.", rich_help_panel=_ROWS),
-    ] = None,
-    cluster: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column of units; no feature.", rich_help_panel=_ROWS),
-    ] = None,
-    identifier: Annotated[
-        str | None,
-        typer.Option("--id", metavar="COLUMN", help="Column of row ids; no feature.", rich_help_panel=_ROWS),
-    ] = None,
-    attributes: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Table of sensitive attributes that are kept apart, joined by --id (or --cluster).",
-            rich_help_panel=_ROWS,
-        ),
-    ] = None,
-    attributes_id: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The id's column in --attributes.", rich_help_panel=_ROWS),
-    ] = None,
-    bins: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=CUTS",
-            help="Cut a sensitive number into groups: age=25,60.",
-            rich_help_panel=_ROWS,
-        ),
-    ] = None,
-    header: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,...", help="Column names of headerless files.", rich_help_panel=_ROWS),
-    ] = None,
-    missing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKEN,...", help="Tokens that mean missing, joined by commas.", rich_help_panel=_ROWS
-        ),
-    ] = None,
-    allow_missing: Annotated[
-        bool,
-        typer.Option(
-            "--allow-missing",
-            help="Set training rows without label aside instead of refusing the file.",
-            rich_help_panel=_ROWS,
-        ),
-    ] = False,
+    label: cli_data.Label = None,
+    sensitive: cli_data.Sensitive = None,
+    favourable: cli_data.Favourable = None,
+    task: cli_data.Task = None,
+    cluster: cli_data.Cluster = None,
+    identifier: cli_data.Identifier = None,
+    attributes: cli_data.Attributes = None,
+    attributes_id: cli_data.AttributesId = None,
+    bins: cli_data.Bins = None,
+    header: cli_data.Header = None,
+    missing: cli_data.Missing = None,
+    allow_missing: cli_data.AllowMissing = False,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -150,19 +93,9 @@ def remedy(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    signature: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A signature.json that replaces the model's own.", rich_help_panel=_MODEL
-        ),
-    ] = None,
-    text: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="Column that a text model reads.", rich_help_panel=_MODEL),
-    ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_RUN)
-    ] = "auto",
+    signature: cli_data.Signature = None,
+    text: cli_data.Text = None,
+    device: cli_data.Device = "auto",
     seed: Annotated[
         int,
         typer.Option(
@@ -213,16 +146,13 @@ def remedy(
         device=device,
         text=text,
         label=label,
-        sensitive=names("sensitive", sensitive) or (),
         favourable=favourable,
         task=task,
         cluster=cluster,
         identifier=identifier,
         attributes=attributes,
         attributes_id=attributes_id,
-        bins=tuple(bins or ()),
-        header=names("header", None if header is None else [header]),
-        missing=tuple(missing.split(",")) if missing is not None else None,
+        **cli_data.named_columns(sensitive, bins, header, missing),
         allow_missing=allow_missing,
         settings=tuple(settings or ()),
         seed=seed,
@@ -230,20 +160,3 @@ def remedy(
         time_limit=time_limit,
     )
     raise typer.Exit(run_remedy(options))
-
-
-def names(option: str, texts: list[str] | None) -> tuple[str, ...] | None:
-    """Names joined by commas, in one or more uses of an option; double quotes hold a comma together."""
-    if texts is None:
-        return None
-    try:
-        cells = [cell for text in texts for row in csv.reader([text], skipinitialspace=True) for cell in row]
-    except csv.Error:
-        cells = []
-    names = tuple(name for name in map(str.strip, cells) if name)
-    if not names:
-        raise BadInput(
-            f"--{option} names nothing; write one or more names joined by commas, or leave it out. "
-            "Nothing was written."
-        )
-    return names

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assay import cli_endpoint
-from assay.cli_remedy import names
+from assay import cli_data, cli_endpoint
 
 __all__ = ["diff", "login", "push", "signature", "wait"]
 
@@ -76,38 +75,39 @@ def push(
             rich_help_panel=_MODEL,
         ),
     ] = None,
-    signature: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A signature.json in place of what the model's files say; needed with --endpoint.",
-            rich_help_panel=_MODEL,
-        ),
-    ] = None,
+    signature: cli_data.Signature = None,
+    predictions: cli_data.Predictions = None,
+    scores: cli_data.Scores = None,
+    threshold: cli_data.Threshold = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Test rows, sealed.", rich_help_panel=_DATA)
     ] = None,
-    train: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Training rows.", rich_help_panel=_DATA)
-    ] = None,
-    tuning: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Tuning rows.", rich_help_panel=_DATA)
-    ] = None,
+    train: cli_data.Train = None,
+    tuning: cli_data.Tuning = None,
+    asked: cli_data.Asked = None,
     data_name: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Default: the file's name.", rich_help_panel=_DATA),
     ] = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Column of true outcomes.", rich_help_panel=_DATA)
-    ] = None,
-    sensitive: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COLUMN,...", help="Columns of sensitive attributes.", rich_help_panel=_DATA),
-    ] = None,
-    favourable: Annotated[
-        str | None,
-        typer.Option(metavar="VALUE", help="The outcome people would want.", rich_help_panel=_DATA),
-    ] = None,
+    label: cli_data.Label = None,
+    sensitive: cli_data.Sensitive = None,
+    favourable: cli_data.Favourable = None,
+    task: cli_data.Task = None,
+    text: cli_data.Text = None,
+    roles: cli_data.Roles = None,
+    cluster: cli_data.Cluster = None,
+    identifier: cli_data.Identifier = None,
+    attributes: cli_data.Attributes = None,
+    attributes_id: cli_data.AttributesId = None,
+    predictions_file: cli_data.PredictionsFile = None,
+    predictions_id: cli_data.PredictionsId = None,
+    predictions_time: cli_data.PredictionsTime = None,
+    bins: cli_data.Bins = None,
+    ignore: cli_data.Ignore = None,
+    kind: cli_data.Kinds = None,
+    header: cli_data.Header = None,
+    missing: cli_data.Missing = None,
+    allow_missing: cli_data.AllowMissing = False,
     disjoint: Annotated[
         bool,
         typer.Option(
@@ -116,12 +116,18 @@ def push(
             rich_help_panel=_DATA,
         ),
     ] = False,
+    new_version: Annotated[
+        bool,
+        typer.Option("--new-version", help="Make a new version even where the same one is there already."),
+    ] = False,
 ) -> None:
-    """Bring a model, data, or both to the service."""
+    """Bring a model (or a column of predictions), data, or both to the service.
+
+    What is there already, the same files with the same words about them, is named and not sent again.
+    """
     from assay.commands.remote import PushOptions
     from assay.commands.remote import push as run_push
 
-    said = {"label": label, "sensitive": names("sensitive", sensitive), "favourable": favourable}
     options = PushOptions(
         system=system,
         model=model,
@@ -136,14 +142,34 @@ def push(
         ),
         signature=signature,
         model_name=model_name,
-        label=version,
+        version=version,
         hub=hub,
-        test=data,
-        training=train,
+        predictions=predictions,
+        scores=scores,
+        threshold=threshold,
+        data=data,
+        train=train,
         tuning=tuning,
+        asked=asked,
         data_name=data_name,
-        description={key: value for key, value in said.items() if value is not None},
+        label=label,
+        favourable=favourable,
+        task=task,
+        text=text,
+        roles=roles,
+        cluster=cluster,
+        identifier=identifier,
+        attributes=attributes,
+        attributes_id=attributes_id,
+        predictions_file=predictions_file,
+        predictions_id=predictions_id,
+        predictions_time=predictions_time,
+        ignore=cli_data.names("ignore", ignore) or (),
+        kinds=tuple(kind or ()),
+        allow_missing=allow_missing,
+        **cli_data.named_columns(sensitive, bins, header, missing),
         disjoint=disjoint,
+        new_version=new_version,
     )
     raise typer.Exit(run_push(options))
 

@@ -1,39 +1,34 @@
-"""The API of audits and policies."""
+"""The API of audits: drafting, planning, starting, stopping. Results and findings have files of their own."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
-from assay.compare import gate, pairing_of
-from assay.contracts import AuditPlan, Pillar, Verdict
+from assay.contracts import AuditPlan
 from assay.errors import AssayError, BadInput
-from assay.evidence import dump
-from assay.policy import exit_code, list_packs
+from assay.policy import list_packs
 from audits import policies, services
-from audits.api_schemas import (
-    ExitCode,
-    Gate,
-    MeasureOut,
-    MeasurePage,
-    NewRun,
-    RunOut,
-    RunPage,
-    VerdictList,
-)
+from audits.api_schemas import PLAN_EXAMPLE, EstimateOut, NewRun, ProgressOut, RunEdit, RunOut, RunPage
+from audits.findings_api import router as findings_router
 from audits.models import PolicyVersion, Run, RunState
-from audits.planning import evidence_of, make_run_plan
+from audits.plan_page import foreseen
+from audits.planning import make_run_plan
 from audits.policies_api import router as policies_router
+from audits.progress import is_being_read, progress_of, reading_of
+from audits.results_api import find_run
+from audits.results_api import router as results_router
 from audits.selectors import RunFilter, filtered_runs
-from models_registry import files
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion
 
 router = Router(tags=["audits"])
+router.add_router("", results_router)
+router.add_router("", findings_router)
 router.add_router("", policies_router)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -81,21 +76,41 @@ def create_run(request: HttpRequest, said: NewRun) -> Any:
             start_when_ready=said.start,
             trigger="api",
         )
-    return Status(201, RunOut.of(_run(request, run.pk)))
+    return Status(201, RunOut.of(find_run(request, run.pk)))
 
 
 @router.get("/audits/{uuid:run_id}", response=RunOut)
 def get_run(request: HttpRequest, run_id: UUID) -> RunOut:
     """One audit; poll it until `state` is done, incomplete, failed or cancelled."""
     request = require(request, "read")
-    return RunOut.of(_run(request, run_id))
+    return RunOut.of(find_run(request, run_id))
+
+
+@router.patch("/audits/{uuid:run_id}", response=RunOut, summary="Change a draft")
+def edit_draft(request: HttpRequest, run_id: UUID, said: RunEdit) -> RunOut:
+    """What is left out stays. `policy: null` is none, `methods: null` all that apply. 409 once it started.
+
+    With a baseline only the title can be changed: the rest is the baseline's.
+    """
+    request = require(request, "audit")
+    run = find_run(request, run_id)
+    given: dict[str, Any] = said.model_dump(exclude_unset=True)
+    if run.baseline_id is not None and (others := sorted(given.keys() - {"title"})):
+        raise BadInput(f"With a baseline, {others[0]} is the baseline's: leave it out.")
+    if "policy" in given:
+        given["policy"] = _policy_version(request, given["policy"])
+    for name in ("tier", "seed", "params", "title"):
+        if name in given and given[name] is None:
+            raise BadInput(f"{name} cannot be null: leave it out to keep it.")
+    services.change_draft(run, **given)
+    return RunOut.of(find_run(request, run_id))
 
 
 @router.delete("/audits/{uuid:run_id}", response={204: None})
 def delete_draft(request: HttpRequest, run_id: UUID) -> Any:
     """Delete a draft. What was started is never deleted."""
     request = require(request, "audit")
-    services.delete_draft(_run(request, run_id))
+    services.delete_draft(find_run(request, run_id))
     return Status(204, None)
 
 
@@ -106,91 +121,90 @@ def start_run(request: HttpRequest, run_id: UUID, plan_sha256: str = "") -> RunO
     With `plan_sha256`, another plan than that one is refused (409).
     """
     request = require(request, "audit")
-    run = _run(request, run_id)
+    run = find_run(request, run_id)
     if run.state == RunState.DRAFT:
         services.start_run(run, by=request.user, seen=plan_sha256)
-    return RunOut.of(_run(request, run_id))
+    return RunOut.of(find_run(request, run_id))
 
 
 @router.post("/audits/{uuid:run_id}/cancel", response=RunOut)
 def cancel_run(request: HttpRequest, run_id: UUID) -> RunOut:
     """Stop an audit; it stays in the list as cancelled. 409 where it has ended."""
     request = require(request, "audit")
-    services.cancel_run(_run(request, run_id), by=request.user)
-    return RunOut.of(_run(request, run_id))
+    services.cancel_run(find_run(request, run_id), by=request.user)
+    return RunOut.of(find_run(request, run_id))
 
 
-@router.get("/audits/{uuid:run_id}/plan", response=AuditPlan)
+@router.post("/audits/{uuid:run_id}/again", response={201: RunOut}, summary="Draft the same again")
+def try_again(request: HttpRequest, run_id: UUID) -> Any:
+    """A new draft that asks for what an ended audit asked for; the one that waits already, where there is."""
+    request = require(request, "audit")
+    run = find_run(request, run_id)
+    if not run.ended:
+        raise AssayError(f"{run} has not ended; there is nothing to try again.", code="conflict")
+    made = services.try_again(run, by=request.user)
+    return Status(201, RunOut.of(find_run(request, made.pk)))
+
+
+@router.post("/audits/{uuid:run_id}/read", response=RunOut, summary="Read a draft's model and data again")
+def read_again(request: HttpRequest, run_id: UUID) -> RunOut:
+    """After it was refused or could not be read. 409 where it is no draft."""
+    request = require(request, "audit")
+    run = find_run(request, run_id)
+    if run.state != RunState.DRAFT:
+        raise AssayError(f"{run} is no draft; what was started is not read again.", code="conflict")
+    services.read_again(run, by=request.user)
+    return RunOut.of(find_run(request, run_id))
+
+
+@router.get("/audits/{uuid:run_id}/progress", response=ProgressOut, summary="How far an audit is")
+def get_progress(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
+    """Of model and data being read, then of each method. Poll it until `ended`."""
+    request = require(request, "read")
+    run = find_run(request, run_id)
+    found = reading_of(run) if is_being_read(run) else progress_of(run)
+    return {
+        "state": run.state,
+        "ended": run.ended,
+        "percent": 100 if run.ended else found.percent,
+        "sentence": run.get_state_display() if run.ended else found.sentence,
+        "seconds": found.elapsed,
+        "seconds_left": None if run.ended else found.left,
+        "methods": [{**line._asdict()} for line in found.methods],
+    }
+
+
+@router.get(
+    "/audits/{uuid:run_id}/estimate", response=EstimateOut, summary="What starting a draft would take"
+)
+def get_estimate(request: HttpRequest, run_id: UUID) -> dict[str, Any]:
+    """Time, questions and memory of each method, why others cannot run, what becomes of the sealed rows."""
+    request = require(request, "read")
+    run = find_run(request, run_id)
+    if run.state != RunState.DRAFT:
+        raise AssayError(f"{run} was started; its plan has the estimates.", code="conflict")
+    _refuse_unread(run)
+    return foreseen(run)
+
+
+@router.get(
+    "/audits/{uuid:run_id}/plan",
+    response=AuditPlan,
+    openapi_extra={"responses": {200: {"content": {"application/json": {"example": PLAN_EXAMPLE}}}}},
+)
 def get_plan(request: HttpRequest, run_id: UUID) -> AuditPlan:
     """The fixed plan of a started audit; of a draft, the plan that it would start with."""
     request = require(request, "read")
-    run = _run(request, run_id)
+    run = find_run(request, run_id)
     if run.plan is not None:
         return AuditPlan.model_validate(run.plan)
-    if run.subject.state != IntakeState.READY:
-        raise BadInput(run.subject.refusal or "Model and data are still being read; ask again later.")
+    _refuse_unread(run)
     return make_run_plan(run)
 
 
-@router.get("/audits/{uuid:run_id}/evidence.json", response=dict[str, Any])
-def get_evidence(request: HttpRequest, run_id: UUID) -> HttpResponse:
-    """The frozen evidence, as `assay audit` writes it."""
-    request = require(request, "read")
-    content = dump(evidence_of(_measured(request, run_id)))
-    return HttpResponse(content, content_type="application/json")
-
-
-@router.get("/audits/{uuid:run_id}/verdicts", response=VerdictList)
-def list_verdicts(request: HttpRequest, run_id: UUID) -> VerdictList:
-    """A verdict for each rule of the policy."""
-    request = require(request, "read")
-    return VerdictList(items=_verdicts(_measured(request, run_id)))
-
-
-@router.get("/audits/{uuid:run_id}/measures", response=MeasurePage)
-def list_measures(
-    request: HttpRequest, run_id: UUID, pillar: Pillar | None = None, limit: Limit = 100, offset: Offset = 0
-) -> MeasurePage:
-    """What was measured, in the order of the evidence."""
-    request = require(request, "read")
-    found = _measured(request, run_id).measures.order_by("pk")
-    if pillar is not None:
-        found = found.filter(pillar=pillar)
-    fields = tuple(MeasureOut.model_fields)
-    rows = found.values(*fields)[offset : offset + limit]
-    return MeasurePage(items=[MeasureOut(**row) for row in rows], count=found.count())
-
-
-@router.get("/audits/{uuid:run_id}/exit-code", response=ExitCode)
-def get_exit_code(request: HttpRequest, run_id: UUID) -> ExitCode:
-    """What the command line would exit with; 409 while the audit has not ended."""
-    request = require(request, "read")
-    run = _run(request, run_id)
-    if not run.ended:
-        raise AssayError(f"{run} has not ended yet; wait for it.", code="conflict")
-    if not run.snapshot_digest:
-        sentence = run.reason or "It was cancelled."
-        return ExitCode(exit_code=3, state=run.state, outcome=run.outcome, sentence=sentence)
-    verdicts = _verdicts(run)
-    code: Any = exit_code(verdicts, failed_shards=int(run.state == RunState.INCOMPLETE))
-    return ExitCode(exit_code=code, state=run.state, outcome=run.outcome, sentence=_sentence(run, verdicts))
-
-
-@router.get("/audits/{uuid:before_id}/gate/{uuid:after_id}", response=Gate)
-def get_gate(request: HttpRequest, before_id: UUID, after_id: UUID) -> Gate:
-    """Let a run through only if nothing became worse than in the baseline; paired where both have rows."""
-    request = require(request, "read")
-    before, after = (evidence_of(_measured(request, pk)) for pk in (before_id, after_id))
-    annex = files.annex(request.organisation)
-    report = gate(before, after, pairing_of(before, after, annex.get(before.annex), annex.get(after.annex)))
-    return Gate(
-        exit_code=report.exit_code,
-        sentence=report.sentence,
-        reasons=list(report.reasons),
-        statements=list(report.statements),
-        comparisons=list(report.comparisons),
-        verdict_changes=list(report.verdict_changes),
-    )
+def _refuse_unread(run: Run) -> None:
+    if run.subject.state != IntakeState.READY:
+        raise BadInput(run.subject.refusal or "Model and data are still being read; ask again later.")
 
 
 def _against(request: ApiRequest, said: NewRun, model: ModelVersion, data: DatasetVersion) -> Run:
@@ -210,19 +224,6 @@ def _against(request: ApiRequest, said: NewRun, model: ModelVersion, data: Datas
     return services.repeat_run(
         before, model, data=data, by=request.user, start=said.start, title=said.title, trigger="api"
     )
-
-
-def _run(request: ApiRequest, pk: UUID) -> Run:
-    found: Run = _row(request, Run, pk, "subject", "policy", "baseline__subject", "job", "organisation")
-    return found
-
-
-def _measured(request: ApiRequest, pk: UUID) -> Run:
-    run = _run(request, pk)
-    if not run.snapshot_digest:
-        state = run.get_state_display().lower()
-        raise BadInput(f"{run} has no results: it is {state}. {run.reason}".strip())
-    return run
 
 
 def _row(request: ApiRequest, kind: Any, pk: Any, *related: str) -> Any:
@@ -246,21 +247,3 @@ def _policy_version(request: ApiRequest, said: str | None) -> PolicyVersion | No
         return policies.adopt_pack(request.organisation, said, request.user)
     found: PolicyVersion = _row(request, PolicyVersion, key, "policy")
     return found
-
-
-def _verdicts(run: Run) -> list[Verdict]:
-    contents = run.verdicts.order_by("place").values_list("content", flat=True)
-    return [Verdict.model_validate(content) for content in contents]
-
-
-def _sentence(run: Run, verdicts: list[Verdict]) -> str:
-    if run.state == RunState.INCOMPLETE:
-        return f"The audit is incomplete. {run.reason}"
-    if not verdicts:
-        return "Measured without a policy."
-    counts = {o: sum(v.outcome == o for v in verdicts) for o in ("fail", "insufficient", "not_tested")}
-    words = {"fail": "failed", "insufficient": "undecided", "not_tested": "not tested"}
-    said = [f"{count} {words[o]}" for o, count in counts.items() if count]
-    return (
-        f"Of {len(verdicts)} rules {', '.join(said)}." if said else f"None of {len(verdicts)} rules failed."
-    )

@@ -9,10 +9,12 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from assay.contracts import Comparison, Rule, Tier, Verdict, VerdictChange
+from assay.contracts import Comparison, Estimate, Rule, Tier, UnknownGroup, Verdict, VerdictChange
 from audits.models import PolicyVersion, Run
 
 __all__ = [
+    "PLAN_EXAMPLE",
+    "EstimateOut",
     "ExitCode",
     "Gate",
     "MeasureOut",
@@ -20,10 +22,13 @@ __all__ = [
     "NewPolicyText",
     "NewRun",
     "PackChoice",
+    "PackOut",
     "PolicyOut",
     "PolicyPage",
     "PolicySummary",
     "PolicyVersionOut",
+    "ProgressOut",
+    "RunEdit",
     "RunOut",
     "RunPage",
     "VerdictList",
@@ -64,6 +69,124 @@ class NewRun(Schema):
                 }
             ]
         },
+    )
+
+
+class RunEdit(Schema):
+    """What a draft is to ask for; what is left out stays."""
+
+    policy: str | None = Field(None, description="As for a new audit.")
+    tier: Tier | None = None
+    methods: list[str] | None = Field(None, max_length=200)
+    params: dict[str, dict[str, Any]] | None = None
+    seed: int | None = Field(None, ge=0, le=2**53 - 1)
+    title: str | None = Field(None, max_length=200)
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"tier": "deep", "methods": None}]}
+    )
+
+
+class MethodEstimate(Schema):
+    id: str = Field(examples=["robustness.noise"])
+    title: str
+    pillar: str
+    planned: bool
+    why_not: str = Field(description="Why it cannot run on this model and data; empty where it can.")
+    estimate: Estimate | None
+
+
+class EstimateOut(Schema):
+    """What starting a draft would take, and what it would open."""
+
+    plan_sha256: str = Field(description="Send it with the start: another plan is then refused.")
+    seconds: float = Field(description="Of one worker, with reading model and data.")
+    evaluations: int = Field(description="Questions to the model.")
+    memory_bytes: int
+    methods: list[MethodEstimate]
+    rules: int
+    rules_untested: int = Field(description="Rules that no planned method can judge.")
+    sealed_rows: str = Field(description="What becomes of the sealed test rows.")
+    standing: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "plan_sha256": _DIGEST,
+                    "seconds": 42.5,
+                    "evaluations": 120000,
+                    "memory_bytes": 310000000,
+                    "methods": [
+                        {
+                            "id": "robustness.noise",
+                            "title": "Noise",
+                            "pillar": "robustness",
+                            "planned": True,
+                            "why_not": "",
+                            "estimate": {"evaluations": 120000, "seconds": 38.5, "memory_bytes": 310000000},
+                        }
+                    ],
+                    "rules": 14,
+                    "rules_untested": 1,
+                    "sealed_rows": "No model has been shown these test rows yet. This audit is the first.",
+                    "standing": "baseline",
+                }
+            ]
+        }
+    )
+
+
+PLAN_EXAMPLE = {
+    "tier": "standard",
+    "seed": 0,
+    "methods": [
+        {
+            "id": "fairness.group_rates",
+            "version": "2",
+            "params": {"resamples": 2000},
+            "estimate": {"evaluations": 0, "seconds": 1.5, "memory_bytes": 40000000},
+        }
+    ],
+    "not_tested": [],
+    "policy_sha256": _DIGEST,
+    "plan_sha256": _DIGEST,
+}
+"""Some of a plan; the whole is the engine's AuditPlan."""
+
+
+class MethodProgressOut(Schema):
+    title: str
+    pillar: str
+    state: str = Field(examples=["running"])
+    percent: int
+    pieces: int
+    done: int
+    why: str = Field(description="Why it failed; empty otherwise.")
+
+
+class ProgressOut(Schema):
+    """How far an audit is."""
+
+    state: str
+    ended: bool
+    percent: int
+    sentence: str
+    seconds: int = Field(description="Since it was started or drafted, roughly.")
+    seconds_left: int | None
+    methods: list[MethodProgressOut]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "state": "running",
+                    "ended": False,
+                    "percent": 42,
+                    "sentence": "Measuring robustness.",
+                    "seconds": 20,
+                    "seconds_left": 30,
+                    "methods": [],
+                }
+            ]
+        }
     )
 
 
@@ -160,6 +283,30 @@ class RunPage(Schema):
 
 class VerdictList(Schema):
     items: list[Verdict]
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "rule": "impact_ratio",
+                            "title": "Impact ratio",
+                            "pillar": "fairness",
+                            "over": "sex",
+                            "outcome": "fail",
+                            "sentence": "0.36 [0.34, 0.38] lies wholly below the limit of 0.80.",
+                            "value": 0.36,
+                            "low": 0.34,
+                            "high": 0.38,
+                            "limit": "at least 0.80",
+                            "n": 16281,
+                            "unit": "ratio",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
 
 class MeasureOut(Schema):
@@ -177,6 +324,11 @@ class MeasureOut(Schema):
     n: int
     unit: str
     status: str
+    unknown: UnknownGroup | None = Field(
+        None,
+        description="Rows whose group is not known: how many, their share of all rows, and the bounds "
+        "(Manski) of the value wherever they belong. Null where every group is known.",
+    )
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -193,6 +345,14 @@ class MeasureOut(Schema):
                     "n": 16281,
                     "unit": "ratio",
                     "status": "measured",
+                    "unknown": {
+                        "rows": 412,
+                        "share": 0.025,
+                        "low": 0.33,
+                        "high": 0.39,
+                        "hits": None,
+                        "misses": None,
+                    },
                 }
             ]
         }
@@ -249,10 +409,10 @@ class PolicyVersionOut(Schema):
     """A version of a policy; its text never changes."""
 
     id: UUID
-    number: int
-    version: str
+    number: int = Field(examples=[2])
+    version: str = Field(examples=["1.2"])
     sha256: str
-    rules: int
+    rules: int = Field(examples=[14])
     created_at: datetime
 
     @classmethod
@@ -332,3 +492,13 @@ class PackChoice(Schema):
 
     pack: str = Field(max_length=60)
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"pack": "credit"}]})
+
+
+class PackOut(Schema):
+    """A built-in pack with its rules."""
+
+    id: str = Field(examples=["credit"])
+    title: str = Field(examples=["Consumer credit"])
+    version: str = Field(examples=["1.2"])
+    purpose: str
+    rules: list[Rule]

@@ -110,13 +110,15 @@ class Detail:
 
     Attributes:
         content: the engine's finding as the latest run saw it, safe to show.
-        measures: those behind it in that run: label, value, interval, n.
+        rows: the measures behind it in that run.
+        measures: these in words: label, value, interval, n.
         runs: runs of the system with a result, newest first, with `seen`.
         decisions: what people decided, newest first: who, what, when, and their words.
     """
 
     latest: Run | None
     content: dict[str, Any]
+    rows: list[RunMeasure]
     measures: list[dict[str, str]]
     runs: list[dict[str, Any]]
     decisions: list[dict[str, Any]]
@@ -132,11 +134,11 @@ def detail_of(finding: Finding) -> Detail:
     }
     latest = next(reversed(sightings.values()), None)
     content = dict(latest.content) if latest else {}
-    measures: list[dict[str, str]] = []
+    rows: list[RunMeasure] = []
     verdict = None
     if latest is not None:
-        rows = RunMeasure.objects.filter(run=latest.run, key__in=content.get("measures", ()))
-        measures = [_measure(row) for row in rows.order_by("pk")]
+        behind = RunMeasure.objects.filter(run=latest.run, key__in=content.get("measures", ()))
+        rows = list(behind.order_by("pk"))
         judged = RunVerdict.objects.filter(run=latest.run, rule=content.get("rule") or "").order_by("place")
         keys = set(content.get("measures", ()))
         found = [v.content for v in judged]
@@ -151,7 +153,8 @@ def detail_of(finding: Finding) -> Detail:
     return Detail(
         latest=latest.run if latest else None,
         content=clean(content, visible),
-        measures=clean(measures, visible),
+        rows=rows,
+        measures=clean([_measure(row) for row in rows], visible),
         runs=[{"run": run, "seen": run.pk in sightings} for run in runs],
         decisions=_decisions(finding),
         verdict=clean(verdict, visible),

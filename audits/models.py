@@ -146,6 +146,8 @@ class RunMeasure(models.Model):
     n = models.BigIntegerField()
     unit = models.CharField(max_length=40)
     status = models.CharField(max_length=16)
+    unknown = TextJSONField(null=True)
+    """The engine's UnknownGroup, where the group of some rows is not known."""
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("run", "key"), name="one_measure_a_key"),)

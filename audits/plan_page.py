@@ -18,7 +18,7 @@ from audits.planning import make_run_plan
 from audits.rules_table import RuleTable, rule_tables
 from audits.wording import bytes_in_words, count_in_words, seconds_in_words
 
-__all__ = ["MethodLine", "PillarLines", "PlanPage", "plan_page", "sealed_rows_sentence"]
+__all__ = ["MethodLine", "PillarLines", "PlanPage", "foreseen", "plan_page", "sealed_rows_sentence"]
 
 _FLAG = re.compile(r" \(--[a-z]+\)")
 """The command line's options, which the engine's reasons name."""
@@ -123,6 +123,40 @@ def plan_page(run: Run, forms: Mapping[str, MethodParamsForm] | None = None) -> 
         openings=sealed_rows_sentence(foreseen),
         standing=foreseen.standing,
     )
+
+
+def foreseen(run: Run) -> dict[str, Any]:
+    """The numbers of a draft's page, for programs.
+
+    Raises:
+        BadInput, BadParams: a chosen method cannot run on this subject; a parameter is out of its range.
+    """
+    profile, plan = Profile.model_validate(run.subject.profile), make_run_plan(run)
+    planned = {m.id: m.estimate for m in plan.methods}
+    untested = _untested(plan)
+    opening = ledger.foresee(run)
+    rules = plan.policy.rules if plan.policy is not None else ()
+    return {
+        "plan_sha256": plan.plan_sha256,
+        "seconds": _READING_SECONDS + sum(e.seconds for e in planned.values()),
+        "evaluations": sum(e.evaluations for e in planned.values()),
+        "memory_bytes": max((e.memory_bytes for e in planned.values()), default=0),
+        "methods": [
+            {
+                "id": method.spec.id,
+                "title": method.spec.title,
+                "pillar": method.spec.pillar,
+                "planned": method.spec.id in planned,
+                "why_not": _FLAG.sub("", why_not(method, profile) or ""),
+                "estimate": planned.get(method.spec.id),
+            }
+            for method in METHODS.all()
+        ],
+        "rules": len(rules),
+        "rules_untested": sum(rule.measure in untested for rule in rules),
+        "sealed_rows": sealed_rows_sentence(opening),
+        "standing": opening.standing,
+    }
 
 
 def sealed_rows_sentence(foreseen: ledger.Foreseen) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
+from assay.policy import list_packs
 from audits import policies
 from audits.api_schemas import (
     NewPolicyText,
     PackChoice,
+    PackOut,
     PolicyOut,
     PolicyPage,
     PolicySummary,
@@ -82,6 +84,48 @@ def create_policy_version(request: HttpRequest, policy_id: UUID, said: NewPolicy
     request = require(request, "write_policy")
     made = policies.new_policy_version(_policy(request, policy_id), said.toml, request.user)
     return Status(201, PolicyVersionOut.of(made))
+
+
+@router.get(
+    "/policies/{uuid:policy_id}/versions/{int:number}.toml", response=str, summary="The text of a version"
+)
+def get_policy_text(request: HttpRequest, policy_id: UUID, number: int) -> HttpResponse:
+    """The very bytes that its digest is of."""
+    request = require(request, "read")
+    found = get_object_or_404(_policy(request, policy_id).versions, number=_small(number))
+    return HttpResponse(found.toml.encode(), content_type="application/toml; charset=utf-8")
+
+
+@router.post("/policies/{uuid:policy_id}/archive", response={204: None}, summary="Offer a policy no longer")
+def archive_policy(request: HttpRequest, policy_id: UUID) -> Any:
+    """Audits and reports keep their version of it."""
+    request = require(request, "write_policy")
+    policies.archive_policy(_policy(request, policy_id), request.user)
+    return Status(204, None)
+
+
+@router.post("/policies/{uuid:policy_id}/restore", response={204: None}, summary="Offer it again")
+def restore_policy(request: HttpRequest, policy_id: UUID) -> Any:
+    request = require(request, "write_policy")
+    policies.restore_policy(_policy(request, policy_id), request.user)
+    return Status(204, None)
+
+
+@router.get("/policies/packs", response=list[PackOut], summary="Built-in packs")
+def list_built_in(request: HttpRequest) -> list[PackOut]:
+    """With their rules; adopting one copies it in."""
+    require(request, "read")
+    return [
+        PackOut(id=c.id, title=c.title, version=c.version, purpose=c.purpose, rules=list(c.rules))
+        for c in list_packs()
+    ]
+
+
+def _small(number: int) -> int:
+    """A number that the database can hold. Raises Http404."""
+    if number > 2**31 - 1:
+        raise Http404
+    return number
 
 
 def _policy(request: ApiRequest, pk: UUID) -> Policy:

@@ -45,6 +45,7 @@ def record_result(run: Run, evidence: Evidence, stored: str, incomplete: Sequenc
                 n=m.n,
                 unit=m.unit,
                 status=m.status,
+                unknown=m.unknown.model_dump(mode="json") if m.unknown is not None else None,
             )
             for m in evidence.measures
         ),

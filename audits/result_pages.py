@@ -21,7 +21,7 @@ from audits.models import FindingRun, Run
 from audits.result_figures import CHAPTERS, Result, Shelf, result_of
 from models_registry import files
 
-__all__ = ["chapter", "evidence", "measured_or_404", "measures_csv", "neutral", "show"]
+__all__ = ["chapter", "csv_of", "evidence", "measured_or_404", "measures_csv", "neutral", "show"]
 
 _MOST_SIBLINGS = 25
 _BODIES = Shelf(12 * 2**20)
@@ -89,8 +89,12 @@ def evidence(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 def measures_csv(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """Every measure as a table for a spreadsheet."""
     run = measured_or_404(request, pk)
-    content = "".join(_csv_lines(snapshot_of(run))).encode()
-    return _attachment(content, "text/csv; charset=utf-8", f"audit-{run.number}-measures.csv")
+    return _attachment(csv_of(run), "text/csv; charset=utf-8", f"audit-{run.number}-measures.csv")
+
+
+def csv_of(run: Run) -> bytes:
+    """The table of every measure of a run that has a result."""
+    return "".join(_csv_lines(snapshot_of(run))).encode()
 
 
 def _chapter_body(run: Run, name: str, result: Result) -> SafeString:

@@ -149,7 +149,7 @@ def _row(
     regression: bool,
     aside: bool,
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"number": f"{place + 1:,}"}
+    found: dict[str, Any] = {"number": place + 1}
     if counted is not None:
         found["counted"] = _OUTCOMES[int(counted[place])]
         found["one"] = int(counted[place])
@@ -171,7 +171,7 @@ def _row(
         and rows.prediction is not None
         and int(rows.label[place]) != int(rows.prediction[place])
     )
-    found["score"] = f"{float(rows.score[place]):.4f}" if rows.score is not None else "–"
+    found["score"] = float(rows.score[place]) if rows.score is not None else None
     found["groups"] = [
         rows.categories[name][int(codes[place])] if codes[place] >= 0 else "not known"
         for name, codes in rows.attributes.items()

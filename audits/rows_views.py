@@ -1,4 +1,4 @@
-"""Single rows of a run, for those allowed to see them; every look is in the trail. And their erasure."""
+"""Pages of the single rows of a run, for those allowed to see them. And their erasure."""
 
 from __future__ import annotations
 
@@ -6,40 +6,28 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from accounts.access import MemberRequest, member
 from assay.annex import RunRows
-from assay.contracts import AnnexReference
 from assay.report.glyphs import visible
-from audits.models import Run
-from audits.planning import evidence_of
-from audits.result_figures import Shelf
 from audits.result_pages import measured_or_404
-from audits.row_tables import PAGE, Chosen, RowGuide, choose_rows, counted_measures
-from models_registry import files
-from trail.services import record
+from audits.row_looks import erase_rows, guide_of, kept_rows, look
+from audits.row_tables import PAGE, Chosen, RowGuide, counted_measures
 
-__all__ = ["erase", "erase_rows", "rows"]
-
-
-_GUIDES = Shelf(2_000)
-"""Guides kept ready, by measures."""
+__all__ = ["erase", "rows"]
 
 
 @member("read_rows")
 def rows(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """A page of rows: number, label, prediction, score, groups, and how each counted."""
     run = measured_or_404(request, pk)
-    guide = _guide(run)
-    kept = files.annex(request.organisation).get(guide.annex)
-    context: dict[str, Any] = {"run": run, "table": None, "never": guide.annex is None}
+    kept = kept_rows(run)
+    context: dict[str, Any] = {"run": run, "table": None, "never": guide_of(run).annex is None}
     if kept is not None:
         chosen = _chosen(request, kept)
-        table = choose_rows(guide, kept, chosen, _number(request.GET.get("page")) or 1)
-        _record_look(run, request, guide.annex, chosen, table.page, len(table.rows))
+        guide, _, table = look(run, kept, chosen, _number(request.GET.get("page")) or 1, by=request.user)
         query = request.GET.copy()
         query.pop("page", None)
         context |= {
@@ -63,67 +51,15 @@ def rows(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 def erase(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask, then erase the rows of a run for good."""
     run = measured_or_404(request, pk)
-    reference = _guide(run).annex
-    there = reference is not None and files.annex(request.organisation).get(reference) is not None
+    reference = guide_of(run).annex
     if request.method == "POST" and reference is not None:
-        if erase_rows(run, reference, request):
+        if erase_rows(run, reference, by=request.user):
             messages.success(request, f"The single rows of {run} were erased.")
         return redirect("audits:rows", request.organisation.slug, run.pk)
     return render(
-        request, "audits/rows_erase.html", {"run": run, "there": there, "count": reference and reference.rows}
-    )
-
-
-def _guide(run: Run) -> RowGuide:
-    """What is needed to read the run's rows; made once, since a snapshot never changes."""
-
-    def make() -> tuple[int, RowGuide]:
-        evidence = evidence_of(run)
-        rows = files.annex(run.organisation_id).get(evidence.annex)
-        guide = RowGuide.of(evidence, rows.results if rows is not None else ())
-        return len(guide.measures) + 10, guide
-
-    found: RowGuide = _GUIDES.get((run.organisation_id, run.evidence_file), make)
-    return found
-
-
-def erase_rows(run: Run, reference: AnnexReference, request: MemberRequest) -> bool:
-    """Erase and record; whether there was something to erase. The evidence keeps what it says."""
-    with transaction.atomic():
-        record(
-            run.organisation_id,
-            "rows.erased",
-            "run",
-            run.pk,
-            actor_id=request.user.pk,
-            facts={"annex": reference.digest, "rows": reference.rows},
-        )
-        erased = files.annex(run.organisation_id).erase(reference)
-        if not erased:
-            transaction.set_rollback(True)
-    return erased
-
-
-def _record_look(
-    run: Run, request: MemberRequest, annex: AnnexReference | None, chosen: Chosen, page: int, shown: int
-) -> None:
-    """Who looked at which rows; group names are words, so they go to the erasable side."""
-    assert annex is not None
-    record(
-        run.organisation_id,
-        "rows.read",
-        "run",
-        run.pk,
-        actor_id=request.user.pk,
-        facts={
-            "annex": annex.digest,
-            "page": page,
-            "rows": shown,
-            "errors": chosen.errors,
-            "measure": chosen.measure,
-            "verdict": chosen.verdict,
-        },
-        payload={"groups": dict(chosen.groups)} if chosen.groups else None,
+        request,
+        "audits/rows_erase.html",
+        {"run": run, "there": kept_rows(run) is not None, "count": reference and reference.rows},
     )
 
 

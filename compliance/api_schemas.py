@@ -69,7 +69,7 @@ class SubmitIn(Schema):
 
 
 class TakeIn(Schema):
-    over: bool = Field(False, description="Take it over from a colleague who has it.")
+    over: bool = Field(False, examples=[False], description="Take it over from a colleague who has it.")
 
 
 class EntryIn(Schema):

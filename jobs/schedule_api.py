@@ -62,7 +62,7 @@ class ScheduleIn(Schema):
 class FiringOut(Schema):
     """A time that it was due."""
 
-    id: int
+    id: int = Field(examples=[412])
     fire_at: datetime
     state: Literal["started", "skipped", "failed"]
     reason: str

@@ -16,6 +16,7 @@ from assay.errors import BadInput
 from models_registry import presenting, selectors, services
 from models_registry.dataset_diff import DatasetDiff, diff_of
 from models_registry.endpoints import add_endpoint_version
+from models_registry.equal_api import router as equal_router
 from models_registry.model_api import router as model_router
 from models_registry.models import AISystem, Dataset, DatasetVersion, Model, ModelVersion, StoredFile
 from models_registry.schemas import (
@@ -44,6 +45,7 @@ from models_registry.uploads_api import router as uploads_router
 router = Router(tags=["registry"])
 router.add_router("", uploads_router)
 router.add_router("", model_router)
+router.add_router("", equal_router)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
@@ -239,6 +241,17 @@ def create_dataset_version(request: Any, dataset_id: UUID, body: DatasetVersionI
 def get_dataset_version(request: Any, version_id: UUID) -> Any:
     request = require(request, "read")
     return get_object_or_404(DatasetVersion.objects.of(request.organisation), pk=version_id)
+
+
+@router.post(
+    "/dataset-versions/{version_id}/read", response=DatasetVersionOut, summary="Read a dataset version again"
+)
+def read_dataset_version(request: Any, version_id: UUID) -> Any:
+    """After the reading failed. 409 where it did not: what was refused stays refused."""
+    request = require(request, "register")
+    rows = DatasetVersion.objects.of(request.organisation)
+    services.read_again(get_object_or_404(rows, pk=version_id), by=request.user)
+    return rows.get(pk=version_id)
 
 
 @router.post(

@@ -68,6 +68,29 @@ class PartDiff(Shown):
 
 
 class DatasetDiff(Shown):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "before": 1,
+                    "after": 2,
+                    "described": [["sensitive", "sex", "sex, age"]],
+                    "parts": [
+                        {
+                            "role": "test",
+                            "title": "Test rows",
+                            "rows_before": 600,
+                            "rows_after": 640,
+                            "same_file": False,
+                            "columns": [{"name": "income", "change": "shifted", "distance": None}],
+                            "unchanged": 12,
+                            "more": 0,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
     before: int
     after: int
     described: tuple[tuple[str, str, str], ...]

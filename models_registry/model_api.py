@@ -15,17 +15,52 @@ from models_registry.model_diff import diff_models
 from models_registry.models import Model, ModelVersion
 from models_registry.panels import comparable_runs
 from models_registry.schemas import ModelVersionOut
-from models_registry.signature_checks import checked_signature
+from models_registry.signature_changes import signature_changes
+from models_registry.signature_checks import checked_signature, problems_of
 
 __all__ = ["router"]
 
 router = Router(tags=["registry"])
 
 
+_SIGNATURE: dict[str, Any] = {
+    "schema": "assay.signature/1",
+    "task": "binary",
+    "output": "probability",
+    "classes": ["no", "yes"],
+    "columns": [{"name": "income", "kind": "number", "encoding": "identity"}],
+}
+
+
 class SignatureIn(Schema):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"signature": _SIGNATURE}]})
     signature: dict[str, Any] | None = Field(
         description="A whole signature.json; null goes back to what the files say."
     )
+
+
+class FieldOut(Schema):
+    field: str = Field(examples=['column "income": scale'])
+    before: str
+    after: str
+
+
+class CheckIn(Schema):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"signature": _SIGNATURE}]},
+    )
+    signature: dict[str, Any] = Field(description="A whole signature.json.")
+
+
+class ProblemOut(Schema):
+    field: str = Field(examples=["columns.2.scale"])
+    words: str = Field(examples=["must be more than 0"])
+
+
+class CheckOut(Schema):
+    problems: list[ProblemOut] = Field(description="Empty where it can be taken.")
+    changes: list[FieldOut] = Field(description="What it changes against the signature of now.")
 
 
 class HubIn(Schema):
@@ -38,7 +73,7 @@ class HubIn(Schema):
 
 
 class RemovedOut(Schema):
-    gone: int = Field(description="Files whose bytes are deleted.")
+    gone: int = Field(examples=[2], description="Files whose bytes are deleted.")
     kept: int = Field(description="Files that stay, because something else rests on the same content.")
 
 
@@ -56,12 +91,6 @@ class FileDiffOut(Schema):
     before: str = Field(description="Digest; empty where the file was not there.")
     after: str
     was: str = Field(description="The path that the same content had, where it moved.")
-
-
-class FieldOut(Schema):
-    field: str = Field(examples=['column "income": scale'])
-    before: str
-    after: str
 
 
 class RunsOut(Schema):
@@ -88,6 +117,33 @@ def correct_signature(request: Any, version_id: UUID, body: SignatureIn) -> Any:
     request = require(request, "register")
     said = checked_signature(body.signature) if body.signature is not None else None
     return services.correct_signature(_version(request, version_id), said, by=request.user)
+
+
+@router.post(
+    "/model-versions/{version_id}/signature/check",
+    response=CheckOut,
+    summary="What is wrong with a signature, or what it changes",
+)
+def check_signature(request: Any, version_id: UUID, body: CheckIn) -> dict[str, Any]:
+    """Nothing is changed and nothing is read."""
+    request = require(request, "register")
+    now = _version(request, version_id).signature
+    problems = problems_of(body.signature)
+    changes = signature_changes(now, body.signature) if not problems else []
+    return {
+        "problems": [each._asdict() for each in problems],
+        "changes": [each._asdict() for each in changes],
+    }
+
+
+@router.post(
+    "/model-versions/{version_id}/read", response=ModelVersionOut, summary="Read a model version again"
+)
+def read_model_version(request: Any, version_id: UUID) -> Any:
+    """After the reading failed. 409 where it did not: what was refused stays refused."""
+    request = require(request, "register")
+    services.read_again(_version(request, version_id), by=request.user)
+    return _version(request, version_id)
 
 
 @router.post("/models/{model_id}/hub", response={201: ModelVersionOut}, summary="Add a model of the Hub")

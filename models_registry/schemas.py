@@ -21,6 +21,7 @@ __all__ = [
     "DatasetVersionOut",
     "EndpointIn",
     "FileIn",
+    "FileRole",
     "FinishIn",
     "ModelIn",
     "ModelOut",
@@ -29,12 +30,14 @@ __all__ = [
     "ModelVersionOut",
     "Page",
     "PredictionsIn",
+    "Sha256",
     "StoredOut",
     "SystemEdit",
     "SystemIn",
     "SystemOut",
     "UploadIn",
     "UploadOut",
+    "example",
 ]
 
 T = TypeVar("T")
@@ -48,7 +51,8 @@ FileRole = Literal["test", "training", "tuning", "asked", "attributes", "predict
 State = Literal["waiting", "reading", "ready", "refused", "failed"]
 
 
-def _example(**values: Any) -> ConfigDict:
+def example(**values: Any) -> ConfigDict:
+    """No other fields than these, and what a body looks like."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [values]})
 
 
@@ -62,7 +66,7 @@ class Page(Schema, Generic[T]):
 
 
 class SystemIn(Schema):
-    model_config = _example(
+    model_config = example(
         name="Loan pre-screen",
         purpose="Shortlists loan applications for a clerk.",
         affected_people="Applicants for consumer loans.",
@@ -82,7 +86,7 @@ class SystemIn(Schema):
 class SystemEdit(Schema):
     """What is left out stays as it is."""
 
-    model_config = _example(risk_class="high")
+    model_config = example(risk_class="high")
     name: Name | None = None
     purpose: Words | None = None
     owner: str | None = Field(None, max_length=254)
@@ -116,13 +120,13 @@ class SystemOut(Schema):
 
 
 class ModelIn(Schema):
-    model_config = _example(name="scorer", description="Gradient-boosted trees on 14 columns.")
+    model_config = example(name="scorer", description="Gradient-boosted trees on 14 columns.")
     name: Name
     description: Words = ""
 
 
 class DatasetIn(Schema):
-    model_config = _example(name="loans", description="Applications of 2024, drawn at random.")
+    model_config = example(name="loans", description="Applications of 2024, drawn at random.")
     name: Name
     description: Words = ""
 
@@ -144,7 +148,7 @@ class DatasetOut(Schema):
 
 
 class UploadIn(Schema):
-    model_config = _example(name="model.safetensors", size=48_213)
+    model_config = example(name="model.safetensors", size=48_213)
     name: str = Field(min_length=1, max_length=255, description="Relative path within what is uploaded.")
     size: int = Field(ge=0, le=2**53, description="Bytes.")
 
@@ -173,18 +177,18 @@ class StoredOut(Schema):
 
 
 class FinishIn(Schema):
-    model_config = _example(sha256="9f" * 32)
+    model_config = example(sha256="9f" * 32)
     sha256: Sha256 | None = None
 
 
 class FileIn(Schema):
-    model_config = _example(upload="6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11", path="model.safetensors")
+    model_config = example(upload="6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11", path="model.safetensors")
     upload: UUID = Field(description="A finished upload of yours.")
     path: str | None = Field(None, max_length=255, description="The upload's own name by default.")
 
 
 class ModelVersionIn(Schema):
-    model_config = _example(
+    model_config = example(
         label="3.1",
         notes="Retrained on the data of March.",
         files=[
@@ -206,7 +210,7 @@ class ModelVersionIn(Schema):
 
 
 class PredictionsIn(Schema):
-    model_config = _example(label="2025-03", predictions="approved", scores="score")
+    model_config = example(label="2025-03", predictions="approved", scores="score")
     predictions: str = Field("", max_length=200, description="Column of predicted classes in the test data.")
     scores: str = Field("", max_length=200, description="Column of scores.")
     threshold: float | None = Field(None, allow_inf_nan=False, ge=-1e9, le=1e9)
@@ -215,7 +219,7 @@ class PredictionsIn(Schema):
 
 
 class EndpointIn(Schema):
-    model_config = _example(
+    model_config = example(
         label="2025-03",
         endpoint={
             "url": "https://models.example.org",
@@ -236,7 +240,7 @@ class EndpointIn(Schema):
     notes: Words = ""
 
 
-class MemberOut(Schema):
+class FileOut(Schema):
     path: str = Field(examples=["model.safetensors"])
     sha256: str
     size: int
@@ -301,7 +305,7 @@ class ModelVersionOut(ModelVersionLine):
     remarks: list[str]
     lineage: dict[str, Any] | None
     notes: str
-    files: list[MemberOut]
+    files: list[FileOut]
     corrections: list[CorrectionOut]
 
     @staticmethod
@@ -314,16 +318,14 @@ class ModelVersionOut(ModelVersionLine):
 
 
 class DatasetVersionIn(Schema):
-    model_config = _example(
+    model_config = example(
         label="2024",
         files={"test": {"upload": "6f0c3a52-6f0e-4c53-9e9f-2b8f3c1f0d11"}},
         description={"label": "repaid", "sensitive": ["sex"], "favourable": "yes"},
         origin="Core banking, applications of 2024",
         disjoint=True,
     )
-    files: dict[Literal["test", "training", "tuning", "asked", "attributes", "predictions"], FileIn] = Field(
-        min_length=1
-    )
+    files: dict[FileRole, FileIn] = Field(min_length=1)
     description: DataDescription = DataDescription()
     label: str = Field("", max_length=60)
     origin: Words = ""
@@ -334,7 +336,7 @@ class DatasetVersionIn(Schema):
 
 
 class CorrectionIn(Schema):
-    model_config = _example(
+    model_config = example(
         description={"label": "repaid", "sensitive": ["sex"], "kinds": {"postcode": "category"}}
     )
     description: DataDescription

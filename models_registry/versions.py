@@ -43,8 +43,10 @@ __all__ = [
     "add_described_version",
     "add_model_version",
     "add_predictions_version",
+    "dataset_digest",
     "made_before",
     "next_model_version",
+    "predictions_digest",
     "read_again",
     "submit_reading",
 ]
@@ -154,7 +156,6 @@ def add_predictions_version(
         raise BadInput("Name the column of predicted classes, of scores, or both.")
     if threshold is not None and (not columns["scores"] or not abs(threshold) < 1e12):
         raise BadInput("A threshold is a plain number and goes with a column of scores.")
-    described = {"schema": "assay.predictions/1", **columns, "threshold": threshold}
     with transaction.atomic():
         version = next_model_version(
             model,
@@ -165,7 +166,7 @@ def add_predictions_version(
             source=ModelVersion.Source.PREDICTIONS,
             threshold=threshold,
             format="predictions",
-            sha256=_sha256(described),
+            sha256=predictions_digest(columns["predictions"], columns["scores"], threshold),
             state=IntakeState.READY,
             **columns,
         )
@@ -182,6 +183,17 @@ def add_predictions_version(
         )
         version_changed.send(ModelVersion, version=version)
     return version
+
+
+def predictions_digest(predictions: str, scores: str, threshold: float | None) -> str:
+    """What a version that is columns of predictions is known by."""
+    columns = {"predictions": predictions, "scores": scores}
+    return _sha256({"schema": "assay.predictions/1", **columns, "threshold": threshold})
+
+
+def dataset_digest(files: Mapping[str, str], description: Mapping[str, Any]) -> str:
+    """What a dataset version is known by: row role -> sha256, and what is said of the columns."""
+    return _sha256({"schema": "assay.dataset/1", "files": dict(files), "description": description})
 
 
 def add_described_version(
@@ -251,13 +263,7 @@ def add_dataset_version(
         "consent_basis": checked_text(consent_basis, "the consent basis"),
         "period": checked_text(period, "the period", 200),
     }
-    digest = _sha256(
-        {
-            "schema": "assay.dataset/1",
-            "files": {role: stored.sha256 for role, (_name, stored) in sorted(named.items())},
-            "description": said,
-        }
-    )
+    digest = dataset_digest({role: stored.sha256 for role, (_name, stored) in named.items()}, said)
     with transaction.atomic():
         locked = Dataset.unscoped.select_for_update().select_related("system").get(pk=dataset.pk)
         _refuse_archived(locked.system.archived_at is not None, locked.system.name)

@@ -6,16 +6,18 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 from pydantic import ConfigDict, Field
 
 from accounts.api_auth import require
-from audits.models import Finding, Run
+from accounts.models import Organisation
+from audits.models import Finding, Policy, Run
 from remediations.choices import choices_of
-from remediations.models import RemedyRun
+from remediations.models import RemedyRun, SensitiveRefusal
 from remediations.selectors import progress_of, remedies_of, remedy_title
-from remediations.services import cancel_remedy, start_remedy
+from remediations.services import cancel_remedy, refuse_sensitive, start_remedy
 
 __all__ = ["router"]
 
@@ -69,7 +71,7 @@ class RemedyIn(Schema):
     key: uuid.UUID | None = Field(None, description="Id of the new remedy; the same again makes no second.")
 
 
-class Gate(Schema):
+class RemedyGate(Schema):
     """What the gate says of the candidate."""
 
     exit_code: int = Field(description="0 let through, 1 something was lost, 2 not comparable, 3 undecided.")
@@ -131,7 +133,7 @@ class RemedyOut(Schema):
     model_version: uuid.UUID
     candidate: uuid.UUID | None
     run: uuid.UUID | None = Field(description="The candidate's audit.")
-    gate: Gate | None
+    gate: RemedyGate | None
     created_at: datetime
     ended_at: datetime | None
     created_by: str
@@ -142,6 +144,25 @@ class Remedies(Schema):
 
     total: int
     items: list[RemedyOut]
+
+
+class RulesIn(Schema):
+    """Where models that read sensitive columns when they decide are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"everywhere": False, "policies": ["7b2a1908-0706-4e51-9d9f-3c6a1be0f355"]}
+        },
+    )
+
+    everywhere: bool = Field(description="In all audits of the organisation.")
+    policies: list[uuid.UUID] = Field(max_length=1_000, description="In audits under these policies.")
+
+
+class RulesOut(Schema):
+    everywhere: bool = Field(examples=[False])
+    policies: list[uuid.UUID]
 
 
 @router.get("/audits/{uuid:run_id}/remedies", response=list[ChoiceOut])
@@ -209,6 +230,29 @@ def stop_remedy(request: Any, remedy_id: uuid.UUID) -> dict[str, Any]:
     request = require(request, "audit")
     cancel_remedy(_get(request, remedy_id), by=request.user)
     return _out(_get(request, remedy_id), True)
+
+
+@router.get("/remedies/rules", response=RulesOut, summary="Where sensitive columns are refused")
+def get_rules(request: Any) -> dict[str, Any]:
+    """Models that read sensitive columns when they decide are refused there."""
+    request = require(request, "read")
+    return _rules(request.organisation)
+
+
+@router.put("/remedies/rules", response=RulesOut, summary="Say where sensitive columns are refused")
+def set_rules(request: Any, body: RulesIn) -> dict[str, Any]:
+    """Replaces what was said before."""
+    request = require(request, "write_policy")
+    known = Policy.objects.of(request.organisation).filter(pk__in=body.policies)
+    if len(known) < len(set(body.policies)):
+        raise Http404
+    refuse_sensitive(request.organisation, everywhere=body.everywhere, policies=known, by=request.user)
+    return _rules(request.organisation)
+
+
+def _rules(organisation: Organisation) -> dict[str, Any]:
+    rows = set(SensitiveRefusal.objects.of(organisation).values_list("policy_id", flat=True))
+    return {"everywhere": None in rows, "policies": sorted(key for key in rows if key is not None)}
 
 
 def _run(request: Any, key: uuid.UUID) -> Run:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from ninja import Query, Router, Schema
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from accounts.api_auth import require
 from audits.models import Run
 from reports.decision import public_address
 from reports.models import Document
 from reports.selectors import documents
-from reports.services import request_document
+from reports.services import request_document, revoke
 from reports.standing import standing_of
 from reports.views import download
 
@@ -60,6 +60,35 @@ class ReportsOut(Schema):
 
     items: list[ReportOut]
     count: Annotated[int, Field(description="How many there are in all.", examples=[3])]
+
+
+class RevokeIn(Schema):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"reason": "The labels were wrong.", "category": "error"}]},
+    )
+
+    reason: Annotated[str, Field(min_length=1, max_length=4_000, description="Members read it.")]
+    category: Annotated[
+        Literal["decision", "error", "data", "other"], Field(description="The public page says this.")
+    ] = "other"
+
+
+class DownloadOut(Schema):
+    url: Annotated[str, Field(examples=["/api/v1/audits/5f0c6d0e-7a52-4e0c-9a55-0d6a3b6f1c11/evidence.json"])]
+    name: Annotated[str, Field(examples=["evidence.json"])]
+    content_type: Annotated[str, Field(examples=["application/json"])]
+    report: Annotated[uuid.UUID | None, Field(description="The edition; null where it is no report.")]
+    kind: Annotated[str, Field(description="draft, certified or countersigned; empty where it is no report.")]
+    standing: Annotated[str, Field(description="As in the list of reports.")]
+    sha256: Annotated[str, Field(description="Of a report's file.")]
+
+
+class DownloadsOut(Schema):
+    items: list[DownloadOut]
+
+
+_EDITIONS = 50
 
 
 def _out(document: Document) -> dict[str, Any]:
@@ -118,15 +147,76 @@ def download_report(request: Any, report_id: uuid.UUID) -> HttpResponse:
     return download(get_object_or_404(documents(request.organisation), pk=report_id), "pdf")
 
 
+@router.get(
+    "/reports/{uuid:report_id}/report.html",
+    summary="The page edition",
+    operation_id="download_report_page",
+    response={200: str},
+)
+def download_page(request: Any, report_id: uuid.UUID) -> HttpResponse:
+    """The same report as one HTML file without scripts; 404 until it is ready."""
+    request = require(request, "read")
+    return download(get_object_or_404(documents(request.organisation), pk=report_id), "html")
+
+
+@router.post(
+    "/reports/{uuid:report_id}/revoke",
+    response=ReportOut,
+    summary="Revoke a report",
+    operation_id="revoke_report",
+)
+def revoke_report(request: Any, report_id: uuid.UUID, body: RevokeIn) -> dict[str, Any]:
+    """Its public page says so at once; it cannot be undone. 409 where it was revoked already."""
+    request = require(request, "revoke")
+    found = get_object_or_404(documents(request.organisation), pk=report_id)
+    revoke(found, request.user, body.reason, body.category)
+    return _out(get_object_or_404(documents(request.organisation), pk=report_id))
+
+
+@router.get(
+    "/audits/{uuid:run_id}/downloads",
+    response=DownloadsOut,
+    summary="What can be downloaded of an audit",
+    operation_id="list_downloads",
+)
+def list_downloads(request: Any, run_id: uuid.UUID) -> dict[str, Any]:
+    """Its evidence and measures, and each edition of its report that is ready, the newest first."""
+    request = require(request, "read")
+    run = get_object_or_404(Run.objects.of(request.organisation), pk=run_id)
+    base = f"/api/v1/audits/{run.pk}"
+    items = []
+    if run.snapshot_digest:
+        items.append(_download(f"{base}/evidence.json", "evidence.json", "application/json"))
+        items.append(_download(f"{base}/measures.csv", "measures.csv", "text/csv"))
+    for edition in documents(request.organisation).filter(run=run, state=Document.State.READY)[:_EDITIONS]:
+        place, word = f"/api/v1/reports/{edition.pk}", standing_of(edition, timezone.now().date()).word
+        for name, content, sha256 in (
+            ("report.pdf", "application/pdf", edition.pdf),
+            ("report.html", "text/html", edition.html),
+        ):
+            said = {"report": edition.pk, "kind": edition.kind, "standing": word, "sha256": sha256}
+            items.append(_download(f"{place}/{name}", name, content) | said)
+    return {"items": items}
+
+
+def _download(url: str, name: str, content: str) -> dict[str, Any]:
+    said = {"report": None, "kind": "", "standing": "", "sha256": ""}
+    return {"url": url, "name": name, "content_type": content, **said}
+
+
 @router.post(
     "/audits/{uuid:run_id}/report",
     response={202: ReportOut},
     summary="Make a draft",
     operation_id="make_report",
 )
-def make_report(request: Any, run_id: uuid.UUID) -> dict[str, Any]:
-    """Make a draft of an audit's report, or find the one that there is; reviews make the other editions."""
+def make_report(request: Any, run_id: uuid.UUID, replacing: uuid.UUID | None = None) -> dict[str, Any]:
+    """Make a draft of an audit's report, or find the one that there is; reviews make the other editions.
+
+    `replacing` names a draft that is made afresh.
+    """
     request = require(request, "audit")
     run = get_object_or_404(Run.objects.of(request.organisation), pk=run_id)
-    made = request_document(run, Document.Kind.DRAFT, request.user)
+    old = documents(request.organisation).filter(run=run, pk=replacing).first() if replacing else None
+    made = request_document(run, Document.Kind.DRAFT, request.user, replacing=old)
     return _out(get_object_or_404(documents(request.organisation), pk=made.pk))

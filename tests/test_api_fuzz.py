@@ -11,7 +11,7 @@ import schemathesis
 from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, Phase, settings
 
-from accounts.api_auth import new_token
+from accounts.api_auth import SCOPES, new_token
 from tests.conftest import make_people
 from tests.everything import everything
 
@@ -27,7 +27,7 @@ def _token() -> str:
     if not _known:
         people = make_people()
         rows = everything(people)
-        _token, secret = new_token(people.owner, people.organisation, "fuzz", ["read", "write", "review"])
+        _token, secret = new_token(people.owner, people.organisation, "fuzz", list(SCOPES))
         _known.update({"secret": secret, "ids": cycle([str(row.pk) for row in rows.values()])})
     return str(_known["secret"])
 

@@ -16,7 +16,7 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.api_auth import new_token
+from accounts.api_auth import SCOPES, new_token
 from tests.conftest import People
 from tests.everything import everything, under_one_id
 
@@ -128,7 +128,7 @@ def test_nobody_gets_in_without_signing_in(people: People) -> None:
 def test_the_api_tells_strangers_and_outsiders_nothing(people: People) -> None:
     rows = everything(people)
     one = under_one_id(rows)
-    _token, secret = new_token(people.outsider, people.elsewhere, "outsider", ["read", "write", "review"])
+    _token, secret = new_token(people.outsider, people.elsewhere, "outsider", list(SCOPES))
     headers = {"Authorization": f"Bearer {secret}"}
     assert API
     for route in API:

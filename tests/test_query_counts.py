@@ -32,6 +32,8 @@ UNASKED: dict[str, str] = {
     "o/<slug:org>/uploads/<uuid:pk>/": "answers chunks of an upload alone",
     "api/v1/dataset-versions/<version_id>/diff/<other_id>": "compares what was read, which is nothing here",
     "api/v1/uploads/<upload_id>": "answers chunks of an upload alone",
+    "api/v1/audits/<uuidstr:run_id>/estimate": "answers for a draft, and none is here",
+    "api/v1/reports/<uuidstr:report_id>/report.html": _NO_FILE,
     "api/v1/reports/<uuidstr:report_id>/report.pdf": _NO_FILE,
     "o/<slug:org>/reports/<uuid:pk>/report.html": _NO_FILE,
     "o/<slug:org>/reports/<uuid:pk>/report.pdf": _NO_FILE,
@@ -101,7 +103,7 @@ def _filled(route: str, pattern: URLPattern, rows: Everything, slug: str) -> Ite
     app = str(pattern.callback.__module__).partition(".")[0]
     known = {name: row for name, row in rows.items() if name[0].isupper()}
     order = sorted(known.values(), key=lambda row: row._meta.app_label != app)
-    fixed = {"org": slug, "name": "fairness", "number": "1", "before": rows["before"].pk}
+    fixed = {"org": slug, "name": "fairness", "number": "1", "figure": "F1", "before": rows["before"].pk}
     fixed |= {"after": rows["after"].pk, "before_id": rows["before"].pk, "after_id": rows["after"].pk}
     names = [name.rpartition(":")[2] for name in re.findall(r"<([^>]+)>", route)]
     if "run" in names:
@@ -118,7 +120,7 @@ def _places(people: People, rows: Everything) -> dict[str, Place]:
     for role in ("owner", "reviewer", "operator"):
         clients[role] = Client()
         clients[role].force_login(getattr(people, role), backend=_BACKEND)
-    _token, secret = new_token(people.owner, people.organisation, "x", ["read"])
+    _token, secret = new_token(people.owner, people.organisation, "x", ["read", "rows", "manage"])
     headers = {"headers": {"Authorization": f"Bearer {secret}"}}
     found: dict[str, Place] = {}
     for route, pattern in ROUTES:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from assay.commands.data_options import DataOptions, file_request
 from assay.commands.endpoint import EndpointOptions
 from assay.commands.kept import find_evidence, kept_evidence
 from assay.commands.records import HomeRecords, annex_store
-from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, Policy
+from assay.contracts import DataRequest, Evidence, ModelRequest, Policy
 from assay.errors import AssayError, BadInput, Cancelled
 
 if TYPE_CHECKING:
@@ -21,55 +21,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuditOptions",
-    "file_request",
     "model_request",
-    "read_bins",
-    "read_kinds",
     "run_audit",
     "sealed_files",
 ]
 
 
-_KINDS: tuple[Literal["number", "category", "text"], ...] = ("number", "category", "text")
-
-
-@dataclass(frozen=True)
-class AuditOptions:
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions(DataOptions):
     """The options of `assay audit`, as typed."""
 
     data: Path
     out: Path
-    label: str | None = None
     model: Path | None = None
     base: Path | None = None
     """The whole model that `model`, an adapter, changes."""
     endpoint: EndpointOptions | None = None
     signature: Path | None = None
     device: str = "auto"
-    asked: Path | None = None
-    text: str | None = None
-    predictions: str | None = None
-    scores: str | None = None
-    sensitive: tuple[str, ...] = ()
-    favourable: str | None = None
-    threshold: float | None = None
-    task: Literal["binary", "multiclass", "regression"] | None = None
-    train: Path | None = None
-    tuning: Path | None = None
-    roles: str | None = None
-    cluster: str | None = None
-    identifier: str | None = None
-    attributes: Path | None = None
-    attributes_id: str | None = None
-    predictions_file: Path | None = None
-    predictions_id: str | None = None
-    predictions_time: str | None = None
-    bins: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    header: tuple[str, ...] | None = None
-    missing: tuple[str, ...] | None = None
-    allow_missing: bool = False
     policy: str | None = None
     methods: tuple[str, ...] | None = None
     tier: Literal["quick", "standard", "deep"] | None = None
@@ -85,7 +54,6 @@ class AuditOptions:
 
     def data_request(self) -> DataRequest:
         """The part of the options that describes the data."""
-
         modelled = self.model is not None or self.endpoint is not None
         if self.predictions is None and self.scores is None and not modelled:
             raise BadInput(
@@ -103,52 +71,24 @@ class AuditOptions:
             raise BadInput("--base names the model below an adapter, and belongs to --model.")
         if self.asked is not None and self.predictions is None and self.scores is None:
             raise BadInput("--asked names rows for the model beside supplied predictions; give --scores too.")
-        if self.threshold is not None and not isfinite(self.threshold):
-            raise BadInput(f"--threshold {self.threshold} is no finite number; write one such as 0.5.")
-        self._check_joins()
+        self.check_joins()
         return DataRequest(
             test=file_request(self.data, self.header),
             training=file_request(self.train, self.header) if self.train else None,
             tuning=file_request(self.tuning, self.header) if self.tuning else None,
             asked=file_request(self.asked, self.header) if self.asked else None,
             model=self._model_request(),
-            text=self.text,
-            label=self.label,
             predictions=self.predictions,
             scores=self.scores,
-            sensitive=self.sensitive,
-            favourable=self.favourable,
             threshold=self.threshold,
-            task=self.task,
-            roles_column=self.roles,
-            cluster=self.cluster,
-            identifier=self.identifier,
             attributes=file_request(self.attributes, None) if self.attributes else None,
-            attributes_id=self.attributes_id,
             predictions_file=file_request(self.predictions_file, None) if self.predictions_file else None,
-            predictions_id=self.predictions_id,
-            predictions_time=self.predictions_time,
-            bins=read_bins(self.bins),
-            ignored=self.ignore,
-            kinds=read_kinds(self.kinds),
-            missing=self.missing,
-            allow_missing=self.allow_missing,
+            **self.columns(),
         )
 
-    def _check_joins(self) -> None:
-        joined = {"--attributes": self.attributes, "--predictions-file": self.predictions_file}
-        for option, file in joined.items():
-            if file is not None and self.identifier is None and self.cluster is None:
-                raise BadInput(
-                    f"{option} is joined by id: name the data's column of ids with --id (or with --cluster, "
-                    "where several rows belong to one person)."
-                )
-        if self.attributes is None and self.attributes_id is not None:
-            raise BadInput("--attributes-id belongs to --attributes, which is not given.")
-        if self.predictions_file is None and (self.predictions_id or self.predictions_time):
-            raise BadInput(
-                "--predictions-id and --predictions-time belong to --predictions-file, which is not given."
-            )
+    def check_joins(self) -> None:
+        """As of data; and a log of predictions is audited by its columns."""
+        super().check_joins()
         if self.predictions_file is not None and self.predictions is None and self.scores is None:
             raise BadInput(
                 "--predictions-file holds a column of predictions or scores: name it with --predictions or "
@@ -185,63 +125,6 @@ def model_request(
         signature=str(signature.resolve()) if signature else None,
         device=device,
     )
-
-
-def file_request(path: Path, header: tuple[str, ...] | None) -> FileRequest:
-    """A data file, or a folder of images, as named on the command line. Raises BadInput for others."""
-    if not path.is_file() and not _may_hold_images(path):
-        kind = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "does not exist"
-        hint = " (A folder of images has a subfolder for each class, with PNG or JPEG files.)"
-        raise BadInput(
-            f"{path} {kind}; give a CSV, TSV, JSON Lines, Parquet, .npz or .zip file."
-            f"{hint if path.is_dir() else ''}"
-        )
-    return FileRequest(path=str(path.resolve()), header=header)
-
-
-def _may_hold_images(path: Path) -> bool:
-    """Whether there are subfolders; the child looks at what is in them."""
-    return path.is_dir() and any(member.is_dir() for member in path.iterdir())
-
-
-def read_bins(texts: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
-    """--bins as typed: column -> cut points. Raises BadInput."""
-    found: dict[str, tuple[float, ...]] = {}
-    for name, cuts in map(_cut_points, texts):
-        if name in found:
-            raise BadInput(
-                f'--bins is given twice for "{name}"; write all its cuts in one, such as age=25,60.'
-            )
-        found[name] = cuts
-    return found
-
-
-def read_kinds(texts: tuple[str, ...]) -> dict[str, Literal["number", "category", "text"]]:
-    """--kind as typed: column -> kind. Raises BadInput."""
-    found: dict[str, Literal["number", "category", "text"]] = {}
-    for text in texts:
-        name, _, said = text.rpartition("=")
-        kind = next((known for known in _KINDS if known == said), None)
-        if not name or kind is None:
-            raise BadInput(
-                f'--kind "{text}" cannot be read; write a column and number, category or text, such as '
-                "postcode=category."
-            )
-        found[name] = kind
-    return found
-
-
-def _cut_points(text: str) -> tuple[str, tuple[float, ...]]:
-    name, _, points = text.rpartition("=")
-    try:
-        cuts = tuple(float(point) for point in points.split(","))
-    except ValueError:
-        cuts = ()
-    if not name or not cuts or not all(map(isfinite, cuts)) or list(cuts) != sorted(set(cuts)):
-        raise BadInput(
-            f'--bins "{text}" cannot be read; write a column and rising numbers, such as age=25,60.'
-        )
-    return name, cuts
 
 
 def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:

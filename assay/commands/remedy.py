@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_origin
+from typing import TYPE_CHECKING, Any, get_origin
 
-from assay.commands.audit import file_request, model_request, read_bins
+from assay.commands.audit import model_request
+from assay.commands.data_options import RowOptions, file_request
 from assay.commands.kept import find_evidence
 from assay.commands.records import name_candidate
 from assay.contracts import DataRequest, Profile, Remedy
@@ -26,33 +27,17 @@ if TYPE_CHECKING:
 __all__ = ["RemedyOptions", "list_remedies", "read_settings", "run_remedy"]
 
 
-@dataclass(frozen=True)
-class RemedyOptions:
+@dataclass(frozen=True, kw_only=True)
+class RemedyOptions(RowOptions):
     """The options of `assay remedy`, as typed."""
 
     remedy: str
     out: Path
-    train: Path | None = None
-    tuning: Path | None = None
     data: Path | None = None
-    roles: str | None = None
     model: Path | None = None
     base: Path | None = None
     signature: Path | None = None
     device: str = "auto"
-    text: str | None = None
-    label: str | None = None
-    sensitive: tuple[str, ...] = ()
-    favourable: str | None = None
-    task: Literal["binary", "multiclass", "regression"] | None = None
-    cluster: str | None = None
-    identifier: str | None = None
-    attributes: Path | None = None
-    attributes_id: str | None = None
-    bins: tuple[str, ...] = ()
-    header: tuple[str, ...] | None = None
-    missing: tuple[str, ...] | None = None
-    allow_missing: bool = False
     settings: tuple[str, ...] = ()
     seed: int = 0
     baseline: str | None = None
@@ -69,31 +54,15 @@ class RemedyOptions:
             )
         if self.model is None and (self.base or self.signature or self.text):
             raise BadInput("--base, --signature and --text belong to --model, which is not given.")
-        if self.attributes is not None and self.identifier is None and self.cluster is None:
-            raise BadInput(
-                "--attributes is joined by id: name the rows' column of ids with --id (or --cluster)."
-            )
-        if self.attributes is None and self.attributes_id is not None:
-            raise BadInput("--attributes-id belongs to --attributes, which is not given.")
+        self.check_joins()
         leading = self.train or self.data
         assert leading is not None
         return DataRequest(
             training=file_request(leading, self.header),
             tuning=file_request(self.tuning, self.header) if self.tuning else None,
             model=model_request(self.model, self.base, self.signature, self.device),
-            text=self.text,
-            label=self.label,
-            sensitive=self.sensitive,
-            favourable=self.favourable,
-            task=self.task,
-            roles_column=self.roles,
-            cluster=self.cluster,
-            identifier=self.identifier,
             attributes=file_request(self.attributes, None) if self.attributes else None,
-            attributes_id=self.attributes_id,
-            bins=read_bins(self.bins),
-            missing=self.missing,
-            allow_missing=self.allow_missing,
+            **self.columns(),
         )
 
 

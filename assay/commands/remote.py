@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from assay.commands.data_options import DataOptions
 from assay.errors import AssayError, BadInput
 
 if TYPE_CHECKING:
     from assay.commands.audit import AuditOptions
     from assay.commands.endpoint import EndpointOptions
     from assay.remote.client import Client
+    from assay.remote.push import Pusher
 
 __all__ = ["PushOptions", "audit_on_server", "gate_on_server", "login", "push", "service", "wait"]
 
@@ -23,8 +25,8 @@ Progress = Callable[[str, float], None]
 _ENDED = ("done", "incomplete", "failed", "cancelled")
 
 
-@dataclass(frozen=True)
-class PushOptions:
+@dataclass(frozen=True, kw_only=True)
+class PushOptions(DataOptions):
     """What `assay push` was asked to bring."""
 
     system: str
@@ -32,15 +34,14 @@ class PushOptions:
     base: str | None = None
     endpoint: EndpointOptions | None = None
     model_name: str | None = None
-    label: str = ""
+    version: str = ""
+    """A name of people's own for what is brought."""
     hub: str | None = None
     signature: Path | None = None
-    test: Path | None = None
-    training: Path | None = None
-    tuning: Path | None = None
+    data: Path | None = None
     data_name: str | None = None
-    description: dict[str, Any] | None = None
     disjoint: bool = False
+    new_version: bool = False
 
 
 def login(server: str, token: str) -> int:
@@ -63,9 +64,12 @@ def push(options: PushOptions) -> int:
     """Bring a model, data, or both to a service."""
     from assay.remote.push import Pusher
 
-    if sum(given is not None for given in (options.model, options.hub, options.endpoint)) > 1:
-        raise BadInput("Give one of --model PATH, --hub NAME and --endpoint URL.")
-    if not any((options.model, options.hub, options.endpoint, options.test, options.training)):
+    predicted = options.predictions is not None or options.scores is not None
+    models = (options.model, options.hub, options.endpoint, predicted or None)
+    if sum(given is not None for given in models) > 1:
+        raise BadInput("Give one of --model PATH, --hub NAME, --endpoint URL and --predictions (--scores).")
+    files = _files(options)
+    if not any(models) and not files:
         raise BadInput(
             "There is nothing to push: give --model PATH (or --endpoint URL), or --data FILE, or both."
         )
@@ -73,36 +77,66 @@ def push(options: PushOptions) -> int:
         raise BadInput("--signature says what a model reads and answers; give --model PATH with it.")
     if options.base is not None and options.model is None:
         raise BadInput("--base names what an adapter changes; give the adapter with --model PATH.")
+    options.check_joins()
+    description = _description(options)
     asked = options.endpoint.request(options.signature) if options.endpoint is not None else None
     with service() as client, _bar() as progress:
-        pusher = Pusher(client, options.system, progress)
+        pusher = Pusher(client, options.system, progress, again=options.new_version)
         model = data = None
         if options.model is not None:
             name = options.model_name or options.model.stem
             signature = _signature(options.signature)
             base = pusher.base(options.base) if options.base is not None else None
-            model = pusher.model(options.model, name, label=options.label, signature=signature, base=base)
+            model = pusher.model(options.model, name, label=options.version, signature=signature, base=base)
         elif options.hub is not None:
             name = options.model_name or options.hub.partition("@")[0].rpartition("/")[2]
-            model = pusher.from_hub(options.hub, name, label=options.label)
+            model = pusher.from_hub(options.hub, name, label=options.version)
         elif asked is not None:
-            model = pusher.endpoint(asked, options.model_name or asked.model, label=options.label)
-        files = {"test": options.test, "training": options.training, "tuning": options.tuning}
-        given = {role: path for role, path in files.items() if path is not None}
-        if given:
-            name = options.data_name or next(iter(given.values())).stem
-            description = options.description or {}
-            data = pusher.data(given, name, description, label=options.label, disjoint=options.disjoint)
+            model = pusher.endpoint(asked, options.model_name or asked.model, label=options.version)
+        elif predicted:
+            model = _predictions(pusher, options, options.model_name, options.version)
+        if files:
+            name = options.data_name or next(iter(files.values())).stem
+            data = pusher.data(files, name, description, label=options.version, disjoint=options.disjoint)
     if model is not None:
-        print(f"model version   {model['id']}   {model['format']} · sha256 {model['sha256'][:12]}…")
+        said = f"{_there(model)}{model['format']} · sha256 {model['sha256'][:12]}…"
+        print(f"model version   {model['id']}   {said}")
         if model.get("gate"):
             print(f"                class {model['gate']['trust']}, came in as {model['gate']['came_as']}")
         if model.get("claims"):
             papers = " and ".join(model["claims"]["sources"])
             print(f"                claims of {papers} are kept with it, as claims")
     if data is not None:
-        print(f"dataset version {data['id']}   sha256 {data['sha256'][:12]}…")
+        print(f"dataset version {data['id']}   {_there(data)}sha256 {data['sha256'][:12]}…")
     return 0
+
+
+def _there(version: dict[str, Any]) -> str:
+    return f"already there as version {version['number']} · " if version["known"] else ""
+
+
+def _files(options: AuditOptions | PushOptions) -> dict[str, Path]:
+    """Row role -> file of it, of those that were given."""
+    found = {
+        "test": options.data,
+        "training": options.train,
+        "tuning": options.tuning,
+        "asked": options.asked,
+        "attributes": options.attributes,
+        "predictions": options.predictions_file,
+    }
+    return {role: path for role, path in found.items() if path is not None}
+
+
+def _predictions(pusher: Pusher, options: DataOptions, name: str | None, label: str = "") -> dict[str, Any]:
+    """Columns of predictions as a version of a model that goes by `name`, or by the column."""
+    return pusher.predictions(
+        name or options.predictions or options.scores or "",
+        predictions=options.predictions,
+        scores=options.scores,
+        threshold=options.threshold,
+        label=label,
+    )
 
 
 def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) -> int:
@@ -114,15 +148,7 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
     with service() as client:
         with _bar() as progress:
             pusher = Pusher(client, system or options.title or name, progress)
-            files = {
-                "test": options.data,
-                "training": options.train,
-                "tuning": options.tuning,
-                "attributes": options.attributes,
-                "predictions": options.predictions_file,
-            }
-            given = {role: path for role, path in files.items() if path is not None}
-            data = pusher.data(given, name, _description(options))
+            data = pusher.data(_files(options), name, _description(options))
             if options.model is not None:
                 signature = _signature(options.signature)
                 base = pusher.base(str(options.base)) if options.base is not None else None
@@ -131,12 +157,11 @@ def audit_on_server(options: AuditOptions, system: str | None, *, stay: bool) ->
                 asked = options.endpoint.request(options.signature, options.seed or 0)
                 model = pusher.endpoint(asked, asked.model)
             else:
-                model = pusher.predictions(
-                    options.predictions or options.scores or name,
-                    predictions=options.predictions,
-                    scores=options.scores,
-                    threshold=options.threshold,
-                )
+                model = _predictions(pusher, options, None)
+        for what, version in (("model", model), ("dataset", data)):
+            if version["known"]:
+                there = f"already there as version {version['number']}"
+                print(f"{what} version {version['id']}   {there}", file=sys.stderr)
         run = client.post("/audits", _new_run(client, options, model["id"], data["id"]))
         print(f"audit {run['number']}   {run['id']}   on {client.server}", file=sys.stderr)
         if not stay:
@@ -245,42 +270,31 @@ def _policy(client: Client, said: str | None) -> str | None:
     return str(client.post(path, {"toml": text})["id"])
 
 
-def _description(options: AuditOptions) -> dict[str, Any]:
+def _description(options: DataOptions) -> dict[str, Any]:
     """The options as the service's DataDescription."""
-    from assay.commands.audit import read_bins, read_kinds
-
-    found = {
-        "label": options.label,
-        "sensitive": list(options.sensitive),
-        "favourable": options.favourable,
-        "task": options.task,
-        "cluster": options.cluster,
-        "identifier": options.identifier,
-        "attributes_id": options.attributes_id,
-        "predictions_id": options.predictions_id,
-        "predictions_time": options.predictions_time,
-        "text": options.text,
-        "roles_column": options.roles,
-        "header": list(options.header) if options.header else None,
-        "bins": {key: list(cuts) for key, cuts in read_bins(options.bins).items()},
-        "ignored": list(options.ignore) or None,
-        "kinds": read_kinds(options.kinds) or None,
-        "missing": list(options.missing) if options.missing else None,
-        "allow_missing": options.allow_missing,
-    }
-    return {key: value for key, value in found.items() if value is not None}
+    said = {**options.columns(), "header": options.header}
+    return {key: value for key, value in said.items() if value or value is False}
 
 
 def _refuse_local_only(options: AuditOptions) -> None:
     for name, given in (
-        ("--asked", options.asked),
         ("--plan", options.plan_only),
         ("--device", options.device != "auto"),
     ):
         if given:
             raise BadInput(f"{name} belongs to audits on this machine; leave it out with --server.")
-    if not (options.model or options.endpoint or options.predictions or options.scores):
+    modelled = options.model is not None or options.endpoint is not None
+    predicted = options.predictions is not None or options.scores is not None
+    if not modelled and not predicted:
         raise BadInput("An audit needs a model or predictions: give --model, --predictions or --scores.")
+    if modelled and predicted:
+        raise BadInput(
+            "A service audits a model, or predictions that came with the data: with --server give --model "
+            "or --predictions (--scores)."
+        )
+    if options.signature is not None and not modelled:
+        raise BadInput("--signature says what a model reads and answers; give --model PATH with it.")
+    options.check_joins()
 
 
 def service() -> Client:

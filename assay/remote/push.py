@@ -26,11 +26,15 @@ class Pusher:
     Args:
         system: name of the AI system.
         progress: called with (what is going on, done share of it).
+        again: make a new version even where the same one is there already.
+
+    What is returned of a version is its JSON, and `known`: whether it was there already.
     """
 
-    def __init__(self, client: Client, system: str, progress: Progress) -> None:
+    def __init__(self, client: Client, system: str, progress: Progress, *, again: bool = False) -> None:
         self._client = client
         self._progress = progress
+        self._again = again
         self.system = self._named("/systems", system, search=system)
 
     def model(
@@ -51,11 +55,15 @@ class Pusher:
         container = self._named(f"/systems/{self.system['id']}/models", name)
         if not path.exists():
             raise BadInput(f"{path} does not exist; give a model's folder or file.")
+        members, said = _members(path), {"label": label, "signature": signature, "base": base}
+        versions = f"/models/{container['id']}/versions"
+        hashed = {relative: self._sha256(member, relative) for relative, member in members}
+        if (known := self._known(versions, {"files": hashed, **said})) is not None:
+            return self._read(f"/model-versions/{known['id']}", f"{name} {known['number']}", known=True)
         uploaded = [
-            {"upload": self.upload(member, relative), "path": relative} for relative, member in _members(path)
+            {"upload": self.upload(member, relative), "path": relative} for relative, member in members
         ]
-        body = {"files": uploaded, "label": label, "signature": signature, "base": base}
-        made = self._client.post(f"/models/{container['id']}/versions", body)
+        made = self._client.post(versions, {"files": uploaded, **said})
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
 
     def base(self, said: str) -> str:
@@ -92,12 +100,26 @@ class Pusher:
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
 
     def predictions(
-        self, name: str, *, predictions: str | None, scores: str | None, threshold: float | None
+        self,
+        name: str,
+        *,
+        predictions: str | None,
+        scores: str | None,
+        threshold: float | None,
+        label: str = "",
     ) -> dict[str, Any]:
         """Register columns of predictions as the next version of model `name`."""
         container = self._named(f"/systems/{self.system['id']}/models", name)
-        body = {"predictions": predictions or "", "scores": scores or "", "threshold": threshold}
-        made = self._client.post(f"/models/{container['id']}/predictions", body)
+        body = {
+            "predictions": predictions or "",
+            "scores": scores or "",
+            "threshold": threshold,
+            "label": label,
+        }
+        versions = f"/models/{container['id']}/predictions"
+        if (known := self._known(versions, body)) is not None:
+            return self._read(f"/model-versions/{known['id']}", f"{name} {known['number']}", known=True)
+        made = self._client.post(versions, body)
         return self._read(f"/model-versions/{made['id']}", f"{name} {made['number']}")
 
     def endpoint(self, request: EndpointRequest, name: str, *, label: str = "") -> dict[str, Any]:
@@ -121,9 +143,14 @@ class Pusher:
         for path in files.values():
             if not path.is_file():
                 raise BadInput(f"{path} is no file; a service takes single files (pictures as .npz).")
+        versions = f"/datasets/{container['id']}/versions"
+        said = {"description": dict(description), "label": label}
+        hashed = {role: self._sha256(path, path.name) for role, path in files.items()}
+        wanted = {"files": hashed, "disjoint": bool(datasheet.get("disjoint")), **said}
+        if (known := self._known(versions, wanted)) is not None:
+            return self._read(f"/dataset-versions/{known['id']}", f"{name} {known['number']}", known=True)
         uploaded = {role: {"upload": self.upload(path, path.name)} for role, path in files.items()}
-        body = {"files": uploaded, "description": dict(description), "label": label, **datasheet}
-        made = self._client.post(f"/datasets/{container['id']}/versions", body)
+        made = self._client.post(versions, {"files": uploaded, **said, **datasheet})
         return self._read(f"/dataset-versions/{made['id']}", f"{name} {made['number']}")
 
     def upload(self, path: Path, name: str) -> str:
@@ -146,8 +173,23 @@ class Pusher:
                 return dict(found)
         return dict(self._client.post(path, {"name": name}))
 
-    def _read(self, path: str, name: str) -> dict[str, Any]:
-        return read_version(self._client, path, name, self._progress)
+    def _known(self, versions: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The version that is there already, where one is and no new one is wanted."""
+        if self._again:
+            return None
+        found = self._client.post(f"{versions}/equal", dict(wanted))["version"]
+        return None if found is None else dict(found)
+
+    def _sha256(self, path: Path, name: str) -> str:
+        hashed, size, seen = hashlib.sha256(), path.stat().st_size, 0
+        for chunk in _chunks(path):
+            hashed.update(chunk)
+            seen += len(chunk)
+            self._progress(f"reading {name}", seen / max(size, 1))
+        return hashed.hexdigest()
+
+    def _read(self, path: str, name: str, *, known: bool = False) -> dict[str, Any]:
+        return {**read_version(self._client, path, name, self._progress), "known": known}
 
 
 def read_version(client: Client, path: str, name: str, progress: Progress | None = None) -> dict[str, Any]:

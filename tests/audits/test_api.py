@@ -22,8 +22,8 @@ class Api:
 
     def __init__(self, people: People, user: User, scopes: tuple[str, ...] = ("read", "write")) -> None:
         organisation = people.elsewhere if user == people.outsider else people.organisation
-        _made, secret = new_token(user, organisation, "test", list(scopes))
-        self._client = Client(headers={"Authorization": f"Bearer {secret}"})
+        _made, self.token = new_token(user, organisation, "test", list(scopes))
+        self._client = Client(headers={"Authorization": f"Bearer {self.token}"})
 
     def get(self, path: str, status: int = 200) -> Any:
         return self._read(self._client.get(f"/api/v1{path}"), status)
@@ -32,6 +32,12 @@ class Api:
         return self._read(
             self._client.post(f"/api/v1{path}", body or {}, content_type="application/json"), status
         )
+
+    def patch(self, path: str, body: Any, status: int = 200) -> Any:
+        return self._read(self._client.patch(f"/api/v1{path}", body, content_type="application/json"), status)
+
+    def put(self, path: str, body: Any, status: int = 200) -> Any:
+        return self._read(self._client.put(f"/api/v1{path}", body, content_type="application/json"), status)
 
     def delete(self, path: str, status: int = 204) -> Any:
         return self._read(self._client.delete(f"/api/v1{path}"), status)

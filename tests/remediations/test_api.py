@@ -13,6 +13,7 @@ from accounts.models import User
 from tests.conftest import People
 from tests.remediations.made import answered, drafted
 from tests.remediations.test_pages import begun
+from tests.sample import policy_version
 
 ROOT = "/api/v1"
 
@@ -78,3 +79,15 @@ def test_what_cannot_be_is_a_problem_with_one_sentence(people: People) -> None:
         answer = call(people.engineer, people, "post", path, body)
         assert (answer.status_code, answer["Content-Type"]) == (status, "application/problem+json")
         assert sentence in answer.json()["detail"]
+
+
+def test_where_sensitive_columns_are_refused_is_read_and_set(people: People) -> None:
+    policy = str(policy_version(people).policy_id)
+    said = {"everywhere": True, "policies": [policy]}
+    assert call(people.reviewer, people, "put", "/remedies/rules", said).status_code == 403
+    assert call(people.engineer, people, "put", "/remedies/rules", said).json() == said
+    assert call(people.auditor, people, "get", "/remedies/rules", scopes=["read"]).json() == said
+    gone = {"everywhere": False, "policies": []}
+    assert call(people.outsider, people, "get", "/remedies/rules").json() == gone
+    assert call(people.outsider, people, "put", "/remedies/rules", said).status_code == 404
+    assert call(people.engineer, people, "put", "/remedies/rules", gone).json() == gone

@@ -87,7 +87,8 @@ def test_a_pipeline_brings_a_model_audits_it_and_reads_the_exit_code(place: Plac
 
     system = AISystem.objects.of(place.people.organisation).get()
     versions = ModelVersion.objects.of(place.people.organisation).filter(model__system=system)
-    assert [v.sha256 for v in versions] == [found.subject.model.sha256] * 2
+    # the second audit found the model there already
+    assert [v.sha256 for v in versions] == [found.subject.model.sha256]
 
 
 def test_mistakes_are_one_sentence_each(place: Place) -> None:

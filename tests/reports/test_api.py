@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Any
 
@@ -78,3 +79,49 @@ def test_scopes_roles_and_organisations_are_kept_apart() -> None:
     assert (
         get(caller(people.owner, people.organisation, "read"), f"/reports/{uuid.uuid4()}").status_code == 404
     )
+
+
+def test_every_file_of_an_audit_is_listed_and_comes() -> None:
+    made = shelf()
+    client = caller(made.people.auditor, made.people.organisation, "read")
+    listed = get(client, f"/audits/{made.run.pk}/downloads").json()["items"]
+    names = [each["name"] for each in listed]
+    assert names[:2] == ["evidence.json", "measures.csv"]
+    assert names.count("report.pdf") == names.count("report.html") >= 3
+    signed = [each for each in listed if each["report"] == str(made.countersigned.pk)]
+    assert {each["standing"] for each in signed} == {"valid"}
+    for each in (*listed[:2], *signed):
+        answer = client.get(each["url"])
+        assert answer.status_code == 200, each
+        assert answer["Content-Type"].partition(";")[0] == each["content_type"]
+        if each["sha256"]:
+            assert hashlib.sha256(answer.content).hexdigest() == each["sha256"]
+
+
+def test_a_report_is_revoked_once_by_those_who_may() -> None:
+    people = make_people()
+    run = factory.measured_run(people)
+    engineer = caller(people.engineer, people.organisation, "read", "write")
+    draft = engineer.post(f"/api/v1/audits/{run.pk}/report").json()
+    factory.run_jobs()
+    path = f"/api/v1/reports/{draft['id']}/revoke"
+    said = {"data": {"reason": "Wrong labels.", "category": "error"}, "content_type": "application/json"}
+    assert engineer.post(path, **said).status_code == 403
+    assert caller(people.outsider, people.elsewhere, "write").post(path, **said).status_code == 404
+    reviewer = caller(people.reviewer, people.organisation, "read", "write")
+    revoked = reviewer.post(path, **said).json()
+    assert (revoked["standing"], bool(revoked["revoked_at"])) == ("revoked", True)
+    assert reviewer.post(path, **said).status_code == 409
+
+
+def test_a_draft_is_made_afresh_when_it_is_named() -> None:
+    people = make_people()
+    run = factory.measured_run(people)
+    client = caller(people.engineer, people.organisation, "read", "write")
+    place = f"/api/v1/audits/{run.pk}/report"
+    first = client.post(place).json()["id"]
+    factory.run_jobs()
+    again = client.post(f"{place}?replacing={first}").json()["id"]
+    assert again != first
+    factory.run_jobs()
+    assert get(client, f"/reports/{first}").json()["superseded_by"] == again
