@@ -54,6 +54,7 @@ def test_a_model_is_the_same_by_files_paths_and_signature(engineer: Caller, peop
         {"files": {"m.json": files["model.json"], "signature.json": files["signature.json"]}},
         {"files": files, "label": "3.2"},
         {"files": files, "signature": signature},
+        {"files": files, "base": made["id"]},
     ):
         assert _versions(engineer, path, other) is None, other
     ModelVersion.unscoped.filter(pk=made["id"]).update(state=IntakeState.REFUSED)
