@@ -45,7 +45,7 @@ from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
 from assay.runner.needs import confine
 from assay.runner.profiles import PROFILES, ProfileName
 from assay.runner.queries import reading, reply
-from assay.runner.rows import checked_rows
+from assay.runner.rows import check_counts, checked_rows
 from assay.runner.sandbox import child_environment
 from assay.runner.scratch import remove, sweep
 from assay.runner.words import doing_of, said_in, share_of, told, without_note
@@ -146,9 +146,11 @@ class Supervisor:
         try:
             rate = float(header["rows_per_second"])
             self.rows_per_second = rate if 0 < rate < math.inf else 0.0
-            return Profile.model_validate(header["profile"])
+            profile = Profile.model_validate(header["profile"])
         except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
+        check_counts(profile.datasets)
+        return profile
 
     def describe_model(self, request: ModelRequest, cleaned: Path | None = None) -> ModelReport:
         """Start the child and let it load a model by itself.
@@ -188,9 +190,11 @@ class Supervisor:
         self._start(self._request)
         header, _ = self._ask(message, "reading the data", without_note(on_progress))
         try:
-            return DataReport.model_validate(header["report"])
+            report = DataReport.model_validate(header["report"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's report on the data breaks its contract.") from error
+        check_counts(report.datasets)
+        return report
 
     def run(
         self,

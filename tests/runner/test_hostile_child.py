@@ -89,6 +89,18 @@ def test_an_answer_that_trickles_in_ends_with_the_time_limit(hostile: Hostile) -
     assert time.monotonic() - began < 10
 
 
+def test_a_child_that_takes_nothing_ends_with_the_time_limit(hostile: Hostile) -> None:
+    """It asks an endpoint that nobody named, and leaves the answers where they are."""
+    began = time.monotonic()
+    with pytest.raises(ChildFailed, match="over its time limit"):
+        hostile.run(
+            "said = b'{\"kind\":\"query\"}'\nwhole = struct.pack('!QQ', len(said), 0) + said\n"
+            "while True:\n    channel.sendall(whole)\n",
+            seconds=2,
+        )
+    assert time.monotonic() - began < 10
+
+
 def test_memory_is_watched_while_an_answer_arrives(hostile: Hostile) -> None:
     with pytest.raises(ChildFailed, match="its limit is"):
         hostile.run("channel.sendall(b'x')\nheld = bytearray(b'x') * 2**30\n" + _HANG)
@@ -161,6 +173,20 @@ def test_progress_that_is_no_share_is_none(hostile: Hostile, said: str) -> None:
 def test_a_speed_that_is_no_number_breaks_the_contract(hostile: Hostile, rate: str) -> None:
     said = f'{{"kind":"profile","profile":{{}},"rows_per_second":{rate}}}'
     with pytest.raises(ChildFailed, match="breaks its contract"):
+        hostile.run(f"say({said.encode()!r})\n")
+
+
+@pytest.mark.parametrize("rows", [10**12, 10**400, -1], ids=["too many", "absurd", "less than none"])
+def test_rows_that_no_plan_could_cover_are_refused(hostile: Hostile, tmp_path: Path, rows: int) -> None:
+    """The supervisor's process cuts the work into shards by what the child says."""
+    path = tmp_path / "d.csv"
+    path.write_text("y,p\n" + "0,0\n1,1\n" * 20)
+    asked = DataRequest(test=FileRequest(path=str(path)), label="y", predictions="p")
+    with Supervisor(asked) as honest:
+        profile = honest.intake().model_dump(mode="json")
+    profile["datasets"][0]["rows"] = rows
+    said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
+    with pytest.raises(ChildFailed, match="says the child"):
         hostile.run(f"say({said.encode()!r})\n")
 
 
