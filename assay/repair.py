@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from assay.planning import make_params, why_no_remedy
 from assay.registry import FORMATS, REMEDIES
 from assay.remedies.checkpoint import STATE, epochs_done, write_whole
 from assay.remedies.lineage import request_digest
+from assay.runner.scratch import remove
 from assay.runner.supervisor import Supervisor
 
 __all__ = ["ARTEFACT", "TRAINING", "RepairRequest", "Repaired", "WorkFolder", "made_model", "repair"]
@@ -125,7 +125,7 @@ class WorkFolder:
 
     def abandon(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
 
     def finish(self) -> tuple[str, str]:
         """Move the new model into place; returns its digest and format."""

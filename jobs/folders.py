@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from assay.runner.scratch import remove
 from jobs.models import Job, JobState
 
 __all__ = ["clean_up", "remove_if_over", "work_folder"]
@@ -30,7 +30,7 @@ def remove_if_over(job: Job) -> None:
     """Remove the folder of a job that ended and that nobody can ask to try again."""
     state = Job.unscoped.values_list("state", flat=True).get(pk=job.pk)
     if state in (JobState.DONE, JobState.CANCELLED):
-        shutil.rmtree(work_folder(job), ignore_errors=True)
+        remove(work_folder(job))
 
 
 def clean_up() -> int:
@@ -54,7 +54,7 @@ def clean_up() -> int:
             kept.add(pk)
     over = [path for pk, path in names.items() if pk not in kept]
     for path in over:
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
     return len(over)
 
 

@@ -1,7 +1,8 @@
 """Digests of uploads that are under way in this process, so that a finished file need not be read again.
 
 Each chunk is hashed beside its way to the disk. A digest counts only where this process saw every chunk of
-the upload in its order; where it did not, the file is read when it is finished.
+the upload in its order and nobody touched it since (another process may have begun it anew); where that is
+not so, the file is read when it is finished.
 """
 
 from __future__ import annotations
@@ -12,50 +13,69 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-__all__ = ["digest_of", "forget", "hashed_beside"]
+__all__ = ["Beside", "digest_of", "forget", "hashed_beside"]
 
 _MOST = 256
 """Uploads that are remembered; the one that was touched longest ago goes first."""
 
 
-class _Running(NamedTuple):
+@dataclass
+class Beside:
+    """What has been hashed, up to and with a chunk."""
+
     size: int
     hashed: Any
+    touched: datetime | None = None
+    """When the upload's row says that it was touched: before the chunk, and once that is stored, by it."""
 
 
-_running: OrderedDict[uuid.UUID, _Running] = OrderedDict()
+_running: OrderedDict[uuid.UUID, Beside] = OrderedDict()
 _lock = threading.Lock()
 
 
 @contextmanager
-def hashed_beside(key: uuid.UUID, offset: int, chunk: bytes) -> Iterator[None]:
-    """Hash `chunk`, which begins at `offset`, while the body stores it; where that fails no digest stays."""
+def hashed_beside(key: uuid.UUID, offset: int, chunk: bytes) -> Iterator[Beside]:
+    """Hash `chunk`, which begins at `offset`, while the body stores it; where that fails no digest stays.
+
+    The body takes the digest's `touched` for what it should find in the row, and leaves there what it wrote
+    (None where the digest counts for nothing).
+    """
     with _lock:
         found = _running.pop(key, None)
     if offset == 0:
-        found = _Running(0, hashlib.sha256())
+        found = Beside(0, hashlib.sha256())
     if found is None or found.size != offset:
-        yield
+        yield Beside(0, None)
         return
     beside = threading.Thread(target=found.hashed.update, args=(chunk,))
     beside.start()
     try:
-        yield
+        yield found
     finally:
         beside.join()
+    if found.touched is None:
+        return
+    found.size = offset + len(chunk)
     with _lock:
-        _running[key] = _Running(offset + len(chunk), found.hashed)
+        _running[key] = found
         while len(_running) > _MOST:
             _running.popitem(last=False)
 
 
-def digest_of(key: uuid.UUID, size: int) -> str | None:
-    """SHA-256 of the upload's first `size` bytes; None where this process did not see all of them."""
+def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:
+    """SHA-256 of the upload's first `size` bytes; None where this process did not see all of them.
+
+    Args:
+        touched: what the upload's row says by now.
+    """
     with _lock:
         found = _running.get(key)
-        return found.hashed.hexdigest() if found is not None and found.size == size else None
+        fits = found is not None and found.size == size and found.touched == touched
+        return str(found.hashed.hexdigest()) if fits and found is not None else None
 
 
 def forget(key: uuid.UUID) -> None:

@@ -7,6 +7,7 @@ committing), and what is beyond is written again. The draft lies below the organ
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ from models_registry.draft_files import DraftFile
 from models_registry.files import adopt, keep, root_of
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
-from models_registry.running_digests import digest_of, forget, hashed_beside
+from models_registry.running_digests import Beside, digest_of, forget, hashed_beside
 
 __all__ = [
     "MOST_CHUNK",
@@ -94,13 +95,15 @@ def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = No
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
     if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
         raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
-    with hashed_beside(upload.pk, offset, chunk):
-        return _added(upload, offset, chunk)
+    with hashed_beside(upload.pk, offset, chunk) as beside:
+        return _added(upload, offset, chunk, beside)
 
 
-def _added(upload: Upload, offset: int, chunk: bytes) -> Upload:
+def _added(upload: Upload, offset: int, chunk: bytes, beside: Beside) -> Upload:
+    expected, beside.touched = beside.touched, None
     with transaction.atomic():
         locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
+        untouched = offset == 0 or locked.touched_at == expected
         if offset < 0 or offset > locked.received:
             raise _conflict(locked, f"begins at byte {offset:,}")
         if offset + len(chunk) > locked.size:
@@ -116,6 +119,7 @@ def _added(upload: Upload, offset: int, chunk: bytes) -> Upload:
         _write(locked, chunk)
         locked.received += len(chunk)
         locked.save(update_fields=["received", "touched_at"])
+    beside.touched = locked.touched_at if untouched else None
     return locked
 
 
@@ -150,9 +154,11 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
                 if sha256
                 else f"{found.name} is damaged on the disk. Send it again from byte 0."
             )
-        sealed = None if in_the_clear else keep(found.organisation, draft.pieces(), uploaded=True)
+        if in_the_clear:
+            stored = _adopt(found, draft, digest)
+        else:
+            stored = keep(found.organisation, draft.pieces(), uploaded=True)
         with transaction.atomic():
-            stored = sealed or adopt(found.organisation, draft.path, digest, found.size, uploaded=True)
             Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
         draft.remove()
         forget(found.pk)
@@ -277,7 +283,7 @@ def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
 
 def _digest(upload: Upload, draft: DraftFile, *, sync: bool) -> str:
     """SHA-256 of the whole draft, which reaches the disk meanwhile."""
-    running = digest_of(upload.pk, upload.size)
+    running = digest_of(upload.pk, upload.size, upload.touched_at)
     if running is not None:
         if sync:
             draft.sync()
@@ -292,10 +298,33 @@ def _digest(upload: Upload, draft: DraftFile, *, sync: bool) -> str:
     return hashed.hexdigest()
 
 
+def _adopt(found: Upload, draft: DraftFile, digest: str) -> StoredFile:
+    """Give the draft that has this digest its place, whatever other requests do to the upload meanwhile.
+
+    It gets a second name, which no other request knows; then the row is asked whether it is still what was
+    hashed: a draft that is whole is never written to, and one that is begun anew touches the row.
+    """
+    own = draft.path.with_name(f"{found.pk}.{uuid.uuid4().hex}")
+    try:
+        os.link(draft.path, own)
+    except FileNotFoundError:
+        raise
+    except OSError:  # a file system without links
+        draft.path.replace(own)
+    try:
+        now = Upload.unscoped.get(pk=found.pk)
+        if now.file_id is None and now.touched_at != found.touched_at:
+            raise BadInput(f"{found.name} was sent anew while it was being finished. Finish it once more.")
+        return adopt(found.organisation, own, digest, found.size, uploaded=True)
+    finally:
+        own.unlink(missing_ok=True)
+
+
 def _begin_anew(upload: Upload) -> None:
     forget(upload.pk)
-    Upload.unscoped.filter(pk=upload.pk, file=None).update(received=0)
+    # The draft goes first: nothing is ever written into one that was whole, and may have its place by now.
     _draft(upload).remove()
+    Upload.unscoped.filter(pk=upload.pk, file=None).update(received=0, touched_at=timezone.now())
 
 
 def _conflict(upload: Upload, what: str) -> WrongOffset:

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_OUTPUTS",
     "MAX_PACKINGS",
     "MAX_RATIO",
+    "MAX_ROWS",
     "MAX_TENSOR_HEADER",
     "MAX_UNPACKED",
     "MAX_UNPACKED_TEXT",
@@ -68,3 +69,6 @@ RATIO_FROM = 64 * 2**20
 MAX_LINE = 2 * 2**20
 """Bytes of one line of a table; a longer one is a broken file or an attack, and would have to be held in
 memory."""
+
+MAX_ROWS = 2**32
+"""Rows of one dataset. Work is cut into shards by what a child says of them, outside of the child."""

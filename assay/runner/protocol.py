@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import socket
 import struct
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from assay.datasets.values import visible
 from assay.errors import ChildFailed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["MAX_BODY", "MAX_HEADER", "Closed", "pack_arrays", "receive", "send", "unpack_arrays"]
+__all__ = ["MAX_BODY", "MAX_HEADER", "Closed", "Incoming", "pack_arrays", "receive", "send", "unpack_arrays"]
 
 MAX_HEADER = 64 * 1024 * 1024
 MAX_BODY = 2 * 1024 * 1024 * 1024
 _SIZES = struct.Struct("!QQ")
+_PIECE = 1 << 20
 
 
 class Closed(Exception):
@@ -41,35 +44,59 @@ def send(channel: socket.socket, header: dict[str, Any], body: bytes = b"") -> N
         channel.sendall(body)
 
 
-def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """Read one frame.
+class Incoming:
+    """A frame that arrives in pieces: whoever takes them looks at time and memory in between."""
 
-    Raises:
-        Closed: end of stream.
-        ChildFailed: sizes over the limit, or a header that is not a JSON object.
-    """
-    header_size, body_size = _SIZES.unpack(_exactly(channel, _SIZES.size))
-    if header_size > MAX_HEADER or body_size > MAX_BODY:
-        raise ChildFailed("The child announced a message over the protocol's limit.")
-    text = _exactly(channel, header_size)
-    body = _exactly(channel, body_size) if body_size else b""
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._sizes: tuple[int, int] | None = None
+
+    def take(self, channel: socket.socket) -> tuple[dict[str, Any], bytes] | None:
+        """Read once, never beyond the frame; the frame if it is whole by now.
+
+        Raises:
+            Closed: end of stream.
+            ChildFailed: sizes over the limit, or a header that is not a JSON object.
+        """
+        piece = channel.recv(min(self._wanted() - len(self._buffer), _PIECE))
+        if not piece:
+            raise Closed
+        self._buffer += piece
+        if self._sizes is None and len(self._buffer) == _SIZES.size:
+            header_size, body_size = _SIZES.unpack(self._buffer)
+            if header_size > MAX_HEADER or body_size > MAX_BODY:
+                raise ChildFailed("The child announced a message over the protocol's limit.")
+            if not header_size:
+                raise ChildFailed("The child sent something that is not JSON.")
+            self._sizes = header_size, body_size
+        if self._sizes is None or len(self._buffer) < self._wanted():
+            return None
+        with memoryview(self._buffer) as whole:
+            start = _SIZES.size + self._sizes[0]
+            return _header(bytes(whole[_SIZES.size : start])), bytes(whole[start:])
+
+    def _wanted(self) -> int:
+        """Bytes of the frame as far as it is known."""
+        return _SIZES.size + (sum(self._sizes) if self._sizes else 0)
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
+    """Wait for one frame, however long it takes. Raises what `Incoming.take` raises."""
+    incoming = Incoming()
+    while True:
+        frame = incoming.take(channel)
+        if frame is not None:
+            return frame
+
+
+def _header(text: bytes) -> dict[str, Any]:
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ChildFailed("The child sent something that is not JSON.") from error
     if not isinstance(header, dict):
         raise ChildFailed("The child sent JSON that is not an object.")
-    return header, body
-
-
-def _exactly(channel: socket.socket, size: int) -> bytes:
-    buffer = bytearray()
-    while len(buffer) < size:
-        piece = channel.recv(min(size - len(buffer), 1 << 20))
-        if not piece:
-            raise Closed
-        buffer += piece
-    return bytes(buffer)
+    return header
 
 
 def pack_arrays(arrays: dict[str, npt.NDArray[Any]]) -> bytes:
@@ -87,17 +114,43 @@ def unpack_arrays(body: bytes) -> dict[str, npt.NDArray[Any]]:
     """Arrays from `pack_arrays`.
 
     Raises:
-        ChildFailed: not an npz, compressed members (which could be bombs), object arrays.
+        ChildFailed: not an npz, compressed members (which could be bombs), object arrays, shapes that the
+            bytes do not fill.
     """
     if not body:
         return {}
-    import numpy as np
-
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+            members = archive.infolist()
+            if any(info.compress_type != zipfile.ZIP_STORED for info in members):
                 raise ChildFailed("The child sent compressed arrays.")
-        with np.load(io.BytesIO(body), allow_pickle=False) as loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (zipfile.BadZipFile, ValueError, OSError, KeyError, EOFError) as error:
-        raise ChildFailed(f"The child sent arrays that cannot be read: {error}.") from error
+            if sum(info.file_size for info in members) > len(body):
+                raise ChildFailed("The child sent arrays that share their bytes.")
+            return {info.filename.removesuffix(".npy"): _array(archive.read(info)) for info in members}
+    except ChildFailed:
+        raise
+    except Exception as error:
+        # The readers of zip and npy raise a dozen kinds for nonsense, tokenize's and MemoryError among them.
+        said = visible(str(error)[:200]) or type(error).__name__
+        raise ChildFailed(f"The child sent arrays that cannot be read: {said}.") from error
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    """The array of one .npy; its claims are held against its bytes before anything is made of them."""
+    import numpy as np
+
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"npy version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, kind = read(file)
+    if kind.hasobject or not kind.itemsize:
+        raise ValueError(f"arrays of type {kind}")
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError("a shape of other things than sizes")
+    start = file.tell()
+    if math.prod(shape) * kind.itemsize != len(content) - start:
+        raise ValueError("a shape that its bytes do not fill")
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    return np.ndarray(shape, kind, content, start, order=order).copy(order)

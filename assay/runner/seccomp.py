@@ -38,7 +38,7 @@ _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM = 1
 _PR_SET_PDEATHSIG = 1
 _TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP = 0x5412, 0x541C, 0x8901, 0x8902
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY = 8, 10, 15, 1024, 1026
 
 
 class Test(NamedTuple):
@@ -76,6 +76,8 @@ _NEVER = (
     # files past Landlock: handles, and what it leaves to file rights
     *("name_to_handle_at", "open_by_handle_at", "fanotify_init", "fanotify_mark", "mknod", "mknodat"),
     *("inotify_init", "inotify_init1", "inotify_add_watch"),
+    # memory that is nobody's until it is attached
+    *("shmget", "msgget", "semget", "mq_open"),
     *("truncate", "chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchown", "fchownat"),
     *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
     *("utime", "utimes", "utimensat", "futimesat", "symlink", "symlinkat"),
@@ -102,9 +104,15 @@ def rules_of(profile: Profile, process: int) -> list[Rule]:
         Rule("tgkill", unless=(own,)),
         Rule("prlimit64", unless=(Test(0, (0, process)),)),
         Rule("prctl", when=(Test(0, (_PR_SET_PDEATHSIG,)),)),
+        # Memory that no process has mapped counts for none, so that no limit ends who fills it.
+        Rule("memfd_create", number=errno.ENOSYS),
+        Rule("memfd_secret", number=errno.ENOSYS),
+        # Itself, and by 0 the thread that asks; other threads keep the processors that they start with.
+        Rule("sched_setaffinity", unless=(Test(0, (0, process)),)),
         # Typing into a terminal; having the kernel signal another process when something can be read.
         Rule("ioctl", when=(Test(1, (_TIOCSTI, _TIOCLINUX, _FIOSETOWN, _SIOCSPGRP)),)),
-        Rule("fcntl", when=(Test(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX)),)),
+        # A lease makes whoever opens the file next wait for 45 s.
+        Rule("fcntl", when=(Test(1, (_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_NOTIFY)),)),
         # Landlock before version 3 lets whatever may be read be emptied.
         Rule("open", when=(Test(1, (os.O_TRUNC,), read_only_and_emptied),)),
         Rule("openat", when=(Test(2, (os.O_TRUNC,), read_only_and_emptied),)),

@@ -6,9 +6,9 @@ Longer than other files: one class holds the life of one child, and every way in
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -35,18 +35,20 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
+from assay.datasets.values import visible
 from assay.endpoints.asker import Asker
-from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal, by_code
+from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
 from assay.runner import protocol
-from assay.runner.memory import default_memory_limit, resident
+from assay.runner.disk import Disk
+from assay.runner.memory import default_memory_limit, usage
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
 from assay.runner.needs import confine
 from assay.runner.profiles import PROFILES, ProfileName
 from assay.runner.queries import reading, reply
-from assay.runner.rows import checked_rows
+from assay.runner.rows import check_counts, checked_rows
 from assay.runner.sandbox import child_environment
-from assay.runner.scratch import sweep
-from assay.runner.words import doing_of, share_of, without_note
+from assay.runner.scratch import remove, sweep
+from assay.runner.words import doing_of, said_in, share_of, told, without_note
 
 __all__ = ["Supervisor"]
 
@@ -55,6 +57,8 @@ _LAST_WORDS = 4_096
 _NOTE = 200
 """Characters of a progress note that are passed on."""
 _START_SECONDS = 60.0
+_MOST_THREADS = 4_096
+"""Of one child; libraries start a few for each core. The machine has some ten thousands for everybody."""
 
 
 class Supervisor:
@@ -63,7 +67,7 @@ class Supervisor:
     Args:
         request: the data to take in; None for a look at a model by itself (`describe_model`).
         time_limit: seconds that one answer of the child may take.
-        memory_limit: bytes of resident memory after which the child is ended.
+        memory_limit: bytes of memory (page tables and swap count) after which the child is ended.
         scratch_parent: folder for the scratch folder; the system's temporary folder by default.
         environment: variables to set besides this process's own, such as CUDA_VISIBLE_DEVICES; the child
             sees those that assay/runner/sandbox.py lists.
@@ -94,6 +98,7 @@ class Supervisor:
         self._scratch: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
+        self._disk: Disk | None = None
         self._words = bytearray()
         self._layers: dict[str, bool] = {}
         self._stopped = ""
@@ -139,10 +144,13 @@ class Supervisor:
         with reading(self._asker):
             header, _ = self._ask(message, "reading the data", without_note(on_progress))
         try:
-            self.rows_per_second = max(float(header["rows_per_second"]), 0.0)
-            return Profile.model_validate(header["profile"])
-        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            rate = float(header["rows_per_second"])
+            self.rows_per_second = rate if 0 < rate < math.inf else 0.0
+            profile = Profile.model_validate(header["profile"])
+        except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
+        check_counts(profile.datasets)
+        return profile
 
     def describe_model(self, request: ModelRequest, cleaned: Path | None = None) -> ModelReport:
         """Start the child and let it load a model by itself.
@@ -182,9 +190,11 @@ class Supervisor:
         self._start(self._request)
         header, _ = self._ask(message, "reading the data", without_note(on_progress))
         try:
-            return DataReport.model_validate(header["report"])
+            report = DataReport.model_validate(header["report"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's report on the data breaks its contract.") from error
+        check_counts(report.datasets)
+        return report
 
     def run(
         self,
@@ -266,7 +276,7 @@ class Supervisor:
         if self._asker is not None:
             self._asker.close()
         if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            remove(self._scratch)
             self._scratch = None
 
     def _asked_for(self) -> dict[str, Any]:
@@ -281,7 +291,7 @@ class Supervisor:
         self._words.clear()
         try:
             if self._scratch is not None:
-                shutil.rmtree(self._scratch, ignore_errors=True)
+                remove(self._scratch)
             sweep(self._scratch_parent or Path(tempfile.gettempdir()))
             self._scratch = Path(tempfile.mkdtemp(prefix=f"assay-{os.getpid()}-", dir=self._scratch_parent))
         except OSError as error:
@@ -299,12 +309,12 @@ class Supervisor:
                 start_new_session=True,
             )
         self._channel = ours
-        try:
-            work = () if self._work is None else (self._work,)
-            write = (self._scratch.resolve(), *work)
-            protocol.send(ours, confine(request, self._profile, write, devices=self._devices))
-        except OSError:
-            raise self._died("starting") from None
+        work = () if self._work is None else (self._work,)
+        write = (self._scratch.resolve(), *work)
+        self._disk = Disk(write)
+        self._tell(
+            confine(request, self._profile, write, devices=self._devices), b"", "starting", _START_SECONDS
+        )
         header, _ = self._await("starting", None, _START_SECONDS)
         layers = header.get("layers")
         if header.get("kind") != "ready" or not isinstance(layers, dict):
@@ -314,42 +324,49 @@ class Supervisor:
     def _ask(
         self, message: dict[str, Any], doing: str, on_progress: Callable[[float, str], None] | None
     ) -> tuple[dict[str, Any], bytes]:
-        assert self._channel is not None
-        try:
-            protocol.send(self._channel, message)
-        except OSError:
-            raise self._died(doing) from None
+        self._tell(message, b"", doing, self._time_limit)
         header, body = self._await(doing, on_progress, self._time_limit)
         if header.get("kind") == "error":
-            raised = by_code(str(header.get("code")))(str(header.get("message"))[:4_000])
+            if self._stopped:
+                raise Cancelled(self._stopped)
+            raised = told(header)
             if isinstance(raised, BadInput):
                 raised.gate = verdict_of(header.get("gate"))
             raise raised
         if header.get("kind") == "crash":
             self._kill()
-            raise ChildFailed(
-                f"The child failed while {doing_of(doing)}: {str(header.get('message'))[:500]}."
-            )
+            raise ChildFailed(f"The child failed while {doing_of(doing)}: {said_in(header, 'message', 500)}.")
         return header, body
+
+    def _tell(
+        self, header: dict[str, Any], body: bytes, doing: str, limit: float, left: float | None = None
+    ) -> None:
+        """Send a frame to a child that may have ended, or that takes nothing, within what is `left`."""
+        assert self._channel is not None
+        self._channel.settimeout(max(limit if left is None else left, 1.0))
+        try:
+            protocol.send(self._channel, header, body)
+        except TimeoutError:
+            raise self._over_time(doing, limit) from None
+        except OSError:
+            raise self._died(doing) from None
 
     def _await(
         self, doing: str, on_progress: Callable[[float, str], None] | None, limit: float
     ) -> tuple[dict[str, Any], bytes]:
-        """Wait for an answer that is not progress, keeping the child's words, its time and its memory."""
+        """Wait for an answer that is not progress, keeping the child's words and watching what it uses."""
         assert self._process is not None
         assert self._process.stdout is not None
         assert self._channel is not None
         deadline = time.monotonic() + limit
+        incoming = protocol.Incoming()
         with selectors.DefaultSelector() as selector:
             selector.register(self._channel, selectors.EVENT_READ)
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while True:
                 if time.monotonic() > deadline:
-                    self._kill()
-                    raise ChildFailed(
-                        f"The child was ended after {limit:g} s while {doing_of(doing)}: over its time limit."
-                    )
-                self._check_memory(doing)
+                    raise self._over_time(doing, limit)
+                self._check_usage(doing)
                 for ready, _ in selector.select(_POLL_SECONDS):
                     if ready.fileobj is self._process.stdout:
                         words = os.read(self._process.stdout.fileno(), 65_536)
@@ -358,32 +375,50 @@ class Supervisor:
                         self._words += words
                         del self._words[:-_LAST_WORDS]
                         continue
-                    self._channel.settimeout(max(deadline - time.monotonic(), 1.0))
                     try:
-                        header, body = protocol.receive(self._channel)
+                        frame = incoming.take(self._channel)
                     except (protocol.Closed, ConnectionError):
                         raise self._died(doing) from None
-                    except TimeoutError:
+                    if frame is None:
                         continue
+                    incoming = protocol.Incoming()
+                    header, body = frame
                     if header.get("kind") == "query":
                         asked = time.monotonic()
-                        protocol.send(self._channel, *reply(self._asker, header, body))
+                        answer = reply(self._asker, header, body)
                         deadline += time.monotonic() - asked  # the endpoint's time, with limits of its own
+                        self._tell(*answer, doing, limit, deadline - time.monotonic())
                         continue
                     if header.get("kind") != "progress":
                         return header, body
                     if on_progress is not None:
-                        on_progress(share_of(header.get("done")), str(header.get("note", ""))[:_NOTE])
+                        on_progress(share_of(header.get("done")), said_in(header, "note", _NOTE))
 
-    def _check_memory(self, doing: str) -> None:
+    def _check_usage(self, doing: str) -> None:
         assert self._process is not None
-        used = resident(self._process.pid, family=PROFILES[self._profile].processes)
-        if used is not None and used > self._memory_limit:
+        full = self._disk.nearly_full() if self._disk is not None else ""
+        if full:
+            self._kill()
+            raise ChildFailed(f"The child was ended while {doing_of(doing)}: {full}")
+        used = usage(self._process.pid, family=PROFILES[self._profile].processes)
+        if used is not None and used.memory > self._memory_limit:
             self._kill()
             raise ChildFailed(
-                f"The child was ended while {doing_of(doing)}: it used {used / 2**30:.1f} GB, "
+                f"The child was ended while {doing_of(doing)}: it used {used.memory / 2**30:.1f} GB, "
                 f"its limit is {self._memory_limit / 2**30:.1f} GB."
             )
+        if used is not None and used.threads > _MOST_THREADS:
+            self._kill()
+            raise ChildFailed(
+                f"The child was ended while {doing_of(doing)}: it had {used.threads:,} threads, "
+                f"its limit is {_MOST_THREADS:,}."
+            )
+
+    def _over_time(self, doing: str, limit: float) -> ChildFailed:
+        self._kill()
+        return ChildFailed(
+            f"The child was ended after {limit:g} s while {doing_of(doing)}: over its time limit."
+        )
 
     def _died(self, doing: str) -> AssayError:
         """What to say of a child that hung up: its signal or status, and its last words."""
@@ -403,7 +438,7 @@ class Supervisor:
         how = f"signal {-code} ({signal.Signals(-code).name})" if code and code < 0 else f"status {code}"
         words = self._words.decode("utf-8", "replace").strip().splitlines()
         self._kill()
-        tail = f" Its last words: {words[-1][:300]}" if words else " It left no words."
+        tail = f" Its last words: {visible(words[-1][:300])}" if words else " It left no words."
         return ChildFailed(f"The child ended with {how} while {doing_of(doing)}.{tail}")
 
     def _kill(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import OrderedDict
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from assay.errors import BadInput
 from models_registry import files, running_digests, uploads
+from models_registry.draft_files import DraftFile
 from models_registry.models import StoredFile, Upload
 from models_registry.services import add_chunk, begin_upload, finish_upload, finished_files
 from models_registry.uploads import WrongOffset, draft_of, sweep_uploads
@@ -190,7 +192,7 @@ def test_a_file_that_one_process_received_is_not_read_again(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = sent(begun(people, len(CONTENT)))
-    monkeypatch.setattr(uploads.DraftFile, "pieces", lambda _draft: pytest.fail("read again"))
+    monkeypatch.setattr(DraftFile, "pieces", lambda _draft: pytest.fail("read again"))
     assert uploads.finish_upload(upload, DIGEST).sha256 == DIGEST
 
 
@@ -200,7 +202,7 @@ def test_a_file_whose_chunks_others_received_is_read_when_it_is_whole(people: Pe
     uploads.add_chunk(upload, 0, CONTENT[:5])
     running_digests.forget(upload.pk)
     uploads.add_chunk(upload, 5, CONTENT[5:])
-    assert running_digests.digest_of(upload.pk, len(CONTENT)) is None
+    assert running_digests.digest_of(upload.pk, len(CONTENT), upload.touched_at) is None
     assert uploads.finish_upload(upload).sha256 == DIGEST
 
 
@@ -210,8 +212,52 @@ def test_a_chunk_that_was_not_kept_is_not_counted_in_the_digest(
     upload = begun(people, len(CONTENT))
     uploads.add_chunk(upload, 0, CONTENT[:5])
     with monkeypatch.context() as broken:
-        broken.setattr(uploads.DraftFile, "write_from", lambda *_: False)
+        broken.setattr(DraftFile, "write_from", lambda *_: False)
         with pytest.raises(BadInput, match="damaged on the disk"):
             uploads.add_chunk(upload, 5, b"other bytes"[: len(CONTENT) - 5])
     uploads.add_chunk(upload, 5, CONTENT[5:])
     assert uploads.finish_upload(upload).sha256 == DIGEST
+
+
+OTHER = bytes(reversed(CONTENT))
+
+
+def _sent_anew(upload: Upload) -> None:
+    """What another process does: a wrong digest begins the upload anew, and other bytes come."""
+    with pytest.raises(BadInput, match="Send it again"):
+        finish_upload(upload, "0" * 64)
+    upload.refresh_from_db()
+    sent(upload, OTHER)
+
+
+def test_what_another_process_received_anew_is_not_stored_under_the_digest_of_before(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = sent(begun(people))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(running_digests, "_running", OrderedDict())
+        _sent_anew(upload)
+    stored = finish_upload(upload)
+    assert stored.sha256 == hashlib.sha256(OTHER).hexdigest()
+    assert files.read(people.organisation, stored.sha256) == OTHER
+    assert not files.path_of(people.organisation, DIGEST).exists()
+
+
+def test_what_is_sent_anew_while_it_is_finished_is_not_stored_under_the_digest_of_before(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = sent(begun(people))
+    real = uploads._digest
+
+    def digest_then_meddle(found: Upload, draft: DraftFile, *, sync: bool) -> str:
+        digest = real(found, draft, sync=sync)
+        monkeypatch.setattr(uploads, "_digest", real)
+        _sent_anew(upload)
+        return digest
+
+    monkeypatch.setattr(uploads, "_digest", digest_then_meddle)
+    with pytest.raises(BadInput, match="sent anew"):
+        finish_upload(upload)
+    assert not files.path_of(people.organisation, DIGEST).exists()
+    assert files.read(people.organisation, finish_upload(upload).sha256) == OTHER
+    assert not list(draft_of(upload).parent.iterdir())

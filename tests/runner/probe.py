@@ -70,6 +70,18 @@ def _empty(path: str) -> None:
     os.close(os.open(path, os.O_RDONLY | os.O_TRUNC))
 
 
+def _lease() -> None:
+    with Path("leased").open("w") as made:
+        fcntl.fcntl(made, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(made, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+
+def _shared_memory() -> None:
+    made = _LIBC.shmget(0, ctypes.c_size_t(4096), 0o1600)
+    _call(made)
+    _call(_LIBC.shmctl(made, 0, None))
+
+
 def _scratch() -> None:
     folder = Path("a")
     (folder / "b").mkdir(parents=True)
@@ -124,6 +136,10 @@ PROBES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "signal_the_parent": lambda f: os.kill(f["parent"], 0),
     "aim_at_the_parent": lambda f: fcntl.fcntl(0, fcntl.F_SETOWN, f["parent"]),
     "hold_the_parent": lambda f: os.close(os.pidfd_open(f["parent"])),
+    "pin_the_parent": lambda f: os.sched_setaffinity(f["parent"], os.sched_getaffinity(f["parent"])),
+    "lease": lambda f: _lease(),
+    "nameless_memory": lambda f: os.close(os.memfd_create("x")),
+    "shared_memory": lambda f: _shared_memory(),
     "trace_the_parent": lambda f: _call(_LIBC.ptrace(_PTRACE_SEIZE, f["parent"], None, None)),
     "write_outside": lambda f: Path(f["outside"]).write_bytes(b"x"),
     "empty_what_it_may_read": lambda f: _empty(f["given"]),

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from assay.runner.memory import resident
+from assay.runner.memory import usage
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc of Linux")
 
@@ -27,18 +27,19 @@ def test_what_a_child_starts_counts_with_it() -> None:
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "there\n"
-        alone, all_of_it = resident(child.pid), resident(child.pid, family=True)
+        alone, all_of_it = usage(child.pid), usage(child.pid, family=True)
         assert alone is not None
         assert all_of_it is not None
-        assert 2 * _MEGABYTE < alone < 64 * _MEGABYTE
-        assert all_of_it > alone + 64 * _MEGABYTE
+        assert 2 * _MEGABYTE < alone.memory < 64 * _MEGABYTE
+        assert all_of_it.memory > alone.memory + 64 * _MEGABYTE
+        assert (alone.threads, all_of_it.threads) == (1, 2)
         child.communicate("")
-    assert resident(child.pid) is None
+    assert usage(child.pid) is None
 
 
 def test_its_own_memory_is_what_the_kernel_says() -> None:
-    found = resident(os.getpid())
+    found = usage(os.getpid())
     assert found is not None
     with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
         stated = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    assert abs(found - stated) < 16 * _MEGABYTE
+    assert abs(found.memory - stated) < 16 * _MEGABYTE

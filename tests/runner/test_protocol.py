@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import struct
+import zipfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -76,6 +77,53 @@ def test_object_arrays_are_refused_since_they_are_pickles() -> None:
     np.savez(buffer, evil=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ChildFailed, match="cannot be read"):
         protocol.unpack_arrays(buffer.getvalue())
+
+
+def _npy(header: str, content: bytes = b"") -> bytes:
+    text = header.encode("latin1")
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
+
+
+def _claiming(kind: str, shape: str) -> bytes:
+    return _npy(f"{{'descr': {kind}, 'fortran_order': False, 'shape': {shape}, }}\n", b"x" * 8)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        pytest.param(_claiming("'<f8'", "(1099511627776000,)"), id="petabytes"),
+        pytest.param(_claiming("'<f8'", "(4294967296,)"), id="gigabytes"),
+        pytest.param(_claiming("'<f8'", "(4611686018427387904, 4)"), id="more than an address"),
+        pytest.param(_claiming("'<f8'", "(-1,)"), id="less than nothing"),
+        pytest.param(_claiming("'<f8'", "(True,)"), id="a truth for a size"),
+        pytest.param(_claiming("'V0'", "(4611686018427387904,)"), id="nothing, very often"),
+        pytest.param(_npy("(" * 9_000), id="brackets"),
+        pytest.param(_npy("-" * 9_000 + "1"), id="signs"),
+        pytest.param(_npy("{'descr': '''"), id="a text that stays open"),
+        pytest.param(_npy("  a\n b\n"), id="indented"),
+    ],
+)
+def test_an_array_that_lies_is_refused_before_it_is_made(member: bytes) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x.npy", member)
+    with pytest.raises(ChildFailed, match="cannot be read"):
+        protocol.unpack_arrays(buffer.getvalue())
+
+
+@pytest.mark.parametrize(("place", "byte"), [(6, 0xFF), (8, 0x01)], ids=["a version to come", "encrypted"])
+def test_a_zip_that_its_reader_will_not_read_is_refused(place: int, byte: int) -> None:
+    body = bytearray(protocol.pack_arrays({"x": np.arange(3)}))
+    body[body.index(b"PK\x01\x02") + place] = byte
+    with pytest.raises(ChildFailed, match="cannot be read"):
+        protocol.unpack_arrays(bytes(body))
+
+
+def test_empty_and_transposed_arrays_survive_too() -> None:
+    arrays = {"none": np.zeros((0, 3)), "turned": np.arange(6).reshape(2, 3).T, "one": np.array(2.0)}
+    back = protocol.unpack_arrays(protocol.pack_arrays(arrays))
+    assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
+    back["turned"][0, 0] = 7  # they are their receiver's own
 
 
 @given(st.binary(max_size=300))

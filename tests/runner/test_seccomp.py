@@ -63,6 +63,7 @@ def asked(machine: str, call: str, *arguments: int, profile: str = "audit") -> i
         *("execve", "execveat", "fork", "vfork", "socket", "connect", "bind", "listen", "accept4", "ptrace"),
         *("process_vm_readv", "process_vm_writev", "pidfd_getfd", "kexec_load", "mount", "move_mount", "bpf"),
         *("perf_event_open", "keyctl", "unshare", "setns", "io_uring_setup", "userfaultfd", "chmod"),
+        *("shmget", "msgget", "semget", "mq_open"),
         *("open_by_handle_at", "init_module", "fchmodat2", "utimensat", "truncate", "setsid", "symlinkat"),
     ],
 )
@@ -94,9 +95,15 @@ def test_only_itself_is_signalled_and_limited(machine: str) -> None:
         assert asked(machine, call, MYSELF) == ALLOWED
         assert asked(machine, call, MYSELF + 1) == DENIED
         assert asked(machine, call, 2**32 - 1) == DENIED
-    assert asked(machine, "prlimit64", 0) == ALLOWED
-    assert asked(machine, "prlimit64", MYSELF) == ALLOWED
-    assert asked(machine, "prlimit64", 1) == DENIED
+    for call in ("prlimit64", "sched_setaffinity"):
+        assert asked(machine, call, 0) == ALLOWED
+        assert asked(machine, call, MYSELF) == ALLOWED
+        assert asked(machine, call, 1) == DENIED
+
+
+def test_no_memory_without_a_name_is_made(machine: str) -> None:
+    assert asked(machine, "memfd_create") == MISSING
+    assert asked(machine, "memfd_secret") == MISSING
 
 
 def test_pairs_of_streams_pass_and_pairs_of_datagrams_do_not(machine: str) -> None:
@@ -113,8 +120,8 @@ def test_it_cannot_outlive_its_parent_or_type_into_a_terminal(machine: str) -> N
     assert asked(machine, "ioctl", 0, 0x5401) == ALLOWED
 
 
-def test_it_has_no_other_process_signalled_by_the_kernel(machine: str) -> None:
-    for command in (8, 10, 15):
+def test_it_has_no_other_process_signalled_or_held_up_by_the_kernel(machine: str) -> None:
+    for command in (8, 10, 15, 1024, 1026):
         assert asked(machine, "fcntl", 0, command, 1) == DENIED
     assert asked(machine, "fcntl", 0, 3) == ALLOWED
     assert asked(machine, "ioctl", 0, 0x8901) == DENIED
