@@ -1,7 +1,7 @@
 """Digests of uploads that are under way in this process, so that a finished file need not be read again.
 
-Each chunk is hashed beside its way to the disk. A digest counts only where this process saw every chunk of
-the upload in its order; where it did not, the file is read when it is finished.
+Each chunk is hashed once it is kept, while the next one is on its way. A digest counts only where this
+process kept every chunk of the upload in its order; where it did not, the file is read when it is finished.
 """
 
 from __future__ import annotations
@@ -10,54 +10,66 @@ import hashlib
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-__all__ = ["digest_of", "forget", "hashed_beside"]
+__all__ = ["digest_of", "forget", "hash_on"]
 
 _MOST = 256
 """Uploads that are remembered; the one that was touched longest ago goes first."""
+_MOST_CHUNKS = 8
+"""Chunks that wait for their hash at one time, each in memory; who brings one more waits."""
 
 
 class _Running(NamedTuple):
     size: int
+    """Bytes that are hashed when `beside` has ended."""
     hashed: Any
+    beside: threading.Thread | None
 
 
 _running: OrderedDict[uuid.UUID, _Running] = OrderedDict()
 _lock = threading.Lock()
+_room = threading.BoundedSemaphore(_MOST_CHUNKS)
 
 
-@contextmanager
-def hashed_beside(key: uuid.UUID, offset: int, chunk: bytes) -> Iterator[None]:
-    """Hash `chunk`, which begins at `offset`, while the body stores it; where that fails no digest stays."""
+def hash_on(key: uuid.UUID, offset: int, chunk: bytes | memoryview) -> None:
+    """Hash a chunk that was kept at `offset`, beside whatever comes next; another place ends the digest."""
     with _lock:
         found = _running.pop(key, None)
     if offset == 0:
-        found = _Running(0, hashlib.sha256())
+        found = _Running(0, hashlib.sha256(), None)
     if found is None or found.size != offset:
-        yield
         return
-    beside = threading.Thread(target=found.hashed.update, args=(chunk,))
+    if found.beside is not None:
+        found.beside.join()
+    _room.acquire()
+    beside = threading.Thread(target=_update, args=(found.hashed, chunk), daemon=True)
     beside.start()
-    try:
-        yield
-    finally:
-        beside.join()
     with _lock:
-        _running[key] = _Running(offset + len(chunk), found.hashed)
+        _running[key] = _Running(offset + len(chunk), found.hashed, beside)
         while len(_running) > _MOST:
             _running.popitem(last=False)
 
 
 def digest_of(key: uuid.UUID, size: int) -> str | None:
-    """SHA-256 of the upload's first `size` bytes; None where this process did not see all of them."""
+    """SHA-256 of the upload's first `size` bytes; None where this process did not keep all of them."""
     with _lock:
         found = _running.get(key)
-        return found.hashed.hexdigest() if found is not None and found.size == size else None
+    if found is None or found.size != size:
+        return None
+    if found.beside is not None:
+        found.beside.join()
+    digest: str = found.hashed.hexdigest()
+    return digest
 
 
 def forget(key: uuid.UUID) -> None:
     with _lock:
         _running.pop(key, None)
+
+
+def _update(hashed: Any, chunk: bytes | memoryview) -> None:
+    try:
+        hashed.update(chunk)
+    finally:
+        _room.release()

@@ -21,10 +21,10 @@ from django.utils import timezone
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
 from models_registry.draft_files import DraftFile
-from models_registry.files import adopt, keep, root_of
+from models_registry.files import Written, adopt, keep, root_of, written
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
-from models_registry.running_digests import digest_of, forget, hashed_beside
+from models_registry.running_digests import digest_of, forget, hash_on
 
 __all__ = [
     "MOST_CHUNK",
@@ -39,7 +39,7 @@ __all__ = [
     "sweep_uploads",
 ]
 
-MOST_CHUNK = 8 * 2**20
+MOST_CHUNK = 16 * 2**20
 """Bytes of one chunk: what is held in memory."""
 KEPT = timedelta(days=2)
 """How long an upload that nobody touches stays."""
@@ -81,7 +81,7 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
     return upload
 
 
-def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = None) -> Upload:
+def add_chunk(upload: Upload, offset: int, chunk: bytes | memoryview, sha256: str | None = None) -> Upload:
     """Add bytes that begin at `offset`; the answer's `received` says how many are there.
 
     The same chunk again changes nothing.
@@ -94,11 +94,14 @@ def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = No
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
     if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
         raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
-    with hashed_beside(upload.pk, offset, chunk):
-        return _added(upload, offset, chunk)
+    locked, added = _added(upload, offset, chunk)
+    if added:
+        hash_on(upload.pk, offset, chunk)
+    return locked
 
 
-def _added(upload: Upload, offset: int, chunk: bytes) -> Upload:
+def _added(upload: Upload, offset: int, chunk: bytes | memoryview) -> tuple[Upload, bool]:
+    """The upload, and whether the chunk was new."""
     with transaction.atomic():
         locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
         if offset < 0 or offset > locked.received:
@@ -110,13 +113,13 @@ def _added(upload: Upload, offset: int, chunk: bytes) -> Upload:
             )
         if offset + len(chunk) <= locked.received:
             _refuse_other_bytes(locked, offset, chunk)
-            return locked
+            return locked, False
         if offset < locked.received or locked.file_id is not None:
             raise _conflict(locked, f"begins at byte {offset:,}")
         _write(locked, chunk)
         locked.received += len(chunk)
         locked.save(update_fields=["received", "touched_at"])
-    return locked
+    return locked, True
 
 
 def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
@@ -141,19 +144,13 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
     try:
         if not found.size:
             draft.touch()
-        in_the_clear = not draft.sealed and settings.ENV.keyring.first is None
-        digest = _digest(found, draft, sync=in_the_clear)
-        if draft.size() != found.size or (sha256 and digest != sha256.lower()):
-            _begin_anew(found)
-            raise BadInput(
-                f"{found.name} arrived with SHA-256 {digest}, not {sha256}. Send it again from byte 0."
-                if sha256
-                else f"{found.name} is damaged on the disk. Send it again from byte 0."
-            )
-        sealed = None if in_the_clear else keep(found.organisation, draft.pieces(), uploaded=True)
-        with transaction.atomic():
-            stored = sealed or adopt(found.organisation, draft.path, digest, found.size, uploaded=True)
-            Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
+        running = digest_of(found.pk, found.size)
+        if draft.sealed or settings.ENV.keyring.first is not None:
+            with written(found.organisation, draft.pieces(), running) as sealed:
+                stored = _placed(found, sealed, sha256)
+        else:
+            digest = _synced_digest(draft, running)
+            stored = _placed(found, Written(draft.path, digest, draft.size(), sealed=False), sha256)
         draft.remove()
         forget(found.pk)
     except FileNotFoundError:
@@ -164,6 +161,21 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
         raise BadInput(f"What arrived of {found.name} is gone. Send it again from byte 0.") from None
     except OSError as error:
         raise BadInput(f"{found.name} could not be stored: {error.strerror or error}.") from error
+    return stored
+
+
+def _placed(upload: Upload, content: Written, sha256: str | None) -> StoredFile:
+    """Give what was written its place; an upload that became something else begins anew."""
+    if content.size != upload.size or (sha256 and content.digest != sha256.lower()):
+        _begin_anew(upload)
+        raise BadInput(
+            f"{upload.name} arrived with SHA-256 {content.digest}, not {sha256}. Send it again from byte 0."
+            if sha256
+            else f"{upload.name} is damaged on the disk. Send it again from byte 0."
+        )
+    with transaction.atomic():
+        stored = adopt(upload.organisation, content, uploaded=True)
+        Upload.unscoped.filter(pk=upload.pk).update(file=stored, touched_at=timezone.now())
     return stored
 
 
@@ -253,7 +265,7 @@ def _drafts(organisation_id: uuid.UUID) -> Path:
     return root_of(organisation_id) / "drafts"
 
 
-def _write(upload: Upload, chunk: bytes) -> None:
+def _write(upload: Upload, chunk: bytes | memoryview) -> None:
     try:
         if not _draft(upload).write_from(upload.received, chunk):
             raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
@@ -263,7 +275,7 @@ def _write(upload: Upload, chunk: bytes) -> None:
         ) from error
 
 
-def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
+def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes | memoryview) -> None:
     """A doubled chunk is harmless; other bytes in its place are not."""
     if upload.file_id is not None:
         return
@@ -275,21 +287,17 @@ def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
         raise _conflict(upload, f"has other bytes at {offset:,} already")
 
 
-def _digest(upload: Upload, draft: DraftFile, *, sync: bool) -> str:
-    """SHA-256 of the whole draft, which reaches the disk meanwhile."""
-    running = digest_of(upload.pk, upload.size)
-    if running is not None:
-        if sync:
-            draft.sync()
-        return running
+def _synced_digest(draft: DraftFile, running: str | None) -> str:
+    """SHA-256 of the whole draft, read again where it is not known; the draft reaches the disk meanwhile."""
     with ThreadPoolExecutor(1) as beside:
-        synced = beside.submit(draft.sync) if sync else None
-        hashed = hashlib.sha256()
-        for piece in draft.pieces():
-            hashed.update(piece)
-        if synced is not None:
-            synced.result()
-    return hashed.hexdigest()
+        synced = beside.submit(draft.sync)
+        if running is None:
+            hashed = hashlib.sha256()
+            for piece in draft.pieces():
+                hashed.update(piece)
+            running = hashed.hexdigest()
+        synced.result()
+    return running
 
 
 def _begin_anew(upload: Upload) -> None:

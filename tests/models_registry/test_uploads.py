@@ -142,7 +142,7 @@ def test_a_draft_that_vanished_is_said_and_sent_again(people: People) -> None:
 
 def test_a_crash_after_the_file_got_its_place_is_finished_by_the_next_call(people: People) -> None:
     upload = sent(begun(people))
-    files.adopt(people.organisation, draft_of(upload), DIGEST, len(CONTENT))
+    files.adopt(people.organisation, files.Written(draft_of(upload), DIGEST, len(CONTENT), sealed=False))
     assert finish_upload(upload, DIGEST).sha256 == DIGEST
 
 
