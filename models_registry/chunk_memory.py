@@ -56,7 +56,7 @@ def _is_gunicorns(body: Any) -> bool:
 def _from_connection(body: Any, into: memoryview) -> int:
     """First what came with the headers, then straight from the socket; gunicorn is told how much."""
     reader, unreader = body.reader, body.reader.unreader
-    wanted = min(reader.length, len(into))
+    wanted = min(int(reader.length), len(into))
     ahead = unreader.take_buffered()
     size = min(len(ahead), wanted)
     into[:size] = ahead[:size]

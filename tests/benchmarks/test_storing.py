@@ -1,4 +1,4 @@
-"""The storing benchmark sends a real file to a real web server: in memory, on the disk, in the clear, sealed."""
+"""The storing benchmark sends a real file to a real server: in memory, on the disk, in the clear, sealed."""
 
 from __future__ import annotations
 
