@@ -680,6 +680,19 @@ class ModelReport(Frozen):
     claims: ModelClaims | None = None
 
 
+QUANTILE_SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Of a column's numbers, what share lies at or below each of its quantiles."""
+
+
+class Quantiles(Frozen):
+    """How the finite numbers of a column lie."""
+
+    values: tuple[Number, ...]
+    """At QUANTILE_SHARES."""
+    error: Number
+    """Largest distance of a quantile's share from the one it is given for; 0 = exact."""
+
+
 class DataReport(Frozen):
     """Data that was read by itself: what its columns hold, without deciding what is predicted."""
 
@@ -687,6 +700,8 @@ class DataReport(Frozen):
     roles: Roles
     """As far as they can be told without a model and its predictions."""
     datasets: tuple[DatasetProfile, ...]
+    quantiles: Mapping[DatasetRole, Mapping[str, Quantiles]] = Field(default_factory=dict)
+    """By dataset and column, of at least 40 numbers; of fewer they would be single rows' values."""
     notes: tuple[Text, ...] = ()
 
 

@@ -112,10 +112,15 @@ class Keyring:
         return self._first
 
 
-def seal(chunks: Iterable[bytes], target: IO[bytes], ring: Keyring) -> tuple[str, int]:
+def seal(
+    chunks: Iterable[bytes], target: IO[bytes], ring: Keyring, digest: str | None = None
+) -> tuple[str, int]:
     """Write `chunks` sealed to an empty file that can be sought; returns SHA-256 and size of the content.
 
-    The content's name is known only when all of it has passed, so that the header is written last.
+    The content's name may be known only when all of it has passed, so that the header is written last.
+
+    Args:
+        digest: SHA-256 of the content where it is known already; it is not computed then.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -124,7 +129,8 @@ def seal(chunks: Iterable[bytes], target: IO[bytes], ring: Keyring) -> tuple[str
     target.write(bytes(BODY))
     held = bytearray()
     for chunk in chunks:
-        hashed.update(chunk)
+        if digest is None:
+            hashed.update(chunk)
         size += len(chunk)
         held += chunk
         # The last piece is known to be it when nothing follows: one is always held back.
@@ -138,7 +144,7 @@ def seal(chunks: Iterable[bytes], target: IO[bytes], ring: Keyring) -> tuple[str
                     piece.release()
             del held[: whole * PIECE]
     target.write(cipher.encrypt(_nonce(place, last=True), bytes(held), None))
-    digest = hashed.hexdigest()
+    digest = digest or hashed.hexdigest()
     target.seek(0)
     target.write(_slot(key, data_key, digest, size))
     target.seek(0, os.SEEK_END)
@@ -233,7 +239,7 @@ def rewrap(path: Path, digest: str, ring: Keyring) -> None:
         path.chmod(mode)
 
 
-def stream_cipher(key: bytes, offset: int, content: bytes) -> bytes:
+def stream_cipher(key: bytes, offset: int, content: bytes | memoryview) -> bytes:
     """AES-256-CTR of `content` that begins at byte `offset` of a stream; the same again brings it back.
 
     For drafts, which are written at any offset and whose digest is checked when they are whole.
@@ -243,7 +249,8 @@ def stream_cipher(key: bytes, offset: int, content: bytes) -> bytes:
     skipped = offset % 16
     counter = (offset // 16).to_bytes(16, "big")
     cipher = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
-    return cipher.update(bytes(skipped) + content)[skipped:]
+    cipher.update(bytes(skipped))
+    return cipher.update(content)
 
 
 def _put(file: IO[bytes], slot: int, content: bytes) -> None:

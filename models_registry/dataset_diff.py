@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from assay.contracts import ColumnSummary, DataReport, DatasetProfile, Roles
+from assay.contracts import ColumnSummary, DataReport, DatasetRole, Quantiles
 from models_registry.models import DatasetFile, DatasetVersion
 from models_registry.presenting import role_of
 
@@ -39,6 +39,9 @@ class ColumnDiff(Shown):
     kind_after: str = ""
     role_before: str = ""
     role_after: str = ""
+    n_before: int | None = None
+    """Rows with a value."""
+    n_after: int | None = None
     missing_before: float | None = None
     missing_after: float | None = None
     distance: float | None = None
@@ -50,6 +53,12 @@ class ColumnDiff(Shown):
     lowest_after: float | None = None
     highest_before: float | None = None
     highest_after: float | None = None
+    quantiles_before: tuple[float, ...] = ()
+    """At the shares 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99; none of few rows, and of versions that were
+    read before quantiles were kept."""
+    quantiles_after: tuple[float, ...] = ()
+    quantile_error: float = 0.0
+    """Largest distance of a quantile's share from the one it is given for; 0 = exact."""
 
 
 class PartDiff(Shown):
@@ -118,7 +127,6 @@ def diff_of(
     """
     old, new = (DataReport.model_validate(version.profile) for version in (before, after))
     titles = dict(DatasetFile.Role.choices)
-    of_old, of_new = ({each.role: each for each in report.datasets} for report in (old, new))
     one, other = {**dict(said_before), **_joined(old)}, {**dict(said_after), **_joined(new)}
     described = tuple(
         (name, one.get(name, ""), other.get(name, ""))
@@ -130,8 +138,8 @@ def diff_of(
         after=after.number,
         described=described,
         parts=tuple(
-            _part(role, titles.get(role, role), of_old.get(role), of_new.get(role), old.roles, new.roles)
-            for role in dict.fromkeys([*of_old, *of_new])
+            _part(role, titles.get(role, role), old, new)
+            for role in dict.fromkeys(each.role for report in (old, new) for each in report.datasets)
         ),
     )
 
@@ -143,17 +151,24 @@ def _joined(report: DataReport) -> dict[str, str]:
 
 
 def _part(
-    role: str,
+    role: DatasetRole,
     title: str,
-    before: DatasetProfile | None,
-    after: DatasetProfile | None,
-    roles_before: Roles,
-    roles_after: Roles,
+    report_before: DataReport,
+    report_after: DataReport,
 ) -> PartDiff:
+    reports = (report_before, report_after)
+    before, after = (next((d for d in each.datasets if d.role == role), None) for each in reports)
+    one, other = (each.quantiles.get(role, {}) for each in reports)
     old = {} if before is None else {column.name: column for column in before.columns}
     new = {} if after is None else {column.name: column for column in after.columns}
     lines = [
-        _column(old.get(name), new.get(name), role_of(name, roles_before), role_of(name, roles_after))
+        _column(
+            old.get(name),
+            new.get(name),
+            role_of(name, report_before.roles),
+            role_of(name, report_after.roles),
+            (one.get(name), other.get(name)),
+        )
         for name in dict.fromkeys([*new, *old])
     ]
     differing = [line for line in lines if line.change != "same"]
@@ -172,7 +187,11 @@ def _part(
 
 
 def _column(
-    before: ColumnSummary | None, after: ColumnSummary | None, role_before: str, role_after: str
+    before: ColumnSummary | None,
+    after: ColumnSummary | None,
+    role_before: str,
+    role_after: str,
+    quantiles: tuple[Quantiles | None, Quantiles | None],
 ) -> ColumnDiff:
     if before is None or after is None:
         found = before or after
@@ -185,11 +204,11 @@ def _column(
             role_before=role_before if before is not None else "",
             role_after=role_after if after is not None else "",
         )
-    shifts = _categories(before, after)
+    shifts, (one, other) = _categories(before, after), quantiles
     change: Literal["changed", "shifted", "same"] = "shifted"
     if before.kind != after.kind or role_before != role_after:
         change = "changed"
-    elif before == after:
+    elif before == after and not _quantiles_moved(quantiles):
         change = "same"
     distance = None
     if before.categories and after.categories:
@@ -201,6 +220,8 @@ def _column(
         kind_after=after.kind,
         role_before=role_before,
         role_after=role_after,
+        n_before=before.rows - before.missing,
+        n_after=after.rows - after.missing,
         missing_before=before.missing / before.rows if before.rows else None,
         missing_after=after.missing / after.rows if after.rows else None,
         distance=distance,
@@ -211,7 +232,16 @@ def _column(
         lowest_after=after.minimum,
         highest_before=before.maximum,
         highest_after=after.maximum,
+        quantiles_before=() if one is None else one.values,
+        quantiles_after=() if other is None else other.values,
+        quantile_error=max((each.error for each in quantiles if each is not None), default=0.0),
     )
+
+
+def _quantiles_moved(quantiles: tuple[Quantiles | None, Quantiles | None]) -> bool:
+    """Versions that were read before quantiles were kept have none to compare."""
+    before, after = quantiles
+    return before is not None and after is not None and before != after
 
 
 def _categories(before: ColumnSummary, after: ColumnSummary) -> list[CategoryShift]:

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.access import member
+from assay.contracts import QUANTILE_SHARES
 from assay.errors import AssayError
 from models_registry import presenting, services
 from models_registry.column_form import ColumnsForm
@@ -17,6 +18,9 @@ from models_registry.dataset_diff import ColumnDiff, DatasetDiff, diff_of
 from models_registry.models import DatasetVersion, IntakeState
 
 __all__ = ["correct_columns", "dataset_diff"]
+
+_QUANTILES = {0.05: "5 %", 0.25: "25 %", 0.5: "median", 0.75: "75 %", 0.95: "95 %"}
+"""Those that are told in words."""
 
 
 @member()
@@ -37,6 +41,7 @@ def dataset_diff(request: Any, pk: uuid.UUID, other: uuid.UUID) -> HttpResponse:
             "system": after.dataset.system,
             "unread": unread,
             "diff": found,
+            "quantile_error": "" if found is None else _error(found),
             "sentence": "" if found is None else _sentence(found),
             "parts": []
             if found is None
@@ -83,11 +88,15 @@ class Bar(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A range of numbers on a common scale of 0..100: its start, its width, and where its mean lies."""
+    """How numbers lie, on a scale of 0..100 that both versions share: from the 5 % to the 95 % quantile with
+    a box around the middle half and a mark at the median; from least to greatest with a mark at the mean
+    where there are no quantiles."""
 
     start: float
     width: float
-    mean: float | None
+    box: tuple[float, float] | None
+    """Start and width."""
+    mark: float | None
     words: str
 
 
@@ -96,6 +105,7 @@ class Drawn(NamedTuple):
 
     column: ColumnDiff
     missing: str
+    n: str
     bars: list[Bar]
     spans: list[Span]
 
@@ -106,33 +116,71 @@ def _drawn(column: ColumnDiff) -> Drawn:
             each.name,
             round(100 * (each.before or 0.0), 2),
             round(100 * (each.after or 0.0), 2),
-            f"{_percent(each.before)} → {_percent(each.after)}",
+            f"{_percent(each.before)} → {_percent(each.after)}{_moved(each.before, each.after)}",
         )
         for each in column.categories
     ]
     missing = "–" if column.missing_before is None else _percent(column.missing_before)
     if column.missing_after != column.missing_before:
         missing += f" → {_percent(column.missing_after)}"
-    return Drawn(column, missing, bars, _spans(column))
+    n = "–" if column.n_before is None else f"{column.n_before:,}"
+    if column.n_after != column.n_before:
+        n += f" → {column.n_after:,}"
+    return Drawn(column, missing, n, bars, _spans(column))
 
 
 def _spans(column: ColumnDiff) -> list[Span]:
-    ends = [column.lowest_before, column.highest_before, column.lowest_after, column.highest_after]
-    if any(end is None for end in ends):
+    sides = (
+        (column.lowest_before, column.highest_before, column.mean_before, column.quantiles_before),
+        (column.lowest_after, column.highest_after, column.mean_after, column.quantiles_after),
+    )
+    if any(low is None or high is None for low, high, _, _ in sides):
         return []
-    known = [float(end) for end in ends if end is not None]
-    least, scale = min(known), (max(known) - min(known)) or 1.0
+    drawn = all(quantiles for *_, quantiles in sides)
+    ends = [q for *_, quantiles in sides for q in (quantiles[0], quantiles[-1])] if drawn else []
+    ends = ends or [end for low, high, _, _ in sides for end in (low or 0.0, high or 0.0)]
+    least, scale = min(ends), (max(ends) - min(ends)) or 1.0
+
+    def place(value: float) -> float:
+        return round(min(100.0, max(0.0, 100 * (value - least) / scale)), 2)
+
     found = []
-    for low, high, mean in (
-        (known[0], known[1], column.mean_before),
-        (known[2], known[3], column.mean_after),
-    ):
-        words = f"{low:,.6g} to {high:,.6g}" + ("" if mean is None else f", mean {mean:,.4g}")
-        place = None if mean is None else round(100 * (mean - least) / scale, 2)
+    for low, high, mean, quantiles in sides:
+        words = f"{low or 0.0:,.6g} to {high or 0.0:,.6g}" + ("" if mean is None else f", mean {mean:,.4g}")
+        first, last, mark = low or 0.0, high or 0.0, mean
+        if quantiles:
+            words += "; " + ", ".join(
+                f"{_QUANTILES[share]} {value:,.4g}"
+                for share, value in zip(QUANTILE_SHARES, quantiles, strict=True)
+                if share in _QUANTILES
+            )
+        box = None
+        if drawn:
+            _, first, lower, mark, upper, last, _ = quantiles
+            box = (place(lower), round(place(upper) - place(lower), 2))
         found.append(
-            Span(round(100 * (low - least) / scale, 2), round(100 * (high - low) / scale, 2), place, words)
+            Span(
+                start=place(first),
+                width=round(place(last) - place(first), 2),
+                box=box,
+                mark=None if mark is None else place(mark),
+                words=words,
+            )
         )
     return found
+
+
+def _moved(before: float | None, after: float | None) -> str:
+    """By how many percentage points a share moved."""
+    if before is None or after is None:
+        return ""
+    return f" ({100 * (after - before):+.1f} points)".replace("-", "−")
+
+
+def _error(diff: DatasetDiff) -> str:
+    """How far quantiles may be off; empty where all are exact."""
+    worst = max((column.quantile_error for part in diff.parts for column in part.columns), default=0.0)
+    return f"{100 * worst:.2f} percentage points" if worst else ""
 
 
 def _percent(share: float | None) -> str:

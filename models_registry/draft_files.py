@@ -16,7 +16,8 @@ from assay.sealing import BODY, Keyring, opened_key, stream_cipher, stream_key
 
 __all__ = ["DraftFile", "draft_name"]
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
+"""Bytes enciphered at once, which stay in the processor's cache."""
 
 
 def draft_name(key: object) -> str:
@@ -50,7 +51,7 @@ class DraftFile:
         """Bytes of content. Raises OSError where there is no draft."""
         return self.path.stat().st_size - (BODY if self.sealed else 0)
 
-    def write_from(self, offset: int, chunk: bytes) -> bool:
+    def write_from(self, offset: int, chunk: bytes | memoryview) -> bool:
         """Put a chunk at `offset`, and end there; whether all bytes before it were there."""
         sealed, path = self.sealed, self.path
         key = self._key_of_a_draft() if sealed else b""
@@ -60,7 +61,10 @@ class DraftFile:
             if file.seek(0, os.SEEK_END) < start + offset:
                 return False
             file.seek(start + offset)
-            file.write(stream_cipher(key, offset, chunk) if sealed else chunk)
+            if not sealed:
+                file.write(chunk)
+            for at in range(0, len(chunk), _PIECE) if sealed else ():
+                file.write(stream_cipher(key, offset + at, chunk[at : at + _PIECE]))
             file.truncate()
             file.flush()
             _begin_to_write_out(file.fileno(), start + offset, len(chunk))

@@ -13,7 +13,9 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -26,6 +28,7 @@ from models_registry.models import StoredFile
 
 __all__ = [
     "SEALED",
+    "Written",
     "adopt",
     "annex",
     "chunks_of",
@@ -37,10 +40,20 @@ __all__ = [
     "remove",
     "root_of",
     "sealed_path",
+    "written",
 ]
 
 SEALED = ".sealed"
 _PIECE = 1 << 20
+
+
+class Written(NamedTuple):
+    """A whole file that has no place yet: where it lies, SHA-256 and size of its content."""
+
+    path: Path
+    digest: str
+    size: int
+    sealed: bool
 
 
 def root_of(organisation: Organisation | uuid.UUID) -> Path:
@@ -67,17 +80,36 @@ def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool 
     Raises:
         BadInput: the disk is full or cannot be written; nothing half-written stays.
     """
-    root = root_of(organisation) / "content"
-    draft: Path | None = None
     try:
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(prefix=".put-", dir=root)
-        draft, hashed, size = Path(name), hashlib.sha256(), 0
-        ring = settings.ENV.keyring
+        with written(organisation, chunks) as content:
+            return adopt(organisation, content, uploaded=uploaded)
+    except OSError as error:
+        raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
+
+
+@contextmanager
+def written(
+    organisation: Organisation, chunks: Iterable[bytes], digest: str | None = None
+) -> Iterator[Written]:
+    """Content as it will be stored, synced, without its place yet; gone afterwards unless it was adopted.
+
+    Args:
+        digest: SHA-256 of the content where it is known, so that it is not computed again; whoever reads the
+            file later holds it against that.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    root, ring = root_of(organisation) / "content", settings.ENV.keyring
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(prefix=".put-", dir=root)
+    draft = Path(name)
+    try:
         with os.fdopen(descriptor, "wb") as file:
             if ring.first is not None:
-                digest, size = seal(chunks, file, ring)
+                digest, size = seal(chunks, file, ring, digest)
             else:
+                hashed, size = hashlib.sha256(), 0
                 for chunk in chunks:
                     file.write(chunk)
                     hashed.update(chunk)
@@ -85,27 +117,17 @@ def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool 
                 digest = hashed.hexdigest()
             file.flush()
             os.fsync(file.fileno())
-        return adopt(organisation, draft, digest, size, uploaded=uploaded, sealed=ring.first is not None)
-    except OSError as error:
-        raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
+        yield Written(draft, digest, size, sealed=ring.first is not None)
     finally:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
 
 
-def adopt(
-    organisation: Organisation,
-    draft: Path,
-    sha256: str,
-    size: int,
-    *,
-    uploaded: bool = False,
-    sealed: bool = False,
-) -> StoredFile:
+def adopt(organisation: Organisation, content: Written, *, uploaded: bool = False) -> StoredFile:
     """Give a whole, synced file of the same folder tree its place under its digest, without a copy.
 
     The draft stays until its owner removes it, so a crash between here and the commit loses nothing.
     """
+    draft, sha256, size, sealed = content
     with transaction.atomic():
         found, made = StoredFile.unscoped.get_or_create(
             organisation=organisation,

@@ -1,8 +1,8 @@
 """Digests of uploads that are under way in this process, so that a finished file need not be read again.
 
-Each chunk is hashed beside its way to the disk. A digest counts only where this process saw every chunk of
-the upload in its order and nobody touched it since (another process may have begun it anew); where that is
-not so, the file is read when it is finished.
+Each chunk is hashed once it is kept, while the next one is on its way. A digest counts only where this
+process kept every chunk of the upload in its order and nobody touched the upload in between (another process
+may have begun it anew); where that is not so, the file is read when it is finished.
 """
 
 from __future__ import annotations
@@ -11,73 +11,79 @@ import hashlib
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Beside", "digest_of", "forget", "hashed_beside"]
+__all__ = ["digest_of", "forget", "hash_on"]
 
 _MOST = 256
 """Uploads that are remembered; the one that was touched longest ago goes first."""
+_MOST_CHUNKS = 8
+"""Chunks that wait for their hash at one time, each in memory; who brings one more waits."""
 
 
-@dataclass
-class Beside:
-    """What has been hashed, up to and with a chunk."""
-
+class _Running(NamedTuple):
     size: int
+    """Bytes that are hashed when `beside` has ended."""
     hashed: Any
-    touched: datetime | None = None
-    """When the upload's row says that it was touched: before the chunk, and once that is stored, by it."""
+    touched: datetime
+    """When the upload's row says that it was touched, by the newest chunk."""
+    beside: threading.Thread | None
 
 
-_running: OrderedDict[uuid.UUID, Beside] = OrderedDict()
+_running: OrderedDict[uuid.UUID, _Running] = OrderedDict()
 _lock = threading.Lock()
+_room = threading.BoundedSemaphore(_MOST_CHUNKS)
 
 
-@contextmanager
-def hashed_beside(key: uuid.UUID, offset: int, chunk: bytes) -> Iterator[Beside]:
-    """Hash `chunk`, which begins at `offset`, while the body stores it; where that fails no digest stays.
+def hash_on(
+    key: uuid.UUID, offset: int, chunk: bytes | memoryview, *, before: datetime, after: datetime
+) -> None:
+    """Hash a chunk that was kept at `offset`, beside whatever comes next; another place ends the digest.
 
-    The body takes the digest's `touched` for what it should find in the row, and leaves there what it wrote
-    (None where the digest counts for nothing).
+    Args:
+        before, after: what the upload's row said of its last touch before the chunk, and says now.
     """
     with _lock:
         found = _running.pop(key, None)
     if offset == 0:
-        found = Beside(0, hashlib.sha256())
-    if found is None or found.size != offset:
-        yield Beside(0, None)
+        found = _Running(0, hashlib.sha256(), before, None)
+    if found is None or found.size != offset or found.touched != before:
         return
-    beside = threading.Thread(target=found.hashed.update, args=(chunk,))
+    if found.beside is not None:
+        found.beside.join()
+    _room.acquire()
+    beside = threading.Thread(target=_update, args=(found.hashed, chunk), daemon=True)
     beside.start()
-    try:
-        yield found
-    finally:
-        beside.join()
-    if found.touched is None:
-        return
-    found.size = offset + len(chunk)
     with _lock:
-        _running[key] = found
+        _running[key] = _Running(offset + len(chunk), found.hashed, after, beside)
         while len(_running) > _MOST:
             _running.popitem(last=False)
 
 
 def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:
-    """SHA-256 of the upload's first `size` bytes; None where this process did not see all of them.
+    """SHA-256 of the upload's first `size` bytes; None where this process did not keep all of them.
 
     Args:
         touched: what the upload's row says by now.
     """
     with _lock:
         found = _running.get(key)
-        fits = found is not None and found.size == size and found.touched == touched
-        return str(found.hashed.hexdigest()) if fits and found is not None else None
+    if found is None or found.size != size or found.touched != touched:
+        return None
+    if found.beside is not None:
+        found.beside.join()
+    digest: str = found.hashed.hexdigest()
+    return digest
 
 
 def forget(key: uuid.UUID) -> None:
     with _lock:
         _running.pop(key, None)
+
+
+def _update(hashed: Any, chunk: bytes | memoryview) -> None:
+    try:
+        hashed.update(chunk)
+    finally:
+        _room.release()

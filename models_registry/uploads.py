@@ -10,9 +10,10 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -22,10 +23,10 @@ from django.utils import timezone
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
 from models_registry.draft_files import DraftFile
-from models_registry.files import adopt, keep, root_of
+from models_registry.files import Written, adopt, keep, root_of, written
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
-from models_registry.running_digests import Beside, digest_of, forget, hashed_beside
+from models_registry.running_digests import digest_of, forget, hash_on
 
 __all__ = [
     "MOST_CHUNK",
@@ -40,7 +41,7 @@ __all__ = [
     "sweep_uploads",
 ]
 
-MOST_CHUNK = 8 * 2**20
+MOST_CHUNK = 16 * 2**20
 """Bytes of one chunk: what is held in memory."""
 KEPT = timedelta(days=2)
 """How long an upload that nobody touches stays."""
@@ -82,7 +83,7 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
     return upload
 
 
-def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = None) -> Upload:
+def add_chunk(upload: Upload, offset: int, chunk: bytes | memoryview, sha256: str | None = None) -> Upload:
     """Add bytes that begin at `offset`; the answer's `received` says how many are there.
 
     The same chunk again changes nothing.
@@ -95,15 +96,17 @@ def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = No
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
     if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
         raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
-    with hashed_beside(upload.pk, offset, chunk) as beside:
-        return _added(upload, offset, chunk, beside)
+    locked, before = _added(upload, offset, chunk)
+    if before is not None:
+        hash_on(upload.pk, offset, chunk, before=before, after=locked.touched_at)
+    return locked
 
 
-def _added(upload: Upload, offset: int, chunk: bytes, beside: Beside) -> Upload:
-    expected, beside.touched = beside.touched, None
+def _added(upload: Upload, offset: int, chunk: bytes | memoryview) -> tuple[Upload, datetime | None]:
+    """The upload, and when it was touched before; None where the chunk was not new."""
     with transaction.atomic():
         locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
-        untouched = offset == 0 or locked.touched_at == expected
+        before = locked.touched_at
         if offset < 0 or offset > locked.received:
             raise _conflict(locked, f"begins at byte {offset:,}")
         if offset + len(chunk) > locked.size:
@@ -113,14 +116,13 @@ def _added(upload: Upload, offset: int, chunk: bytes, beside: Beside) -> Upload:
             )
         if offset + len(chunk) <= locked.received:
             _refuse_other_bytes(locked, offset, chunk)
-            return locked
+            return locked, None
         if offset < locked.received or locked.file_id is not None:
             raise _conflict(locked, f"begins at byte {offset:,}")
         _write(locked, chunk)
         locked.received += len(chunk)
         locked.save(update_fields=["received", "touched_at"])
-    beside.touched = locked.touched_at if untouched else None
-    return locked
+    return locked, before
 
 
 def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
@@ -145,21 +147,14 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
     try:
         if not found.size:
             draft.touch()
-        in_the_clear = not draft.sealed and settings.ENV.keyring.first is None
-        digest = _digest(found, draft, sync=in_the_clear)
-        if draft.size() != found.size or (sha256 and digest != sha256.lower()):
-            _begin_anew(found)
-            raise BadInput(
-                f"{found.name} arrived with SHA-256 {digest}, not {sha256}. Send it again from byte 0."
-                if sha256
-                else f"{found.name} is damaged on the disk. Send it again from byte 0."
-            )
-        if in_the_clear:
-            stored = _adopt(found, draft, digest)
+        running = digest_of(found.pk, found.size, found.touched_at)
+        if draft.sealed or settings.ENV.keyring.first is not None:
+            with written(found.organisation, draft.pieces(), running) as sealed:
+                stored = _placed(found, sealed, sha256)
         else:
-            stored = keep(found.organisation, draft.pieces(), uploaded=True)
-        with transaction.atomic():
-            Upload.unscoped.filter(pk=found.pk).update(file=stored, touched_at=timezone.now())
+            digest = _synced_digest(draft, running)
+            with _own_name(draft) as own:
+                stored = _placed(found, Written(own, digest, own.stat().st_size, sealed=False), sha256)
         draft.remove()
         forget(found.pk)
     except FileNotFoundError:
@@ -170,6 +165,43 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
         raise BadInput(f"What arrived of {found.name} is gone. Send it again from byte 0.") from None
     except OSError as error:
         raise BadInput(f"{found.name} could not be stored: {error.strerror or error}.") from error
+    return stored
+
+
+@contextmanager
+def _own_name(draft: DraftFile) -> Iterator[Path]:
+    """A second name of the draft, which no other request knows: one that begins anew removes the first."""
+    own = draft.path.with_name(f"{draft.path.name}.{uuid.uuid4().hex}")
+    try:
+        os.link(draft.path, own)
+    except FileNotFoundError:
+        raise
+    except OSError:  # a file system without links
+        draft.path.replace(own)
+    try:
+        yield own
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _placed(upload: Upload, content: Written, sha256: str | None) -> StoredFile:
+    """Give what was written its place; an upload that became something else begins anew.
+
+    A draft that is whole is never written to; one that is begun anew touches the row, which is asked last.
+    """
+    now = Upload.unscoped.get(pk=upload.pk)
+    if now.file_id is None and now.touched_at != upload.touched_at:
+        raise BadInput(f"{upload.name} was sent anew while it was being finished. Finish it once more.")
+    if content.size != upload.size or (sha256 and content.digest != sha256.lower()):
+        _begin_anew(upload)
+        raise BadInput(
+            f"{upload.name} arrived with SHA-256 {content.digest}, not {sha256}. Send it again from byte 0."
+            if sha256
+            else f"{upload.name} is damaged on the disk. Send it again from byte 0."
+        )
+    with transaction.atomic():
+        stored = adopt(upload.organisation, content, uploaded=True)
+        Upload.unscoped.filter(pk=upload.pk).update(file=stored, touched_at=timezone.now())
     return stored
 
 
@@ -259,7 +291,7 @@ def _drafts(organisation_id: uuid.UUID) -> Path:
     return root_of(organisation_id) / "drafts"
 
 
-def _write(upload: Upload, chunk: bytes) -> None:
+def _write(upload: Upload, chunk: bytes | memoryview) -> None:
     try:
         if not _draft(upload).write_from(upload.received, chunk):
             raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
@@ -269,7 +301,7 @@ def _write(upload: Upload, chunk: bytes) -> None:
         ) from error
 
 
-def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
+def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes | memoryview) -> None:
     """A doubled chunk is harmless; other bytes in its place are not."""
     if upload.file_id is not None:
         return
@@ -281,43 +313,17 @@ def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
         raise _conflict(upload, f"has other bytes at {offset:,} already")
 
 
-def _digest(upload: Upload, draft: DraftFile, *, sync: bool) -> str:
-    """SHA-256 of the whole draft, which reaches the disk meanwhile."""
-    running = digest_of(upload.pk, upload.size, upload.touched_at)
-    if running is not None:
-        if sync:
-            draft.sync()
-        return running
+def _synced_digest(draft: DraftFile, running: str | None) -> str:
+    """SHA-256 of the whole draft, read again where it is not known; the draft reaches the disk meanwhile."""
     with ThreadPoolExecutor(1) as beside:
-        synced = beside.submit(draft.sync) if sync else None
-        hashed = hashlib.sha256()
-        for piece in draft.pieces():
-            hashed.update(piece)
-        if synced is not None:
-            synced.result()
-    return hashed.hexdigest()
-
-
-def _adopt(found: Upload, draft: DraftFile, digest: str) -> StoredFile:
-    """Give the draft that has this digest its place, whatever other requests do to the upload meanwhile.
-
-    It gets a second name, which no other request knows; then the row is asked whether it is still what was
-    hashed: a draft that is whole is never written to, and one that is begun anew touches the row.
-    """
-    own = draft.path.with_name(f"{found.pk}.{uuid.uuid4().hex}")
-    try:
-        os.link(draft.path, own)
-    except FileNotFoundError:
-        raise
-    except OSError:  # a file system without links
-        draft.path.replace(own)
-    try:
-        now = Upload.unscoped.get(pk=found.pk)
-        if now.file_id is None and now.touched_at != found.touched_at:
-            raise BadInput(f"{found.name} was sent anew while it was being finished. Finish it once more.")
-        return adopt(found.organisation, own, digest, found.size, uploaded=True)
-    finally:
-        own.unlink(missing_ok=True)
+        synced = beside.submit(draft.sync)
+        if running is None:
+            hashed = hashlib.sha256()
+            for piece in draft.pieces():
+                hashed.update(piece)
+            running = hashed.hexdigest()
+        synced.result()
+    return running
 
 
 def _begin_anew(upload: Upload) -> None:

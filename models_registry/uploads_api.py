@@ -15,6 +15,7 @@ from ninja import Header, Query, Router, Status
 from accounts.api_auth import ApiRequest, require
 from assay.errors import BadInput
 from models_registry import services
+from models_registry.chunk_memory import received
 from models_registry.models import Upload
 from models_registry.schemas import FinishIn, StoredOut, UploadIn, UploadOut
 from models_registry.uploads import MOST_CHUNK, WrongOffset
@@ -58,7 +59,7 @@ def chunk(
     content_range: Annotated[str | None, Header(alias="Content-Range", max_length=100)] = None,
     chunk_sha256: Annotated[str | None, Header(alias="Chunk-SHA256", pattern=r"^[0-9a-fA-F]{64}$")] = None,
 ) -> Any:
-    """Raw bytes, at most 8 MiB, that begin at `offset` (or as Content-Range says). A chunk that is there
+    """Raw bytes, at most 16 MiB, that begin at `offset` (or as Content-Range says). A chunk that is there
     already changes nothing; one that begins elsewhere is a 409 whose `received` says where to go on."""
     request = require(request, "register")
     upload = _upload(request, upload_id)
@@ -81,12 +82,12 @@ def finish(request: Any, upload_id: UUID, body: FinishIn | None = None) -> Any:
     return {"upload": upload.pk, "sha256": stored.sha256, "size": stored.size}
 
 
-def chunk_of(request: HttpRequest) -> bytes:
-    """The raw body of a chunk, at most MOST_CHUNK bytes of it held. Raises BadInput."""
+def chunk_of(request: HttpRequest) -> memoryview:
+    """The raw body of a chunk, in memory that is used again. Raises BadInput."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_CHUNK:
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; send smaller ones.")
     try:
-        return request.read(MOST_CHUNK + 1)
+        return received(request, MOST_CHUNK + 1)
     except UnreadablePostError:
         raise BadInput("The connection broke in the middle of a chunk; send it again.") from None
 

@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from assay.contracts import (
+    QUANTILE_SHARES,
     ColumnSummary,
     DataReport,
     DataRequest,
     DatasetProfile,
     DatasetRole,
     ModelRequest,
+    Quantiles,
     Roles,
 )
 from assay.errors import BadInput
@@ -32,6 +34,8 @@ from assay.intake.surveys import survey_files
 
 __all__ = ["describe_data"]
 
+_FEWEST = 40
+"""Numbers of which quantiles are told."""
 _ORDER: tuple[DatasetRole, ...] = ("test", "training", "tuning", "asked")
 
 
@@ -58,7 +62,7 @@ def describe_data(
             "predictions_file": None,
         }
     )
-    found = survey_files(later, scratch, progress or (lambda _share: None))
+    found = survey_files(later, scratch, progress or (lambda _share: None), sketched=True)
     later, notes = found.request, found.notes
     sensitive = list(found.roles.sensitive)
     datasets: dict[DatasetRole, DatasetProfile] = {}
@@ -70,8 +74,25 @@ def describe_data(
         modality="image" if found.pictures else "table" if found.roles.text is None else "text",
         roles=_roles(found.roles, tuple(sensitive), datasets[leading]),
         datasets=tuple(datasets[role] for role in _ORDER if role in datasets),
+        quantiles={
+            role: told
+            for done in found.surveys
+            for role, scans in done.scans.items()
+            if (told := _quantiles(datasets[role], scans))
+        },
         notes=tuple(dict.fromkeys([*found.roles.notes, *notes])),
     )
+
+
+def _quantiles(dataset: DatasetProfile, scans: Mapping[str, ColumnScan]) -> dict[str, Quantiles]:
+    """Of the columns of numbers whose values are enough to hide a row among them."""
+    found = {}
+    for column in dataset.columns:
+        sketch = scans[column.name].sketch
+        if column.kind == "number" and sketch is not None and sketch.count >= _FEWEST:
+            values = sketch.quantiles(QUANTILE_SHARES)
+            found[column.name] = Quantiles(values=values, error=sketch.error)
+    return found
 
 
 def _dataset(

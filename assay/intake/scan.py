@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from assay.datasets.number_cells import parse_numbers
 from assay.datasets.row_hash import Hashes, hash_column
 from assay.intake.cells import numbers
+from assay.stats.quantile_sketch import QuantileSketch
 
 __all__ = ["CATEGORY_LIMIT", "ColumnScan"]
 
@@ -27,6 +28,7 @@ class ColumnScan:
         limit: distinct values to count one by one; past it `values` is None.
         keep_hashes: keep a hash per value (identifiers, clusters): 8 bytes a row for identifiers, 8 bytes a
             distinct value for clusters (`unique_hashes`).
+        sketched: sketch the numbers' quantiles.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class ColumnScan:
         *,
         keep_hashes: bool = False,
         unique_hashes: bool = False,
+        sketched: bool = False,
     ) -> None:
         self.name = name
         self.rows = 0
@@ -53,6 +56,7 @@ class ColumnScan:
         self.maximum = -np.inf
         self.total = 0.0
         self.longest = 0
+        self.sketch = QuantileSketch() if sketched else None
         self.values: Counter[str] | None = Counter()
         self.hashes: list[Hashes] = []
         self.limit = limit
@@ -102,6 +106,8 @@ class ColumnScan:
             self.maximum = max(self.maximum, float(finite.max()))
             with np.errstate(over="ignore"):  # a mean beyond float64 is not reported
                 self.total += float(finite.sum())
+            if self.sketch is not None:
+                self.sketch.update(finite)
             self.integral = self.integral and bool((finite == np.floor(finite)).all())
 
     def _count(self, column: pa.Array) -> None:

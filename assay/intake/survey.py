@@ -42,6 +42,8 @@ def survey(
     roles: ColumnRoles,
     request: DataRequest,
     tick: Callable[[float], None],
+    *,
+    sketched: bool = False,
 ) -> Survey:
     """Stream the file once and summarise each column of each dataset in it.
 
@@ -79,7 +81,7 @@ def survey(
             gone = source.unmatched(rows.places)
             unmatched[rows.role] = unmatched.get(rows.role, np.zeros_like(gone)) + gone
         if rows.role not in scans:
-            scans[rows.role] = {name: _scan(name, roles, request) for name in columns}
+            scans[rows.role] = {name: _scan(name, roles, request, sketched=sketched) for name in columns}
         for name, column in zip(columns, rows.columns, strict=True):
             scans[rows.role][name].update(column, rows.places)
     _refuse_no_rows(source, role, scans, reader)
@@ -147,9 +149,15 @@ def _spelt(roles: ColumnRoles, request: DataRequest) -> frozenset[str]:
     return frozenset(name for name in (*names, *words) if name is not None and name not in request.bins)
 
 
-def _scan(name: str, roles: ColumnRoles, request: DataRequest) -> ColumnScan:
+def _scan(name: str, roles: ColumnRoles, request: DataRequest, *, sketched: bool) -> ColumnScan:
     limit = _SENSITIVE_LIMIT if name in roles.sensitive and name not in request.bins else CATEGORY_LIMIT
-    return ColumnScan(name, limit, keep_hashes=name == roles.identifier, unique_hashes=name == roles.cluster)
+    return ColumnScan(
+        name,
+        limit,
+        keep_hashes=name == roles.identifier,
+        unique_hashes=name == roles.cluster,
+        sketched=sketched,
+    )
 
 
 def _refuse_no_rows(

@@ -38,13 +38,19 @@ class Surveys(NamedTuple):
 
 
 def survey_files(
-    request: DataRequest, scratch: Path, tick: Tick, signature: ModelSignature | None = None
+    request: DataRequest,
+    scratch: Path,
+    tick: Tick,
+    signature: ModelSignature | None = None,
+    *,
+    sketched: bool = False,
 ) -> Surveys:
     """Open and survey every file of `request`.
 
     Args:
         scratch: where pictures are unpacked to.
         signature: of the model that will be asked, where there is one.
+        sketched: sketch the quantiles of numbers.
 
     Raises:
         BadInput: see `resolve_roles` and `survey`; tables beside images; two sources of one dataset.
@@ -70,7 +76,7 @@ def survey_files(
     roles = resolve_roles(
         request, source.columns, source.name, IMAGE if pictures else None, outcomes=outcomes
     )
-    surveys = [survey(source, leading, roles, request, _part(tick, 0, steps))]
+    surveys = [survey(source, leading, roles, request, _part(tick, 0, steps), sketched=sketched)]
     for step, (role, named_file) in enumerate(others, start=1):
         other = _opened(named_file, role, scratch, signature)
         if isinstance(other, ImageSource) != pictures:
@@ -78,7 +84,7 @@ def survey_files(
                 f"{source.name} and {other.name} ({role}) must both hold images, or both be tables."
             )
         other = other if joins is None else _joined(other, joins, leads=False)
-        surveys.append(survey(other, role, roles, request, _part(tick, step, steps)))
+        surveys.append(survey(other, role, roles, request, _part(tick, step, steps), sketched=sketched))
     _refuse_two_sources(surveys, request)
     return Surveys(request, roles, surveys)
 

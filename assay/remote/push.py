@@ -16,7 +16,7 @@ from assay.remote.client import Client
 
 __all__ = ["Pusher", "read_version"]
 
-CHUNK = 4 * 2**20
+CHUNK = 16 * 2**20
 Progress = Callable[[str, float], None]
 
 

@@ -113,9 +113,15 @@ def test_two_versions_are_compared_by_their_summaries() -> None:
     columns = {column["name"]: column for column in part["columns"]}
     assert columns["repaid"]["distance"] == pytest.approx(0.5 - 25 / 60, abs=1e-5)
     assert (columns["income"]["mean_before"], columns["income"]["mean_after"]) == (119.5, 179.5)
+    income = columns["income"]
+    assert (income["n_before"], income["n_after"], income["quantile_error"]) == (40, 60, 0)
+    assert income["quantiles_before"] == [100, 101, 109, 119, 129, 137, 139]
+    assert income["quantiles_after"][3] == 179
     page = _signed_in(people).get(_url(people, "dataset_diff", first, second)).content.decode()
     assert "+20 test rows" in page
-    assert "100 to 139, mean 119.5" in page
+    assert "100 to 139, mean 119.5; 5 % 101, 25 % 109, median 119, 75 % 129, 95 % 137" in page
+    assert "40 → 60" in page
+    assert "50.0 % → 41.7 % (−8.3 points)" in page
     listed = _signed_in(people).get(_url(people, "dataset", first.dataset)).content.decode()
     assert "What differs from 1" in listed
     said = {"description": {"label": "repaid", "kinds": {"district": "category"}, "identifier": "id"}}
@@ -127,3 +133,22 @@ def test_two_versions_are_compared_by_their_summaries() -> None:
     unread = client.get(f"/api/v1/dataset-versions/{first.pk}/diff/{made.json()['id']}", **asked)
     assert unread.status_code in (400, 422)
     assert "has not been read yet" in unread.content.decode()
+
+
+def test_a_version_read_before_quantiles_were_kept_is_not_taken_for_another_distribution() -> None:
+    people = make_people()
+    first = _version(people, _rows(60))
+    second = _version(people, _rows(60) + b"P60,yes,,\n", dataset=first.dataset)
+    factory.run_jobs()
+    for version in (first, second):
+        version.refresh_from_db()
+    assert set(second.profile["quantiles"]["test"]) == {"district", "income"}
+    del first.profile["quantiles"]
+    first.save()
+    second.profile["datasets"][0]["columns"] = [
+        {**column, "rows": 60, "missing": 0} for column in second.profile["datasets"][0]["columns"]
+    ]
+    second.save()
+    page = _signed_in(people).get(_url(people, "dataset_diff", first, second)).content.decode()
+    assert '<th scope="row">income' not in page
+    assert '<th scope="row">repaid' in page

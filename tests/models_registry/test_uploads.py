@@ -144,7 +144,7 @@ def test_a_draft_that_vanished_is_said_and_sent_again(people: People) -> None:
 
 def test_a_crash_after_the_file_got_its_place_is_finished_by_the_next_call(people: People) -> None:
     upload = sent(begun(people))
-    files.adopt(people.organisation, draft_of(upload), DIGEST, len(CONTENT))
+    files.adopt(people.organisation, files.Written(draft_of(upload), DIGEST, len(CONTENT), sealed=False))
     assert finish_upload(upload, DIGEST).sha256 == DIGEST
 
 
@@ -247,15 +247,15 @@ def test_what_is_sent_anew_while_it_is_finished_is_not_stored_under_the_digest_o
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = sent(begun(people))
-    real = uploads._digest
+    real = uploads._synced_digest
 
-    def digest_then_meddle(found: Upload, draft: DraftFile, *, sync: bool) -> str:
-        digest = real(found, draft, sync=sync)
-        monkeypatch.setattr(uploads, "_digest", real)
+    def digest_then_meddle(draft: DraftFile, running: str | None) -> str:
+        digest = real(draft, running)
+        monkeypatch.setattr(uploads, "_synced_digest", real)
         _sent_anew(upload)
         return digest
 
-    monkeypatch.setattr(uploads, "_digest", digest_then_meddle)
+    monkeypatch.setattr(uploads, "_synced_digest", digest_then_meddle)
     with pytest.raises(BadInput, match="sent anew"):
         finish_upload(upload)
     assert not files.path_of(people.organisation, DIGEST).exists()

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.services import first_administrator
 from jobs.household import Household, Member
+from jobs.web_server import web_command
 
 __all__ = ["Command"]
 
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         environment = {} if settings.ENV.url != "http://127.0.0.1:8000" else {"ASSAY_URL": address}
         household = Household(
             # The worker prints addresses too, into reports.
-            [Member("web", _web(host, port), environment), Member("worker", _worker(), environment)],
+            [Member("web", web_command(host, port), environment), Member("worker", _worker(), environment)],
             self._say,
         )
         household.start()
@@ -77,15 +78,6 @@ def _collect_static() -> None:
     backends: Any = storages.backends
     backends["staticfiles"]["BACKEND"] = _MANIFEST
     call_command("collectstatic", interactive=False, verbosity=0)
-
-
-def _web(host: str, port: int) -> list[str]:
-    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return [
-        *("gunicorn", "config.wsgi", "--bind", bind, "--worker-class", "gthread"),
-        *("--workers", "1", "--threads", "8", "--timeout", "120", "--graceful-timeout", "5"),
-        *("--log-level", "warning", "--no-control-socket"),
-    ]
 
 
 def _worker() -> list[str]:
