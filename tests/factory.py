@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.db import connection
+
 from accounts.models import User
 from audits.models import Run
 from audits.services import draft_run
@@ -55,9 +57,12 @@ def working() -> Iterator[None]:
 
     def work() -> None:
         slot = Slot(["cpu"])
-        while not over.wait(0.1):
-            slot.work()
-        slot.close()
+        try:
+            while not over.wait(0.1):
+                slot.work()
+        finally:
+            slot.close()
+            connection.close()  # PostgreSQL's would outlive the thread
 
     worker = threading.Thread(target=work)
     worker.start()
