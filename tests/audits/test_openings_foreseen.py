@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from audits import ledger
 from audits.models import Opening, Run
 from audits.plan_page import sealed_rows_sentence
 from audits.services import draft_run, repeat_run, start_run
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, Subject
 from tests import factory
-from tests.conftest import People
+from tests.at_once import at_once
+from tests.conftest import People, make_people
 
 ROWS = "a" * 64
 
@@ -107,3 +110,14 @@ def test_an_audit_against_a_baseline_names_its_model_and_freezes_the_opening(com
     run.refresh_from_db()
     assert (run.plan or {})["opening"]["standing"] == "confirmatory"
     assert (before.plan or {})["opening"]["standing"] == "baseline"
+
+
+def test_candidates_that_open_the_rows_at_once_are_counted_one_after_the_other(committed: None) -> None:
+    first, *others = drafts(make_people(), "1" * 64, "2" * 64, "3" * 64, "2" * 64)
+    ledger.open_rows(first)
+    opened = at_once(*[partial(ledger.open_rows, run) for run in others])
+    assert opened[0] == opened[2], "one model opens the rows once"
+    assert sorted(opening.number for opening in opened[:2]) == [2, 3]
+    assert {opening.standing for opening in opened} == {"exploratory"}
+    rows = Opening.objects.of(first.organisation).filter(what="opened").order_by("number")
+    assert [row.number for row in rows] == [1, 2, 3]

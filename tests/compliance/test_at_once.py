@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
-from django.db import connection
-
+from accounts.models import User
 from assay.errors import AssayError
 from compliance import services
 from compliance.models import Review
 from compliance.stages import change_stage
 from models_registry.models import ModelVersion
+from tests.at_once import at_once
 from tests.compliance.made import approved, colleague, in_review, judged_run, submitted, yes_to_all
 from tests.conftest import make_people
 from trail.models import TrailEntry
 from trail.services import verify
-
-
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """Do everything from one starting line; what each returned or raised, in the order given."""
-    line, results = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(place: int) -> None:
-        line.wait()
-        try:
-            results[place] = acts[place]()
-        except AssayError as error:
-            results[place] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
 
 
 def one_was_told(results: list[Any]) -> None:
@@ -113,3 +90,19 @@ def test_a_step_up_and_a_revocation_leave_no_step_without_approval(committed: No
         .values_list("action", flat=True)
     )
     assert told in (["review.revoked"], ["version.stage_changed", "review.revoked"])
+
+
+def test_of_two_promotions_one_counts(committed: None) -> None:
+    people = make_people()
+    version = approved(people, judged_run(people)).run.subject.model_version
+    second = colleague(people, "reviewer", "second")
+
+    def promote(by: User) -> object:
+        return change_stage(ModelVersion.unscoped.get(pk=version.pk), "approved", by, expected="candidate")
+
+    one_was_told(at_once(lambda: promote(people.reviewer), lambda: promote(second)))
+    moved = TrailEntry.objects.filter(
+        organisation_id=people.organisation.pk, action="version.stage_changed", target_id=version.pk
+    )
+    assert moved.count() == 1
+    assert verify(people.organisation.pk) is None

@@ -20,7 +20,8 @@ from models_registry.draft_files import DraftFile
 from models_registry.models import StoredFile, Upload
 from models_registry.services import add_chunk, begin_upload, finish_upload, finished_files
 from models_registry.uploads import WrongOffset, draft_of, sweep_uploads
-from tests.conftest import People
+from tests.at_once import at_once
+from tests.conftest import People, make_people
 
 CONTENT = b"first half, second half"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -261,3 +262,20 @@ def test_what_is_sent_anew_while_it_is_finished_is_not_stored_under_the_digest_o
     assert not files.path_of(people.organisation, DIGEST).exists()
     assert files.read(people.organisation, finish_upload(upload).sha256) == OTHER
     assert not list(draft_of(upload).parent.iterdir())
+
+
+def test_an_upload_that_two_finish_at_once_is_one_stored_file(committed: None) -> None:
+    people = make_people()
+    upload = sent(begun(people))
+    results = at_once(*[lambda: finish_upload(upload, DIGEST)] * 2)
+    stored = StoredFile.objects.of(people.organisation).get()
+    assert results == [stored, stored]
+    assert files.path_of(people.organisation, DIGEST).read_bytes() == CONTENT
+
+
+def test_the_same_content_in_two_uploads_finished_at_once_is_one_stored_file(committed: None) -> None:
+    people = make_people()
+    first, second = sent(begun(people)), sent(begun(people, name="copy.csv"))
+    results = at_once(lambda: finish_upload(first), lambda: finish_upload(second))
+    stored = StoredFile.objects.of(people.organisation).get()
+    assert results == [stored, stored]
