@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from assay.endpoints.asker import Asker
 from assay.errors import BadInput
 from jobs.kinds import ShardContext
 from models_registry.description import endpoint_of
+from models_registry.files import ANSWERS, root_of
 from models_registry.models import Model, ModelVersion
 from models_registry.names import checked_text, refuse_odd_characters
 from models_registry.signals import version_changed
@@ -88,9 +90,20 @@ def asker_of(version: ModelVersion, context: ShardContext, subject: uuid.UUID | 
         private=environment.endpoint_private,
         key=lambda name: secret_of(version.organisation, name),
     )
-    folder = environment.home / "endpoints" / str(version.organisation_id)
-    kept = folder / f"{subject}.npz" if subject is not None else None
-    return Asker(request, access, kept=kept, counts=context.work / "asked.json")
+    kept = None
+    if subject is not None:
+        kept = root_of(version.organisation_id) / ANSWERS / f"{subject}.npz"
+        _bring_over(environment.home / "endpoints" / str(version.organisation_id) / kept.name, kept)
+    counts = context.work / "asked.json"
+    return Asker(request, access, kept=kept, ring=environment.keyring, counts=counts)
+
+
+def _bring_over(old: Path, kept: Path) -> None:
+    """Answers of before 0.5 lie where no backup and no rotation finds them."""
+    if old.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileNotFoundError):  # another worker was faster
+            old.replace(kept)
 
 
 def secret_of(organisation: Organisation, name: str) -> str:

@@ -27,6 +27,7 @@ from assay.sealing import open_sealed, seal
 from models_registry.models import StoredFile
 
 __all__ = [
+    "ANSWERS",
     "SEALED",
     "Written",
     "adopt",
@@ -44,6 +45,8 @@ __all__ = [
 ]
 
 SEALED = ".sealed"
+ANSWERS = "answers"
+"""Folder of what endpoints answered, a file a subject (assay/endpoints/kept.py)."""
 _PIECE = 1 << 20
 
 

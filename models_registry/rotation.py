@@ -17,10 +17,11 @@ from django.conf import settings
 from django.db import transaction
 
 from assay.annex import KEY_NAME
+from assay.endpoints.kept import answers_name
 from assay.errors import BadInput
 from assay.sealing import Keyring, is_under, open_bytes, rewrap, seal, seal_bytes
 from models_registry.draft_files import draft_name
-from models_registry.files import SEALED, pieces
+from models_registry.files import ANSWERS, SEALED, pieces
 from models_registry.models import StoredFile
 
 __all__ = ["Rotated", "rotate"]
@@ -42,7 +43,7 @@ class Rotated:
 
 
 def rotate(progress: Callable[[Rotated], None] | None = None) -> Rotated:
-    """Go through all stored files, keys of annexes and unfinished uploads.
+    """Go through all stored files, keys of annexes, answers of endpoints and unfinished uploads.
 
     With a key that writes, files in the clear are sealed and sealed ones wrapped anew, so that older keys can
     be given up; with "off", sealed ones are opened. Unfinished uploads in the clear are sealed when they are
@@ -76,6 +77,8 @@ def _everything(files: Path) -> Iterator[tuple[Path, str]]:
         yield path, path.parent.name + path.name.removesuffix(SEALED)
     for path in sorted(files.glob("*/annex/key*")):
         yield path, KEY_NAME
+    for path in sorted(files.glob(f"*/{ANSWERS}/*.npz*")):
+        yield path, answers_name(path.with_name(path.name.removesuffix(SEALED)))
     for path in sorted(files.glob(f"*/drafts/*{SEALED}")):
         yield path, draft_name(path.name.removesuffix(SEALED))
 
@@ -100,12 +103,13 @@ def _one(path: Path, name: str, ring: Keyring, done: Rotated) -> None:
 
 def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
     """Write the other form of a file beside it, synced, and only then remove this one."""
-    folder = path.parent if name == KEY_NAME else path.parent.parent  # where leftovers are swept
+    whole = name == KEY_NAME or path.parent.name == ANSWERS  # short, and named otherwise than by its digest
+    folder = path.parent if whole else path.parent.parent  # where leftovers are swept
     descriptor, temporary = tempfile.mkstemp(prefix=".put-", dir=folder)
     draft = Path(temporary)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            if name == KEY_NAME:
+            if whole:
                 to_seal = target.name.endswith(SEALED)
                 file.write(
                     seal_bytes(path.read_bytes(), name, ring) if to_seal else open_bytes(path, name, ring)
@@ -117,7 +121,7 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.chmod(0o400)
-        if name == KEY_NAME:
+        if whole:
             draft.replace(target)
             path.unlink()
             return

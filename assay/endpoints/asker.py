@@ -30,6 +30,7 @@ from assay.evidence import digest
 from assay.models.base import Inputs, take
 from assay.models.endpoint import Arrays, asked_signature
 from assay.planning import timestamp
+from assay.sealing import Keyring
 
 __all__ = ["Asker", "joined"]
 
@@ -46,6 +47,7 @@ class Asker:
     Args:
         access: what whoever runs the audit allows.
         kept: file of the answers to the rows that were read first; see `KeptAnswers`.
+        ring: keys that the file is sealed with.
         counts: file of what a run has asked so far, where several processes share the run.
     """
 
@@ -55,6 +57,7 @@ class Asker:
         access: Access,
         *,
         kept: Path | None = None,
+        ring: Keyring | None = None,
         counts: Path | None = None,
         resolver: Resolver | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -67,7 +70,7 @@ class Asker:
         protocol = OpenInference if request.protocol == "open_inference_v2" else OpenAI
         self._protocol = protocol(request, self._signature, self._caller)
         described = request.model_dump(mode="json", exclude={"limits", "key", "seed"})
-        self._kept = KeptAnswers(digest(described), kept)
+        self._kept = KeptAnswers(digest(described), kept, ring)
         self.reading = True
         """Whether the child reads its data: then answers are kept, and kept ones are not asked again."""
         self._described = False

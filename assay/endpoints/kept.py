@@ -17,11 +17,22 @@ import numpy.typing as npt
 
 from assay.errors import Internal
 from assay.models.base import Inputs
+from assay.sealing import Keyring, open_bytes, seal_bytes
 from assay.store import write_whole
 
-__all__ = ["KeptAnswers"]
+__all__ = ["KeptAnswers", "answers_name", "sealed_answers"]
 
 Floats = npt.NDArray[np.float64]
+
+
+def sealed_answers(path: Path) -> Path:
+    """Where answers lie sealed that lie at `path` in the clear."""
+    return path.with_name(path.name + ".sealed")
+
+
+def answers_name(path: Path) -> str:
+    """What a sealed file of answers is bound to; `path` is where it lies in the clear."""
+    return f"answers {path.stem}"
 
 
 class KeptAnswers:
@@ -30,17 +41,18 @@ class KeptAnswers:
     Args:
         key: what the answers belong to (the endpoint's digest); others are not read.
         path: file that outlives the process; None keeps them in memory.
+        ring: seals the file (`<path>.sealed`) where it has a key to seal with, and opens one that is sealed.
     """
 
-    def __init__(self, key: str, path: Path | None = None) -> None:
-        self._key, self._path = key, path
+    def __init__(self, key: str, path: Path | None = None, ring: Keyring | None = None) -> None:
+        self._key, self._path, self._ring = key, path, ring or Keyring()
         self._answers: dict[bytes, tuple[Floats, bool]] = {}
         self.canary: Floats | None = None
         self.canary_tolerance = 0.0
         self.canary_asked = ""
         """When, as evidence writes times; empty for never."""
         self._changed = False
-        if path is not None and path.exists():
+        if path is not None:
             self._read(path)
 
     def __len__(self) -> int:
@@ -83,12 +95,28 @@ class KeptAnswers:
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **arrays)
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(self._path, content.getvalue())
+        self._write(self._path, content.getvalue())
         self._changed = False
 
+    def _write(self, path: Path, content: bytes) -> None:
+        sealed = sealed_answers(path)
+        if self._ring.first is None:
+            write_whole(path, content)
+            sealed.unlink(missing_ok=True)
+        else:
+            write_whole(sealed, seal_bytes(content, answers_name(path), self._ring))
+            path.unlink(missing_ok=True)
+
     def _read(self, path: Path) -> None:
+        sealed = sealed_answers(path)
         try:
-            with np.load(path, allow_pickle=False) as found:
+            if sealed.exists():
+                content = open_bytes(sealed, answers_name(path), self._ring)
+            elif path.exists():
+                content = path.read_bytes()
+            else:
+                return
+            with np.load(io.BytesIO(content), allow_pickle=False) as found:
                 if str(found["key"]) != self._key:
                     return
                 rows, outputs, unmatched = found["rows"], found["outputs"], found["unmatched"]

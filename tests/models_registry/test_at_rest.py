@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from assay.annex import RunRows
+from assay.endpoints.kept import KeptAnswers
 from assay.errors import BadInput
 from config.checks import check_storage
 from models_registry import files, uploads
@@ -176,3 +177,37 @@ def test_the_check_says_whether_files_are_encrypted(keys: Callable[[str], None])
     assert "are encrypted (AES-256-GCM)" in said.msg
     assert "1 older key" in said.msg
     assert FIRST not in said.msg
+
+
+def test_kept_answers_are_sealed_rotated_and_opened_again(
+    people: People, keys: Callable[[str], None]
+) -> None:
+    def answers() -> KeptAnswers:
+        path = files.root_of(people.organisation) / files.ANSWERS / f"{people.organisation.pk}.npz"
+        return KeptAnswers("endpoint", path, settings.ENV.keyring)
+
+    kept = answers()
+    row = kept.digests(["a text"])[0]
+    kept.put(row, np.array([0.25, 0.75]), unmatched=False)
+    kept.save()
+    for key, said in (
+        (FIRST, "1 sealed"),
+        (f"{SECOND} {FIRST}", "1 brought under the present key"),
+        (f"off {SECOND}", "1 opened"),
+    ):
+        keys(key)
+        assert said in _rotate()
+        (path,) = _lies(people)
+        assert path.name.endswith(".sealed") == (key[:3] != "off")
+        found = answers().get(row)
+        assert found is not None
+        assert found[0].tolist() == [0.25, 0.75]
+    keys(FIRST)
+    again = answers()
+    again.put(b"x" * 16, np.array([1.0, 0.0]), unmatched=False)
+    again.save()
+    (sealed,) = _lies(people)
+    assert sealed.name.endswith(".sealed")
+    keys("")
+    with pytest.raises(BadInput, match="does not hold"):
+        answers()
