@@ -26,6 +26,7 @@ _NEVER = tuple(
         "fd00:ec2::/32",  # Amazon's metadata service
         "100.100.100.200/32",  # Alibaba's
         "168.63.129.16/32",  # Azure's
+        "192.0.0.192/32",  # Oracle's
         "0.0.0.0/8",
         "::/128",
     )
@@ -134,7 +135,8 @@ def resolve(place: Place, access: Access, resolver: Resolver | None = None) -> s
 
 
 def _is_public(address: IPAddress) -> bool:
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+    return address.is_global and not (address.is_multicast or address.is_reserved or site_local)
 
 
 def _unwrapped(address: IPAddress) -> IPAddress:
