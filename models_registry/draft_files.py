@@ -51,7 +51,7 @@ class DraftFile:
         """Bytes of content. Raises OSError where there is no draft."""
         return self.path.stat().st_size - (BODY if self.sealed else 0)
 
-    def write_from(self, offset: int, chunk: bytes | memoryview) -> bool:
+    def write_from(self, offset: int, chunk: bytes) -> bool:
         """Put a chunk at `offset`, and end there; whether all bytes before it were there."""
         sealed, path = self.sealed, self.path
         key = self._key_of_a_draft() if sealed else b""

@@ -36,9 +36,7 @@ _lock = threading.Lock()
 _room = threading.BoundedSemaphore(_MOST_CHUNKS)
 
 
-def hash_on(
-    key: uuid.UUID, offset: int, chunk: bytes | memoryview, *, before: datetime, after: datetime
-) -> None:
+def hash_on(key: uuid.UUID, offset: int, chunk: bytes, *, before: datetime, after: datetime) -> None:
     """Hash a chunk that was kept at `offset`, beside whatever comes next; another place ends the digest.
 
     Args:
@@ -82,7 +80,7 @@ def forget(key: uuid.UUID) -> None:
         _running.pop(key, None)
 
 
-def _update(hashed: Any, chunk: bytes | memoryview) -> None:
+def _update(hashed: Any, chunk: bytes) -> None:
     try:
         hashed.update(chunk)
     finally:

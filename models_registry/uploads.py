@@ -83,7 +83,7 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
     return upload
 
 
-def add_chunk(upload: Upload, offset: int, chunk: bytes | memoryview, sha256: str | None = None) -> Upload:
+def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = None) -> Upload:
     """Add bytes that begin at `offset`; the answer's `received` says how many are there.
 
     The same chunk again changes nothing.
@@ -102,7 +102,7 @@ def add_chunk(upload: Upload, offset: int, chunk: bytes | memoryview, sha256: st
     return locked
 
 
-def _added(upload: Upload, offset: int, chunk: bytes | memoryview) -> tuple[Upload, datetime | None]:
+def _added(upload: Upload, offset: int, chunk: bytes) -> tuple[Upload, datetime | None]:
     """The upload, and when it was touched before; None where the chunk was not new."""
     with transaction.atomic():
         locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
@@ -291,7 +291,7 @@ def _drafts(organisation_id: uuid.UUID) -> Path:
     return root_of(organisation_id) / "drafts"
 
 
-def _write(upload: Upload, chunk: bytes | memoryview) -> None:
+def _write(upload: Upload, chunk: bytes) -> None:
     try:
         if not _draft(upload).write_from(upload.received, chunk):
             raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
@@ -301,7 +301,7 @@ def _write(upload: Upload, chunk: bytes | memoryview) -> None:
         ) from error
 
 
-def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes | memoryview) -> None:
+def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
     """A doubled chunk is harmless; other bytes in its place are not."""
     if upload.file_id is not None:
         return

@@ -15,7 +15,6 @@ from ninja import Header, Query, Router, Status
 from accounts.api_auth import ApiRequest, require
 from assay.errors import BadInput
 from models_registry import services
-from models_registry.chunk_memory import received
 from models_registry.models import Upload
 from models_registry.schemas import FinishIn, StoredOut, UploadIn, UploadOut
 from models_registry.uploads import MOST_CHUNK, WrongOffset
@@ -82,12 +81,12 @@ def finish(request: Any, upload_id: UUID, body: FinishIn | None = None) -> Any:
     return {"upload": upload.pk, "sha256": stored.sha256, "size": stored.size}
 
 
-def chunk_of(request: HttpRequest) -> memoryview:
-    """The raw body of a chunk, in memory that is used again. Raises BadInput."""
+def chunk_of(request: HttpRequest) -> bytes:
+    """The raw body of a chunk, at most MOST_CHUNK bytes of it held. Raises BadInput."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_CHUNK:
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; send smaller ones.")
     try:
-        return received(request, MOST_CHUNK + 1)
+        return request.read(MOST_CHUNK + 1)
     except UnreadablePostError:
         raise BadInput("The connection broke in the middle of a chunk; send it again.") from None
 
