@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from assay.commands.audit import AuditOptions, run_audit
 from assay.intake.model_files import model_files
 from assay.registry import FORMATS
 from tests import factory
 from tests.audits.test_kinds_of_data import Desk
-from tests.command import assay
 from tests.conftest import make_people
 from tests.models.every_format import MODELS, Brought
 
@@ -57,10 +57,13 @@ def test_the_other_ways_in_have_their_tests(what: str) -> None:
 
 @pytest.mark.usefixtures("committed")
 @pytest.mark.parametrize("name", MODELS)
-def test_a_format_is_audited_over_the_api_and_by_the_command(name: str, tmp_path: Path) -> None:
+def test_a_format_is_audited_over_the_api_and_by_the_command(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     came_as, make = MODELS[name]
     brought = make(tmp_path)
     served, version = _by_api(brought)
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
     local = _by_command(brought, tmp_path)
     assert version["gate"]["came_as"] == came_as
     assert version["format"] == CLEANED.get(came_as, came_as)
@@ -115,19 +118,19 @@ def _version(desk: Desk, container: str, path: Path, **said: Any) -> dict[str, A
 
 
 def _by_command(brought: Brought, folder: Path) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "--data": brought.data,
-        "--model": brought.model,
-        "--base": brought.base,
-        "--signature": brought.signature,
-        "--label": brought.label,
-        "--text": brought.text,
-        "--tier": "quick",
-        "--methods": _method(brought),
-        "--out": folder / "out",
-    }
-    given = [part for pair in options.items() if pair[1] is not None for part in pair]
-    ran = assay(folder, "audit", *given)
-    assert ran.code == 0, ran.err + ran.out
-    found: dict[str, Any] = json.loads((folder / "out" / "evidence.json").read_text())
+    out = folder / "out"
+    asked = AuditOptions(
+        data=brought.data,
+        out=out,
+        model=brought.model,
+        base=brought.base,
+        signature=brought.signature,
+        label=brought.label,
+        text=brought.text,
+        tier="quick",
+        methods=(_method(brought),),
+        keep_rows=False,
+    )
+    assert run_audit(asked) == 0
+    found: dict[str, Any] = json.loads((out / "evidence.json").read_text())
     return found

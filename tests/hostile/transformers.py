@@ -190,7 +190,7 @@ CASES = (
         ),
         "tokenizer cannot be loaded",
     ),
-    Hostile("an adapter of a model on the hub", _spoilt("adapter"), "with --base.*does not fetch"),
+    Hostile("an adapter of a model on the hub", _spoilt("adapter"), "its base .*does not fetch"),
     Hostile(
         "an adapter that names code",
         _spoilt("adapter", _said("adapter_config.json", auto_map=_REMOTE)),

@@ -132,10 +132,10 @@ def test_an_adapter_alone_a_base_too_many_and_a_base_that_is_none(
 ) -> None:
     base, adapter = pair
     with pytest.raises(
-        BadInput, match=r'adapter is an adapter.*with --base\. It says it was made for "base"'
+        BadInput, match=r'adapter is an adapter.*its base \(--base\)\. It says it was made for "base"'
     ):
         _load(adapter, None)
-    with pytest.raises(BadInput, match=r"base is a whole model.*--base belongs to adapters"):
+    with pytest.raises(BadInput, match=r"base is a whole model.*a base \(--base\) belongs to adapters"):
         _load(base, base)
     with pytest.raises(BadInput, match=r"adapter is of format huggingface_adapter; an adapter of format"):
         _load(adapter, adapter)
