@@ -40,10 +40,12 @@ class EndpointForm(Labelled):
         help_text="Tables, pictures and texts over the first; texts from a closed list of classes over the "
         "others.",
     )
-    name = forms.CharField(label="Model", max_length=200, help_text="Its name there.")
+    name = forms.CharField(
+        label="Model", max_length=200, help_text="What the server at that address calls it."
+    )
     signature = forms.CharField(
         max_length=1_000_000,
-        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code"}),
         help_text="The content of a signature.json: what the model reads and what its output means, such as "
         '{"task": "binary", "output": "label", "classes": ["bad", "good"], "text": {}}.',
     )
