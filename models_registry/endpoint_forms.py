@@ -47,7 +47,9 @@ class EndpointForm(Labelled):
         help_text="Tables, pictures and texts over the first; texts from a closed list of classes over the "
         "others.",
     )
-    name = forms.CharField(label="Model", max_length=200, help_text="Its name there.")
+    name = forms.CharField(
+        label="Model", max_length=200, help_text="What the server at that address calls it."
+    )
     signature = forms.CharField(
         max_length=1_000_000,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code"}),
