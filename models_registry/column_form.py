@@ -9,7 +9,7 @@ from django import forms
 
 from assay.contracts import DataReport
 from models_registry.description import DataDescription, Kind
-from models_registry.forms import Labelled, read_cuts
+from models_registry.forms import WordsForm
 from models_registry.models import DatasetVersion
 
 __all__ = ["MOST_COLUMNS", "ColumnsForm"]
@@ -43,27 +43,8 @@ class Line(NamedTuple):
     role: Any
 
 
-class ColumnsForm(Labelled):
+class ColumnsForm(WordsForm):
     """Kind and role of each column; the result is a description for a new version of the same files."""
-
-    favourable = forms.CharField(
-        label="Favourable outcome",
-        required=False,
-        max_length=200,
-        help_text="The value of the true outcome that the affected person would want, such as yes.",
-    )
-    bins = forms.CharField(
-        label="Groups of numbers",
-        required=False,
-        max_length=2_000,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="For sensitive columns that hold numbers, one a line: age: 25, 60",
-    )
-    disjoint = forms.BooleanField(
-        label="I attest that no test row was used to train or choose a model",
-        required=False,
-        help_text="Your name stands beside it in reports. Leave it out where you do not know.",
-    )
 
     def __init__(self, *args: Any, version: DatasetVersion, **more: Any) -> None:
         self._said = DataDescription.model_validate(version.description)
@@ -115,9 +96,6 @@ class ColumnsForm(Labelled):
     @property
     def said(self) -> list[Any]:
         return [self[name] for name in ("favourable", "bins", "disjoint", "label")]
-
-    def clean_bins(self) -> dict[str, tuple[float, ...]]:
-        return read_cuts(self.cleaned_data["bins"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

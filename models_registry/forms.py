@@ -21,7 +21,7 @@ __all__ = [
     "ModelVersionForm",
     "PredictionsForm",
     "SystemForm",
-    "read_cuts",
+    "WordsForm",
 ]
 
 _MOST_PARENTS = 500
@@ -191,22 +191,14 @@ def _column(label: str, help_text: str = "") -> forms.CharField:
     )
 
 
-class DatasetVersionForm(Labelled):
-    """Files are beside the form: `test`, `training`, ... in the request, or `uploaded_test`, ... here."""
+class WordsForm(Labelled):
+    """What the form of a new dataset version and the one that corrects its columns both ask."""
 
-    label_column = _column("True outcome", "The column with what really happened.")
     favourable = forms.CharField(
         label="Favourable outcome",
         required=False,
         max_length=200,
-        help_text="The value that the affected person would want, such as yes.",
-    )
-    sensitive = forms.CharField(
-        label="Sensitive columns",
-        required=False,
-        max_length=2_000,
-        help_text="What people must not be treated differently by; commas between names.",
-        widget=forms.TextInput(attrs={"list": "columns", "autocomplete": "off"}),
+        help_text="The value of the true outcome that the affected person would want, such as yes.",
     )
     bins = forms.CharField(
         label="Groups of numbers",
@@ -214,6 +206,27 @@ class DatasetVersionForm(Labelled):
         max_length=2_000,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="For sensitive columns that hold numbers, one a line: age: 25, 60",
+    )
+    disjoint = forms.BooleanField(
+        label="I attest that no test row was used to train or choose a model",
+        required=False,
+        help_text="Your name stands beside it in reports. Leave it out where you do not know.",
+    )
+
+    def clean_bins(self) -> dict[str, tuple[float, ...]]:
+        return read_cuts(self.cleaned_data["bins"])
+
+
+class DatasetVersionForm(WordsForm):
+    """Files are beside the form: `test`, `training`, ... in the request, or `uploaded_test`, ... here."""
+
+    label_column = _column("True outcome", "The column with what really happened.")
+    sensitive = forms.CharField(
+        label="Sensitive columns",
+        required=False,
+        max_length=2_000,
+        help_text="What people must not be treated differently by; commas between names.",
+        widget=forms.TextInput(attrs={"list": "columns", "autocomplete": "off"}),
     )
     task = forms.ChoiceField(
         required=False,
@@ -264,20 +277,12 @@ class DatasetVersionForm(Labelled):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="Why these rows may be used to test the system.",
     )
-    disjoint = forms.BooleanField(
-        label="I attest that no test row was used to train or choose a model",
-        required=False,
-        help_text="Your name stands beside it in reports. Leave it out where you do not know.",
-    )
     uploaded_test = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_training = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_tuning = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_asked = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_attributes = forms.CharField(widget=forms.HiddenInput, required=False)
     uploaded_predictions = forms.CharField(widget=forms.HiddenInput, required=False)
-
-    def clean_bins(self) -> dict[str, tuple[float, ...]]:
-        return read_cuts(self.cleaned_data["bins"])
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

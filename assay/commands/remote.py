@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["PushOptions", "audit_on_server", "gate_on_server", "login", "push", "service", "wait"]
 
 Progress = Callable[[str, float], None]
-_ENDED = ("done", "incomplete", "failed", "cancelled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,10 +189,11 @@ def gate_on_server(before: str, after: str) -> int:
 
 def _await(client: Client, run: str, out: Path | None) -> int:
     with _bar() as progress:
-        for found in client.polled(f"/audits/{run}"):
-            if found["state"] in _ENDED:
+        for far in client.polled(f"/audits/{run}/progress"):
+            if far["ended"]:
                 break
-            progress(f"audit {found['number']} {found['state']}", float(found.get("progress") or 0.0))
+            progress(far["sentence"], far["percent"] / 100)
+    found = client.get(f"/audits/{run}")
     if found["snapshot_digest"] and out is not None:
         _fetch(client, found, out)
     ended = client.get(f"/audits/{run}/exit-code")
