@@ -1,4 +1,7 @@
-"""What the API of audits and policies takes and gives."""
+"""What the API of audits and policies takes and gives.
+
+Longer than other files: every schema of these routes with its example, in the order of the routes.
+"""
 
 from __future__ import annotations
 

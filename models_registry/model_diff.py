@@ -147,6 +147,12 @@ def _sentence(
 ) -> str:
     if before.pk == after.pk:
         return "This is one and the same version."
+    if before.source != after.source:
+        kinds = [each.get_source_display().lower() for each in (before, after)]
+        return (
+            f"{before} is {kinds[0]}, {after} is {kinds[1]}: what they answer can be compared, not what they "
+            "are."
+        )
     counts = {
         state: sum(each.state == state for each in files)
         for state in ("changed", "moved", "added", "removed")

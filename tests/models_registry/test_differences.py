@@ -89,6 +89,17 @@ def test_everything_that_differs_is_named(people: People) -> None:
     assert {each.path: each.state for each in back.files}["gone.txt"] == "added"
 
 
+def test_files_against_predictions_are_no_files_removed(people: People) -> None:
+    first, _second = pair(people)
+    columns = add_predictions_version(
+        first.model, predictions="approved", scores="", threshold=None, by=people.engineer
+    )
+    assert diff_models(first, columns).sentence == (
+        "scorer scorer is model files, scorer 3 is predictions in the test data: what they answer can be "
+        "compared, not what they are."
+    )
+
+
 def test_the_page_in_each_state(people: People, as_user: SignIn) -> None:
     first, _second = pair(people, EVIL)
     client = as_user(people.auditor)
