@@ -203,7 +203,7 @@ def get_plan(request: HttpRequest, run_id: UUID) -> AuditPlan:
 
 
 def _refuse_unread(run: Run) -> None:
-    if run.subject.state != IntakeState.READY:
+    if run.subject.state != IntakeState.READY or not run.subject.profile:
         raise BadInput(run.subject.refusal or "Model and data are still being read; ask again later.")
 
 

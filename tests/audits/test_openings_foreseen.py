@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from assay.contracts import ModelFacts
 from audits import ledger
 from audits.models import Opening, Run
 from audits.plan_page import sealed_rows_sentence
@@ -14,6 +15,16 @@ from tests.at_once import at_once
 from tests.conftest import People, make_people
 
 ROWS = "a" * 64
+FACTS = ModelFacts(
+    name="net",
+    format="torch_folder",
+    sha256="1" * 64,
+    architecture="mlp",
+    parameters=10,
+    weight_bytes=40,
+    dtype="float32",
+    device="cpu",
+)
 
 
 def read(model: ModelVersion, data: DatasetVersion, sha256: str) -> None:
@@ -25,7 +36,7 @@ def read(model: ModelVersion, data: DatasetVersion, sha256: str) -> None:
         defaults={
             "state": IntakeState.READY,
             "rows_sha256": ROWS,
-            "profile": {"model": {"sha256": sha256}},
+            "profile": {"model": FACTS.model_copy(update={"sha256": sha256}).model_dump(mode="json")},
         },
     )
 
