@@ -29,6 +29,7 @@ FACTS = ModelFacts(
 
 def read(model: ModelVersion, data: DatasetVersion, sha256: str) -> None:
     """Pretend that the child read the pair: only digests matter here."""
+    facts = FACTS.model_copy(update={"sha256": sha256}).model_dump(mode="json") if sha256 else None
     Subject.unscoped.update_or_create(
         organisation=model.organisation,
         model_version=model,
@@ -36,7 +37,7 @@ def read(model: ModelVersion, data: DatasetVersion, sha256: str) -> None:
         defaults={
             "state": IntakeState.READY,
             "rows_sha256": ROWS,
-            "profile": {"model": FACTS.model_copy(update={"sha256": sha256}).model_dump(mode="json")},
+            "profile": {"model": facts},
         },
     )
 
