@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,6 @@ def test_the_other_ways_in_have_their_tests(what: str) -> None:
     assert f"def {name}(" in (Path(__file__).parents[2] / file).read_text()
 
 
-@pytest.mark.skipif("ASSAY_QUICK" in os.environ, reason="takes minutes; ASSAY_QUICK is set")
 @pytest.mark.usefixtures("committed")
 @pytest.mark.parametrize("name", MODELS)
 def test_a_format_is_audited_over_the_api_and_by_the_command(
