@@ -235,12 +235,14 @@ def _check_forest(part: Mapping[str, Any], num_class: int, num_feature: int) -> 
         try:
             if int(tree.get("id", place)) != place:  # where the library puts it: elsewhere leaves a hole
                 raise _Malformed("its id is not its place")
-            with np.errstate(invalid="ignore"):  # a NaN that signals, in a node that is not reached
+            with np.errstate(invalid="ignore", over="ignore"):  # NaN that signal, numbers beyond float32
                 found.append(_check_tree(tree, place, num_feature))
         except _Malformed as error:
             raise _Malformed(f"tree {place:,}: {error}") from None
     if sum(tree.category_bytes for tree in found) > _MAX_CATEGORY_BYTES:
         raise _Malformed("its category codes would take more than 256 MB to hold")
+    if sum(tree.largest for tree in found) > float(np.finfo(np.float32).max):
+        raise _Malformed("its leaves may add up to an infinite number")
     model = {
         "gbtree_model_param": {"num_trees": str(len(trees)), "num_parallel_tree": str(parallel)},
         "tree_info": groups.tolist(),
@@ -263,6 +265,8 @@ class _Tree(NamedTuple):
     depth: int
     categorical: set[int]
     category_bytes: int
+    largest: float
+    """Absolute value of its largest leaf."""
     anew: dict[str, Any]
     """The tree as the library gets it, of checked values alone."""
 
@@ -308,8 +312,10 @@ def _check_tree(tree: Mapping[str, Any], place: int, num_feature: int) -> _Tree:
     features = asked[inner]
     if features.size and (features.min() < 0 or features.max() >= num_feature):
         raise _Malformed("a split asks for a feature that is not there")
-    if not np.isfinite(arrays["split_conditions"][reached].astype(np.float64)).all():
+    conditions = arrays["split_conditions"].astype(np.float32)  # as the library holds them
+    if not np.isfinite(conditions[reached]).all():
         raise _Malformed("a split or leaf holds NaN or an infinite number; training went wrong")
+    largest_leaf = float(np.abs(conditions[reached & ~inner]).max())
     by_category = inner & (arrays["split_type"] == 1)
     sets = _check_categories(tree, by_category)
     anew: dict[str, Any] = {key: arrays[key].astype(kind).tolist() for key, kind in _NODE_ARRAYS.items()}
@@ -326,7 +332,7 @@ def _check_tree(tree: Mapping[str, Any], place: int, num_feature: int) -> _Tree:
         largest = np.maximum.reduceat(sets["categories"], sets["categories_segments"])
         size = int((largest // 8 + 4).sum())
     used = {int(feature) for feature in asked[by_category]}
-    return _Tree(nodes, int((reached & ~inner).sum()), depth, used, size, anew)
+    return _Tree(nodes, int((reached & ~inner).sum()), depth, used, size, largest_leaf, anew)
 
 
 def _depth(left: Ints, right: Ints) -> tuple[int, npt.NDArray[np.bool_]]:

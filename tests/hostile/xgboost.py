@@ -55,6 +55,11 @@ def _category(_learner: dict[str, Any], trees: list[dict[str, Any]]) -> None:
     tree.update(categories_nodes=[0], categories_segments=[0], categories_sizes=[1], categories=[2**40])
 
 
+def _vast(_learner: dict[str, Any], trees: list[dict[str, Any]]) -> None:
+    for tree in trees:
+        tree["split_conditions"][tree["left_children"].index(-1)] = 3e38
+
+
 def _twice(folder: Path) -> Path:
     path = folder / "model.json"
     content = bytes(_booster().save_raw("json"))
@@ -112,6 +117,8 @@ CASES = (
     Hostile("a tree that is a cycle", _set("left_children", 0), "outside the tree"),
     Hostile("a feature that is not there", _set("split_indices", 10**6), "a feature that is not there"),
     Hostile("a split of infinity", _set("split_conditions", float("inf")), "infinite"),
+    Hostile("a split beyond float32", _set("split_conditions", 1e300), "infinite"),
+    Hostile("leaves that add up to infinity", _file(_vast), "add up to an infinite number"),
     Hostile("a category of 2^40", _file(_category), "256 MB"),
     Hostile(
         "a billion nodes",
