@@ -24,7 +24,7 @@ from django.db import connections
 
 from accounts.models import User
 
-__all__ = ["axe_violations", "browser", "chromium", "served", "sign_in"]
+__all__ = ["axe_violations", "browser", "chromium", "press", "served", "sign_in"]
 
 _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
@@ -91,6 +91,12 @@ def sign_in(context: Any, address: str, user: User) -> None:
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     context.add_cookies([{"name": "sessionid", "value": session.session_key, "url": address}])
+
+
+def press(page: Any, button: str) -> None:
+    """Click a button that sends its form, and wait for the page that answers (a click alone does not)."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).click()
 
 
 _EVERYTHING = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")

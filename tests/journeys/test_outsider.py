@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests import factory
+from tests.browser import press
 from tests.conftest import People
 from tests.journeys.conftest import Desk, sign_in_by_form
 from tests.reports.builders import add_reports
@@ -37,7 +38,7 @@ def test_others_find_nothing_and_the_signed_out_come_back_to_where_they_wanted(
     sign_in_by_form(nobody, staff.auditor)
     assert nobody.url.endswith(wanted[2])
     assert nobody.get_by_role("heading", level=1).inner_text().startswith(f"Audit {run.number}")
-    nobody.get_by_role("button", name="Sign out").click()
+    press(nobody, "Sign out")
     nobody.goto(wanted[1])
     nobody.get_by_role("heading", name="Sign in").wait_for()
     assert desk.complaints == []
