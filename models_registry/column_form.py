@@ -11,6 +11,7 @@ from assay.contracts import DataReport
 from models_registry.description import DataDescription, Kind
 from models_registry.forms import WordsForm
 from models_registry.models import DatasetVersion
+from models_registry.presenting import ColumnLine, parts_of
 
 __all__ = ["MOST_COLUMNS", "ColumnsForm"]
 
@@ -37,6 +38,8 @@ class Line(NamedTuple):
     name: str
     found: str
     """The kind that its values look like."""
+    looks: ColumnLine | None
+    """Its values; None of a column that was not read."""
     joined: bool
     """From a file of attributes: it is sensitive or not taken."""
     kind: Any
@@ -62,6 +65,7 @@ class ColumnsForm(WordsForm):
             **more.get("initial", {}),
         }
         super().__init__(*args, **more)
+        self._looks = {line.name: line for line in parts_of(version)[0].lines}
         self._columns = dict(enumerate(named))
         self.more = max(0, len(found) - MOST_COLUMNS)
         self._found, self._joined, self._before = found, joined, roles
@@ -86,6 +90,7 @@ class ColumnsForm(WordsForm):
             Line(
                 name,
                 self._found.get(name, "not read"),
+                self._looks.get(name),
                 name in self._joined,
                 self[f"kind_{place}"],
                 self[f"role_{place}"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -163,6 +163,7 @@ def _part(
     new = {} if after is None else {column.name: column for column in after.columns}
     lines = [
         _column(
+            name,
             old.get(name),
             new.get(name),
             role_of(name, report_before.roles),
@@ -187,55 +188,56 @@ def _part(
 
 
 def _column(
+    name: str,
     before: ColumnSummary | None,
     after: ColumnSummary | None,
     role_before: str,
     role_after: str,
     quantiles: tuple[Quantiles | None, Quantiles | None],
 ) -> ColumnDiff:
-    if before is None or after is None:
-        found = before or after
-        assert found is not None
-        return ColumnDiff(
-            name=found.name,
-            change="added" if before is None else "removed",
-            kind_before=before.kind if before is not None else "",
-            kind_after=after.kind if after is not None else "",
-            role_before=role_before if before is not None else "",
-            role_after=role_after if after is not None else "",
-        )
     shifts, (one, other) = _categories(before, after), quantiles
-    change: Literal["changed", "shifted", "same"] = "shifted"
-    if before.kind != after.kind or role_before != role_after:
-        change = "changed"
-    elif before == after and not _quantiles_moved(quantiles):
-        change = "same"
     distance = None
-    if before.categories and after.categories:
+    if before is not None and after is not None and before.categories and after.categories:
         distance = round(sum(abs((each.after or 0.0) - (each.before or 0.0)) for each in shifts) / 2, 6)
     return ColumnDiff(
-        name=before.name,
-        change=change,
-        kind_before=before.kind,
-        kind_after=after.kind,
-        role_before=role_before,
-        role_after=role_after,
-        n_before=before.rows - before.missing,
-        n_after=after.rows - after.missing,
-        missing_before=before.missing / before.rows if before.rows else None,
-        missing_after=after.missing / after.rows if after.rows else None,
+        name=name,
+        change=_change(before, after, role_before == role_after, quantiles),
         distance=distance,
         categories=tuple(shifts[:_SHOWN_CATEGORIES]),
-        mean_before=before.mean,
-        mean_after=after.mean,
-        lowest_before=before.minimum,
-        lowest_after=after.minimum,
-        highest_before=before.maximum,
-        highest_after=after.maximum,
-        quantiles_before=() if one is None else one.values,
-        quantiles_after=() if other is None else other.values,
         quantile_error=max((each.error for each in quantiles if each is not None), default=0.0),
+        **_side(before, role_before, one, "before"),
+        **_side(after, role_after, other, "after"),
     )
+
+
+def _change(
+    before: ColumnSummary | None,
+    after: ColumnSummary | None,
+    same_role: bool,
+    quantiles: tuple[Quantiles | None, Quantiles | None],
+) -> Literal["added", "removed", "changed", "shifted", "same"]:
+    if before is None or after is None:
+        return "added" if before is None else "removed"
+    if before.kind != after.kind or not same_role:
+        return "changed"
+    return "same" if before == after and not _quantiles_moved(quantiles) else "shifted"
+
+
+def _side(column: ColumnSummary | None, role: str, quantiles: Quantiles | None, side: str) -> dict[str, Any]:
+    """The fields of `ColumnDiff` that tell of one version; none where it has no such column."""
+    if column is None:
+        return {}
+    found = {
+        "kind": column.kind,
+        "role": role,
+        "n": column.rows - column.missing,
+        "missing": column.missing / column.rows if column.rows else None,
+        "mean": column.mean,
+        "lowest": column.minimum,
+        "highest": column.maximum,
+        "quantiles": () if quantiles is None else quantiles.values,
+    }
+    return {f"{name}_{side}": value for name, value in found.items()}
 
 
 def _quantiles_moved(quantiles: tuple[Quantiles | None, Quantiles | None]) -> bool:
@@ -244,7 +246,7 @@ def _quantiles_moved(quantiles: tuple[Quantiles | None, Quantiles | None]) -> bo
     return before is not None and after is not None and before != after
 
 
-def _categories(before: ColumnSummary, after: ColumnSummary) -> list[CategoryShift]:
+def _categories(before: ColumnSummary | None, after: ColumnSummary | None) -> list[CategoryShift]:
     """Shares of every category, those that moved most first."""
     old, new = _shares(before), _shares(after)
     found = [
@@ -254,8 +256,8 @@ def _categories(before: ColumnSummary, after: ColumnSummary) -> list[CategoryShi
     return sorted(found, key=lambda each: -abs((each.after or 0.0) - (each.before or 0.0)))
 
 
-def _shares(column: ColumnSummary) -> dict[str, float]:
-    total = sum(column.counts)
-    if not total:
+def _shares(column: ColumnSummary | None) -> dict[str, float]:
+    total = 0 if column is None else sum(column.counts)
+    if column is None or not total:
         return {}
     return {name: count / total for name, count in zip(column.categories, column.counts, strict=True)}

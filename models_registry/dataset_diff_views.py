@@ -88,10 +88,13 @@ class Bar(NamedTuple):
 
 
 class Span(NamedTuple):
-    """How numbers lie, on a scale of 0..100 that both versions share: from the 5 % to the 95 % quantile with
-    a box around the middle half and a mark at the median; from least to greatest with a mark at the mean
-    where there are no quantiles."""
+    """How numbers of one version lie, on a scale of 0..100 that both versions share.
 
+    From the 5 % to the 95 % quantile with a box around the middle half and a mark at the median; from least
+    to greatest with a mark at the mean where there are no quantiles.
+    """
+
+    before: bool
     start: float
     width: float
     box: tuple[float, float] | None
@@ -116,36 +119,40 @@ def _drawn(column: ColumnDiff) -> Drawn:
             each.name,
             round(100 * (each.before or 0.0), 2),
             round(100 * (each.after or 0.0), 2),
-            f"{_percent(each.before)} → {_percent(each.after)}{_moved(each.before, each.after)}",
+            _percent(each.after if column.change == "added" else each.before)
+            if column.change in ("added", "removed")
+            else f"{_percent(each.before)} → {_percent(each.after)}{_moved(each.before, each.after)}",
         )
         for each in column.categories
     ]
-    missing = "–" if column.missing_before is None else _percent(column.missing_before)
-    if column.missing_after != column.missing_before:
-        missing += f" → {_percent(column.missing_after)}"
-    n = "–" if column.n_before is None else f"{column.n_before:,}"
-    if column.n_after != column.n_before:
-        n += f" → {column.n_after:,}"
-    return Drawn(column, missing, n, bars, _spans(column))
+    missing = [_percent(each) for each in (column.missing_before, column.missing_after) if each is not None]
+    n = [f"{each:,}" for each in (column.n_before, column.n_after) if each is not None]
+    return Drawn(column, _one_or_both(missing), _one_or_both(n), bars, _spans(column))
+
+
+def _one_or_both(words: list[str]) -> str:
+    """Of a version alone, of both where they say the same, or from the one to the other."""
+    return " → ".join(dict.fromkeys(words)) or "–"
 
 
 def _spans(column: ColumnDiff) -> list[Span]:
-    sides = (
-        (column.lowest_before, column.highest_before, column.mean_before, column.quantiles_before),
-        (column.lowest_after, column.highest_after, column.mean_after, column.quantiles_after),
+    both = (
+        (True, column.lowest_before, column.highest_before, column.mean_before, column.quantiles_before),
+        (False, column.lowest_after, column.highest_after, column.mean_after, column.quantiles_after),
     )
-    if any(low is None or high is None for low, high, _, _ in sides):
+    sides = [side for side in both if side[1] is not None and side[2] is not None]
+    if not sides:
         return []
     drawn = all(quantiles for *_, quantiles in sides)
     ends = [q for *_, quantiles in sides for q in (quantiles[0], quantiles[-1])] if drawn else []
-    ends = ends or [end for low, high, _, _ in sides for end in (low or 0.0, high or 0.0)]
+    ends = ends or [end for _, low, high, _, _ in sides for end in (low or 0.0, high or 0.0)]
     least, scale = min(ends), (max(ends) - min(ends)) or 1.0
 
     def place(value: float) -> float:
         return round(min(100.0, max(0.0, 100 * (value - least) / scale)), 2)
 
     found = []
-    for low, high, mean, quantiles in sides:
+    for is_before, low, high, mean, quantiles in sides:
         words = f"{low or 0.0:,.6g} to {high or 0.0:,.6g}" + ("" if mean is None else f", mean {mean:,.4g}")
         first, last, mark = low or 0.0, high or 0.0, mean
         if quantiles:
@@ -160,6 +167,7 @@ def _spans(column: ColumnDiff) -> list[Span]:
             box = (place(lower), round(place(upper) - place(lower), 2))
         found.append(
             Span(
+                before=is_before,
                 start=place(first),
                 width=round(place(last) - place(first), 2),
                 box=box,

@@ -21,6 +21,7 @@ from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
 
 __all__ = [
+    "ColumnLine",
     "data_sentence",
     "endpoint_said",
     "layers_of",

@@ -126,7 +126,7 @@ class SignatureForm(Registering):
                 required=False,
                 max_length=400_000,
                 strip=False,
-                widget=forms.Textarea(attrs={"rows": 2, "cols": 18}),
+                widget=forms.Textarea(attrs={"rows": 1, "cols": 12}),
             ),
             "minimum": forms.FloatField(required=False),
             "maximum": forms.FloatField(required=False),
@@ -195,6 +195,8 @@ def _initial(signature: ModelSignature) -> dict[str, Any]:
 
 def _shown(column: InputColumn, name: str) -> Any:
     value = getattr(column, name)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)  # 1500 rather than 1500.0: the same number when it comes back
     return "\n".join(value) if name in _LINES else value
 
 

@@ -9,6 +9,7 @@ from audits.models import PolicyVersion, Run
 from jobs.worker import Slot
 from tests import factory
 from tests.conftest import People, make_people
+from tests.sample_intake import taken_in
 
 __all__ = ["Sample", "biased_pair", "build", "policy_version"]
 
@@ -46,7 +47,13 @@ def build() -> Sample:
     people = make_people()
     policy = policy_version(people)
     run, rows = _audits(people, policy)
-    rows |= _remedies(people, policy) | _schedules(people, run) | _reviews(people) | _reports(people, run)
+    rows |= (
+        taken_in(people)
+        | _remedies(people, policy)
+        | _schedules(people, run)
+        | _reviews(people)
+        | _reports(people, run)
+    )
     factory.run_jobs()
     rows["running"] = _half_done(people, rows, policy)
     return Sample(people, run, rows)

@@ -89,6 +89,12 @@ def _states(sample: Sample) -> Iterator[tuple[str, str]]:
         yield "reviewer", f"{here}reviews/{names[name]}/"
     for name in ("remedy", "working"):
         yield "engineer", f"{here}remedies/{names[name]}/"
+    for name in ("read", "stopped", "endpoint"):
+        yield "engineer", f"{here}model-versions/{names[name]}/"
+    yield "engineer", f"{here}model-versions/{names['read']}/signature/"
+    applicants = f"{here}dataset-versions/{names['applicants']}/"
+    for page in ("", "columns/", f"diff/{names['applicants_later']}/"):
+        yield "engineer", f"{applicants}{page}"
     for chapter in ("performance", "explainability", "measures", "limits", "manifest"):
         yield "auditor", f"{here}audits/{names['run']}/results/{chapter}/"
     for role in ("engineer", "auditor", "reviewer", "operator"):
