@@ -36,7 +36,6 @@ MEGABYTES = 2_048
 MEMORY = Path("/dev/shm")
 _CHUNK = 16 * 2**20
 _KEY = "11" * 32
-_TIMES = 3
 
 
 class Server(NamedTuple):
@@ -46,8 +45,11 @@ class Server(NamedTuple):
     worker: int
 
 
-def run(megabytes: int = MEGABYTES) -> dict[str, Any]:
+def run(megabytes: int = MEGABYTES, times: int = 3) -> dict[str, Any]:
     """Megabytes a second of hashing, of storing and of storing sealed, by place: `memory` and `disk`.
+
+    Args:
+        times: how often each is done; the best counts.
 
     Raises:
         RuntimeError: there is no room for a few files of that size, or the server failed.
@@ -61,11 +63,11 @@ def run(megabytes: int = MEGABYTES) -> dict[str, Any]:
             free = shutil.disk_usage(folder).free
             if free < 5 * megabytes * 2**20:
                 raise RuntimeError(f"{root}: {megabytes:,} MB a few times do not fit into {free >> 20:,} MB.")
-            found[place] = _measured(Path(folder), megabytes)
+            found[place] = _measured(Path(folder), megabytes, times)
     return found
 
 
-def _measured(folder: Path, megabytes: int) -> dict[str, Any]:
+def _measured(folder: Path, megabytes: int, times: int) -> dict[str, Any]:
     """In one place: figures of hashing and writing alone, and of both ways of storing."""
     home, path = folder / "home", folder / "noise"
     token = in_process("benchmarks.storing", "prepare", {"ASSAY_HOME": str(home)})["token"]
@@ -74,7 +76,7 @@ def _measured(folder: Path, megabytes: int) -> dict[str, Any]:
     found: dict[str, Any] = {"write_and_flush_mb_s": megabytes / writing}
     for name, key in (("stored", ""), ("sealed", _KEY)):
         best = float("inf")
-        for _ in range(_TIMES):
+        for _ in range(times):
             with _server(home, key) as server:
                 before, used = _peak(server.worker), _cpu(server.worker)
                 seconds = _sent(server.port, token, path, digest)

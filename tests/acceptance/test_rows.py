@@ -46,12 +46,12 @@ def test_every_test_named_in_a_row_exists(row: Row) -> None:
 
 @pytest.mark.parametrize("row", [*ROWS, *REMEDY_ROWS], ids=_ids)
 def test_the_mutant_of_each_row_is_caught(row: Row, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "assay", tmp_path / "assay", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "assay", tmp_path / "assay")
     target = tmp_path / row.mutant.file
     source = target.read_text()
     assert source.count(row.mutant.old) == 1, "the mutant's text must stand in the file exactly once"
     target.write_text(source.replace(row.mutant.old, row.mutant.new))
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tests", tmp_path / "tests")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", f"tests/{row.mutant.caught_by}"]
     run = subprocess.run(

@@ -18,7 +18,7 @@ from audits.models import RunState
 from compliance.basis import model_digest
 from models_registry.description import DataDescription
 from models_registry.model_diff import diff_models
-from models_registry.models import DatasetVersion, IntakeState, Model, ModelVersion
+from models_registry.models import DatasetVersion, IntakeState, Model, ModelVersion, VersionFile
 from models_registry.services import (
     add_dataset_version,
     add_model_version,
@@ -36,9 +36,14 @@ pytestmark = pytest.mark.usefixtures("committed")
 Files = dict[str, bytes]
 
 
+_FOUND = ("state", "sha256", "format", "facts", "signature", "gate", "sandbox", "remarks")
+
+
 class Made(NamedTuple):
     base: Files
     adapter: Files
+    read: dict[str, Any]
+    """What a child found in the base, once one has read it."""
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +58,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         task_type="CAUSAL_LM",
         target_modules=["v_proj", "o_proj"],
     )
-    return Made(_read(base), _read(place / "adapter"))
+    return Made(_files(base), _files(place / "adapter"), {})
 
 
-def _read(place: Path) -> Files:
+def _files(place: Path) -> Files:
     return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
 
 
@@ -75,6 +80,24 @@ class Place(NamedTuple):
         version.refresh_from_db()
         return version
 
+    def base(self, made: Made) -> ModelVersion:
+        """The base, ready; only the first one in this process is read by a child."""
+        if not made.read:
+            version = self.add(made.base)
+            made.read.update({name: getattr(version, name) for name in _FOUND})
+            return version
+        organisation = self.people.organisation
+        version = ModelVersion.objects.create(
+            organisation=organisation,
+            model=self.model,
+            number=self.model.versions.count() + 1,
+            created_by=self.people.engineer,
+            **made.read,
+        )
+        for path, content in made.base.items():
+            VersionFile.objects.create(version=version, file=stored(organisation, content), path=path)
+        return version
+
     def notes(self, rows: int) -> DatasetVersion:
         dataset = create_dataset(self.model.system, "notes", by=self.people.engineer)
         content = "\n".join(["note", *chain_texts(rows, 1)]).encode()
@@ -91,7 +114,7 @@ def place() -> Place:
 def test_an_adapter_is_read_and_audited_over_its_base_and_both_are_named(
     place: Place, made: Made, as_user: Callable[[User], Client]
 ) -> None:
-    base = place.add(made.base)
+    base = place.base(made)
     adapter = place.add(made.adapter, base)
     assert (adapter.state, adapter.refusal, adapter.format) == ("ready", "", "huggingface_adapter")
     assert adapter.facts is not None
@@ -123,7 +146,7 @@ def _page(client: Client, version: ModelVersion) -> str:
 
 
 def test_an_adapter_over_another_base_is_another_model(place: Place, made: Made) -> None:
-    first = place.add(made.base)
+    first = place.base(made)
     config = json.loads(made.base["config.json"])
     second = place.add({**made.base, "config.json": json.dumps({**config, "rms_norm_eps": 0.5}).encode()})
     versions = [place.add(made.adapter, base) for base in (first, second)]
@@ -142,7 +165,7 @@ def test_an_adapter_over_another_base_is_another_model(place: Place, made: Made)
 @pytest.mark.parametrize("with_base", [False, True])
 def test_files_and_base_must_fit(place: Place, made: Made, with_base: bool) -> None:
     if with_base:
-        base = place.add(made.base)
+        base = place.base(made)
         with pytest.raises(BadInput, match=r"no adapter .*leave the base out"):
             place.add(folder(), base)
         mixed = {**made.adapter, "config.json": made.base["config.json"]}
@@ -155,7 +178,7 @@ def test_files_and_base_must_fit(place: Place, made: Made, with_base: bool) -> N
 
 
 def test_only_a_whole_ready_model_of_the_same_organisation_is_a_base(place: Place, made: Made) -> None:
-    base = place.add(made.base)
+    base = place.base(made)
     adapter = place.add(made.adapter, base)
     with pytest.raises(BadInput, match="is an adapter itself"):
         place.add(made.adapter, adapter)
@@ -179,7 +202,7 @@ def test_only_a_whole_ready_model_of_the_same_organisation_is_a_base(place: Plac
 def test_a_base_of_others_is_unknown_to_the_api_and_the_form(
     place: Place, made: Made, as_user: Callable[[User], Client]
 ) -> None:
-    base = place.add(made.base)
+    base = place.base(made)
     strangers = make_people()
     theirs = create_model(factory.system(strangers), "writer", by=strangers.engineer)
     caller = Caller(strangers.engineer, strangers.organisation)
@@ -206,7 +229,7 @@ def test_a_base_of_others_is_unknown_to_the_api_and_the_form(
 def test_the_form_asks_for_the_base_and_keeps_the_files(
     place: Place, made: Made, as_user: Callable[[User], Client]
 ) -> None:
-    base = place.add(made.base)
+    base = place.base(made)
     caller = Caller(place.people.engineer, place.people.organisation)
     ids = ",".join(caller.upload(content, f"lora/{path}") for path, content in made.adapter.items())
     address = reverse(
@@ -224,7 +247,7 @@ def test_the_form_asks_for_the_base_and_keeps_the_files(
 
 
 def test_a_base_stays_what_it_is_when_its_signature_is_corrected(place: Place, made: Made) -> None:
-    base = place.add(made.base)
+    base = place.base(made)
     adapter = place.add(made.adapter, base)
     before = model_digest(adapter)
     said: Any = {**(base.signature or {}), "text": {"max_length": 12}}
