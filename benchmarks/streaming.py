@@ -2,8 +2,9 @@
 
 Generates files of predictions (id, score, label, sex, race, two features) of growing length, takes each in in
 a fresh process, and reports seconds and peak resident memory. `joined` is CSV whose sex and race stand in a
-file of their own, in another order, one row in fifty missing.
-`python -m benchmarks.streaming [--formats csv,parquet,jsonl,joined] [ROWS ...]`.
+file of their own, in another order, one row in fifty missing; `log` is CSV whose scores stand in a log of
+predictions, in another order, every tenth of them twice: the newer one counts.
+`python -m benchmarks.streaming [--formats csv,parquet,jsonl,joined,log] [ROWS ...]`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _SEXES = np.array(["Female", "Male"])
 _RACES = np.array(["Asian", "Black", "Other", "White", "?"])
 
 
-FORMATS = ("csv", "parquet", "jsonl", "joined")
+FORMATS = ("csv", "parquet", "jsonl", "joined", "log")
+_APART = {"joined": ("sex", "race"), "log": ("score",)}
+"""Columns that stand in a file of their own."""
 
 
 def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = FORMATS) -> dict[str, Any]:
@@ -53,15 +56,17 @@ def run(rows: Sequence[int] = ROWS, formats: Sequence[str] = FORMATS) -> dict[st
 
 
 def _measure(folder: Path, kind: str, rows: int) -> dict[str, Any]:
-    path, people = folder / f"rows.{kind}", folder / "people.csv"
+    path, apart = folder / f"rows.{kind}", folder / "apart.csv"
     _write(path, kind, rows)
     if kind == "joined":
-        _write_people(people, rows)
-    files = [file for file in (path, people) if file.exists()]
+        _write_people(apart, rows)
+    elif kind == "log":
+        _write_log(apart, rows)
+    files = [path, apart] if kind in _APART else [path]
     size = sum(file.stat().st_size for file in files)
     try:
         answer = subprocess.run(
-            [sys.executable, "-m", "benchmarks.streaming", "--child", *map(str, files)],
+            [sys.executable, "-m", "benchmarks.streaming", "--child", kind, *map(str, files)],
             check=True,
             capture_output=True,
             text=True,
@@ -80,8 +85,8 @@ def _write(path: Path, kind: str, rows: int) -> None:
     if kind == "jsonl":
         _write_lines(path, chunks)
         return
-    if kind == "joined":
-        chunks = (chunk.drop_columns(["sex", "race"]) for chunk in chunks)
+    if kind in _APART:
+        chunks = (chunk.drop_columns(list(_APART[kind])) for chunk in chunks)
     first = next(chunks)
     writer = (
         pq.ParquetWriter(path, first.schema) if kind == "parquet" else pa.csv.CSVWriter(path, first.schema)
@@ -117,6 +122,20 @@ def _write_people(path: Path, rows: int) -> None:
             writer.write_table(pa.table(columns, schema=schema))
 
 
+def _write_log(path: Path, rows: int) -> None:
+    """Scores by id with the second at which each was given; every tenth was another one a while before."""
+    scores = np.concatenate([chunk["score"].to_numpy() for chunk in _chunks(rows)])
+    rng = np.random.default_rng(13)
+    entries = rng.permutation(np.concatenate([np.arange(rows), np.arange(0, rows, 10) + rows]))
+    schema = pa.schema([("id", pa.string()), ("at", pa.int64()), ("score", pa.float64())])
+    with pa.csv.CSVWriter(path, schema) as writer:
+        for first in range(0, len(entries), _CHUNK):
+            some = entries[first : first + _CHUNK]
+            older, row = some >= rows, some % rows
+            columns = [_ids(row), np.where(older, 1, 2), np.where(older, 1 - scores[row], scores[row])]
+            writer.write_table(pa.table(columns, schema=schema))
+
+
 def _ids(numbers: Any) -> pa.Array:
     """P0000000 and the like."""
     return pa.array(np.char.add("P", np.char.zfill(np.asarray(numbers).astype(str), 8)))
@@ -140,7 +159,7 @@ def _chunks(rows: int) -> Iterator[pa.Table]:
         )
 
 
-def _take_in(path: str, people: str | None = None) -> dict[str, Any]:
+def _take_in(kind: str, path: str, apart: str = "") -> dict[str, Any]:
     """Intake and one pass over the batches in shards, as the child of an audit does it."""
     from assay.contracts import DataRequest, FileRequest
     from assay.intake.table import take_in
@@ -148,7 +167,9 @@ def _take_in(path: str, people: str | None = None) -> dict[str, Any]:
 
     request = DataRequest(
         test=FileRequest(path=path),
-        attributes=None if people is None else FileRequest(path=people),
+        attributes=FileRequest(path=apart) if kind == "joined" else None,
+        predictions_file=FileRequest(path=apart) if kind == "log" else None,
+        predictions_time="at" if kind == "log" else None,
         identifier="id",
         label="label",
         scores="score",
