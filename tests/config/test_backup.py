@@ -15,19 +15,33 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 _FILL = """
 import django; django.setup()
+import numpy as np
+from assay.endpoints.kept import KeptAnswers
+from models_registry.files import ANSWERS, root_of
 from tests import factory
 from tests.conftest import make_people
 run = factory.measured_run(make_people())
 assert run.state == "done", run.reason
+kept = KeptAnswers("endpoint", root_of(run.organisation_id) / ANSWERS / f"{run.subject_id}.npz")
+kept.put(bytes(16), np.array([0.25, 0.75]), False)
+kept.save()
 print(run.pk, run.snapshot_digest)
 """
 _CHECK = """
 import django; django.setup()
 import sys
+from django.conf import settings
+from assay.endpoints.kept import KeptAnswers
 from audits.models import Run
 from audits.planning import evidence_of
+from models_registry.files import ANSWERS, root_of
 run = Run.unscoped.get(pk=sys.argv[1])
 assert evidence_of(run).snapshot_digest == sys.argv[2]
+path = root_of(run.organisation_id) / ANSWERS / f"{run.subject_id}.npz"
+answers = KeptAnswers("endpoint", path, settings.ENV.keyring)
+outputs, unmatched = answers.get(bytes(16))
+assert (outputs.tolist(), unmatched) == ([0.25, 0.75], False)
+assert path.exists() != bool(settings.ENV.storage_key), "sealed where there is a key, else in the clear"
 print(run.measures.count())
 """
 
