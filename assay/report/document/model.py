@@ -129,7 +129,11 @@ class Document(TypedDict):
 
 
 def section(id_: str, title: str, blocks: Sequence[Block], *, opens: bool = True) -> Section:
-    """A chapter or an appendix."""
+    """A chapter or an appendix.
+
+    Args:
+        opens: it begins with a picture or a long table, which needs half a page below its title.
+    """
     return {"id": id_, "title": title, "opens": opens, "blocks": list(blocks)}
 
 

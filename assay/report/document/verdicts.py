@@ -190,7 +190,7 @@ def verdicts_section(book: Book) -> Section:
             ),
             bullets(shown),
         ]
-    return section("verdicts", "Verdicts", blocks, opens=False)
+    return section("verdicts", "Verdicts", blocks)
 
 
 def _pairs(book: Book, verdicts: Sequence[Verdict], most: int = 24) -> Block:
