@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from assay.annex import RunRows
 from assay.contracts import (
@@ -53,6 +54,10 @@ class AuditKind:
 
     name = "audit"
     title, page = "Audit", "audits:run"
+
+    def target_names(self, targets: Sequence[UUID]) -> Mapping[UUID, str]:
+        rows = Run.unscoped.filter(pk__in=targets).select_related("system").only("number", "system__name")
+        return {run.pk: f"{run} of {run.system}" for run in rows}
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         run = _run(job)

@@ -27,6 +27,10 @@ class JobOut(Schema):
     id: uuid.UUID
     kind: str = Field(examples=["audit"])
     target_id: uuid.UUID = Field(description="The row that asked for it: a run, an upload, a remedy.")
+    target_name: str = Field(
+        description="What that row is called; empty where it is gone.",
+        examples=["Audit 27 of Loan pre-screen"],
+    )
     queue: Literal["cpu", "gpu"]
     state: States = Field(examples=["running"])
     reason: str = Field(description="Why it failed or is incomplete.", examples=[""])
@@ -110,6 +114,7 @@ def _out(row: selectors.JobRow) -> dict[str, Any]:
             name: getattr(job, name)
             for name in ("id", "kind", "target_id", "queue", "state", "reason", "submitted_at")
         },
+        "target_name": row.name,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "progress": far.done,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -218,6 +219,10 @@ class Described(Protocol):
     """Of one job, as lists show it: Audit."""
     page: str
     """URL name of the page of a job's target, which takes organisation and target id; empty: none."""
+
+    def target_names(self, targets: Sequence[UUID]) -> Mapping[UUID, str]:
+        """What the targets of jobs are called, in one query; those that are gone are left out."""
+        ...
 
 
 _KINDS: dict[str, JobKind] = {}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Case, Count, F, FloatField, Max, Min, Q, Sum, Value, When
 from django.db.models.query import QuerySet
 from django.utils import timezone
 
 from accounts.models import Organisation
+from assay.errors import Internal
 from jobs.clock import database_seconds
-from jobs.kinds import Retryable, get_kind
+from jobs.kinds import Described, Retryable, get_kind
 from jobs.models import Event, Job, JobState, Shard, ShardState, Worker
 from jobs.models import Queue as QueueName
 
@@ -61,6 +64,8 @@ class JobRow:
     """A job with what a list shows of it."""
 
     job: Job
+    name: str
+    """What it works for; empty where that is gone or its kind does not tell."""
     progress: Progress
     attempts: int
     """Attempts at the shard that was begun most often."""
@@ -158,7 +163,7 @@ def _progress(job: Job, sums: dict[str, Any] | None, doing: str, now: datetime) 
 
 
 def job_rows(jobs: Iterable[Job]) -> list[JobRow]:
-    """Rows of a list: four queries, however many jobs."""
+    """Rows of a list: four queries and one for each kind of job, however many jobs."""
     listed = list(jobs)
     far = progress_of(listed)
     attempts = dict(
@@ -172,10 +177,31 @@ def job_rows(jobs: Iterable[Job]) -> list[JobRow]:
         Shard.objects.filter(job__in=listed).exclude(error="").order_by("-id").values_list("job", "error")
     ):
         trouble.setdefault(key, error)
+    names = _target_names(listed)
     return [
-        JobRow(job, far[job.pk], attempts.get(job.pk, 0), job.reason or trouble.get(job.pk, ""))
+        JobRow(
+            job,
+            names.get((job.kind, job.target_id), ""),
+            far[job.pk],
+            attempts.get(job.pk, 0),
+            job.reason or trouble.get(job.pk, ""),
+        )
         for job in listed
     ]
+
+
+def _target_names(jobs: Iterable[Job]) -> dict[tuple[str, UUID], str]:
+    """(kind, target) -> what it is called, of kinds that tell."""
+    targets: dict[str, list[UUID]] = {}
+    for job in jobs:
+        targets.setdefault(job.kind, []).append(job.target_id)
+    found: dict[tuple[str, UUID], str] = {}
+    for name, keys in targets.items():
+        with suppress(Internal):  # a job of another version of the service
+            kind = get_kind(name)
+            if isinstance(kind, Described):
+                found |= {(name, key): called for key, called in kind.target_names(keys).items()}
+    return found
 
 
 def queues(organisation: Organisation) -> list[QueueRow]:

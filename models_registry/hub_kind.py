@@ -17,6 +17,7 @@ from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewSha
 from jobs.models import Job
 from models_registry import files
 from models_registry.models import IntakeState, ModelVersion, StoredFile, VersionFile
+from models_registry.selectors import version_names
 from models_registry.versions import HUB_IMPORT, submit_reading
 
 __all__ = ["HubImport"]
@@ -67,6 +68,9 @@ class HubImport:
 
     name = HUB_IMPORT
     title, page = "Fetching a model from the Hub", "models_registry:model_version"
+
+    def target_names(self, targets: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+        return version_names(ModelVersion, targets)
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         return [NewShard({"do": "fetch"}, weight=5.0)]

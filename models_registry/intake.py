@@ -28,6 +28,7 @@ from models_registry.endpoints import asker_of
 from models_registry.files import chunks_of
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, StoredFile, VersionFile
 from models_registry.names import refuse_odd_characters
+from models_registry.selectors import version_names
 from models_registry.signals import version_changed
 from models_registry.versions import DATASET_INTAKE, MODEL_INTAKE
 
@@ -111,6 +112,9 @@ class _Intake(ABC):
     name: str
     version: ClassVar[Version]
     session: ClassVar[type[_Session]]
+
+    def target_names(self, targets: Sequence[uuid.UUID]) -> Mapping[uuid.UUID, str]:
+        return version_names(self.version, targets)
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         return [NewShard({"do": "read"}, weight=5.0)]

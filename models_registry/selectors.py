@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "made_from",
     "models_of",
     "subjects_of",
+    "version_names",
     "versions_of",
     "was_read",
 ]
@@ -251,3 +252,12 @@ def _with_latest(rows: list[Any], kind: type[ModelVersion] | type[DatasetVersion
     found = {each.pk: each for each in kind.unscoped.filter(pk__in=keys).defer(*light)}
     for row in rows:
         row.latest = found.get(row.latest_id)
+
+
+def version_names(
+    kind: type[ModelVersion] | type[DatasetVersion], keys: Sequence[uuid.UUID]
+) -> Mapping[uuid.UUID, str]:
+    """What versions are called: loans 3."""
+    container = "model" if kind is ModelVersion else "dataset"
+    rows = kind.unscoped.filter(pk__in=keys).select_related(container)
+    return {row.pk: str(row) for row in rows.only("number", "label", f"{container}__name")}

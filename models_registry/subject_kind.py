@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from assay.contracts import EndpointRecord, Profile
 from assay.evidence import digest
@@ -22,6 +23,17 @@ class SubjectKind:
 
     name = "subject"
     title, page = "Reading model and data together", ""
+
+    def target_names(self, targets: Sequence[UUID]) -> Mapping[UUID, str]:
+        rows = Subject.unscoped.filter(pk__in=targets).select_related(
+            "model_version__model", "dataset_version__dataset"
+        )
+        versions = ("model_version", "dataset_version")
+        light = rows.only(
+            *(f"{version}__{field}" for version in versions for field in ("number", "label")),
+            *("model_version__model__name", "dataset_version__dataset__name"),
+        )
+        return {subject.pk: str(subject) for subject in light}
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         return [NewShard({"do": "read"}, weight=5.0)]

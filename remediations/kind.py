@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -22,6 +23,13 @@ class RemedyKind:
 
     name = "remedy"
     title, page = "Repair", "remediations:remedy"
+
+    def target_names(self, targets: Sequence[UUID]) -> Mapping[UUID, str]:
+        rows = RemedyRun.unscoped.filter(pk__in=targets).select_related("model_version__model")
+        light = rows.only(
+            "number", "model_version__number", "model_version__label", "model_version__model__name"
+        )
+        return {remedy.pk: f"{remedy} of {remedy.model_version}" for remedy in light}
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         remedy = RemedyRun.unscoped.get(pk=job.target_id)

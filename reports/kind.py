@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -86,6 +87,13 @@ class ReportKind:
 
     name = "report"
     title, page = "Report", "reports:document"
+
+    def target_names(self, targets: Sequence[UUID]) -> Mapping[UUID, str]:
+        rows = Document.unscoped.filter(pk__in=targets).select_related("run__system")
+        light = rows.only("kind", "run__number", "run__system__name")
+        return {
+            made.pk: f"{made.run} of {made.run.system}: {made.get_kind_display().lower()}" for made in light
+        }
 
     def begin(self, job: Job) -> Sequence[NewShard]:
         return [NewShard({"do": "make"}, weight=2.0)]
