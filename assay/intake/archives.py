@@ -20,7 +20,7 @@ from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.limits import MAX_DIRECTORY, MAX_MEMBERS, MAX_RATIO, MAX_UNPACKED, RATIO_FROM
 
-__all__ = ["checked_members", "open_archive"]
+__all__ = ["checked_members", "open_archive", "read_member"]
 
 _END = struct.Struct("<4s4H2LH")
 _END_MAGIC, _END_64, _LOCATOR_64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -77,6 +77,18 @@ def checked_members(
             f"{MAX_UNPACKED // 2**30} GB and {MAX_RATIO} times its size are read."
         )
     return {key: member for key, member in found.items() if not member.is_dir()}
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's content, exactly as long as the list of members says.
+
+    The library notices content that is longer or damaged, but not a packed stream that ends before.
+    """
+    with archive.open(member) as file:
+        content = file.read(member.file_size + 1)
+    if len(content) != member.file_size:
+        raise zipfile.BadZipFile(f"{member.filename[:60]} has another size than it says")
+    return content
 
 
 def _check_member(member: zipfile.ZipInfo, name: str) -> None:

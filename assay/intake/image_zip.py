@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.archives import checked_members, open_archive
+from assay.intake.archives import checked_members, open_archive, read_member
 from assay.intake.column_names import LABEL
 from assay.intake.image_folder import MAX_PICTURE, decode_picture
 from assay.intake.images import ImageSource
@@ -53,11 +53,9 @@ def open_image_zip(path: Path, pixels_at: Path, wanted: ImageInput | None) -> Im
 
 
 def _decoded(name: str, archive: zipfile.ZipFile, picture: _Picture) -> npt.NDArray[Any]:
-    with archive.open(picture.member) as file:
-        content = file.read(MAX_PICTURE + 1)
-    if len(content) > MAX_PICTURE:
+    if picture.member.file_size > MAX_PICTURE:
         raise BadInput(f"{name}: {picture.where} has more than {MAX_PICTURE // 2**20} MB.")
-    return decode_picture(name, picture.where, content)
+    return decode_picture(name, picture.where, read_member(archive, picture.member))
 
 
 def _listed(name: str, members: dict[str, zipfile.ZipInfo]) -> list[_Picture]:

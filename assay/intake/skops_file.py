@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
-from assay.intake.archives import checked_members, open_archive
+from assay.intake.archives import checked_members, open_archive, read_member
 from assay.intake.limits import MAX_MODEL_JSON
 from assay.intake.skops_trees import BadTree, check_predictor, check_tree
 from assay.intake.skops_types import OBJECTS, PLAIN_TYPES, REPLACED
@@ -104,7 +104,7 @@ def check_skops(path: Path, name: str) -> CheckedSkops:
         if size > MAX_ARRAYS:
             raise BadInput(f"{name} unpacks to {size:,} bytes; at most {MAX_ARRAYS:,} are read.")
         try:
-            schema = json.loads(_exactly(archive, members[_SCHEMA]))
+            schema = json.loads(read_member(archive, members[_SCHEMA]))
         except (ValueError, RecursionError):
             raise BadInput(f"{name} is no sound skops file: its {_SCHEMA} is not whole JSON.") from None
         try:
@@ -247,7 +247,7 @@ class _Check:
         if not isinstance(file, str) or file not in self._members or not file.endswith(".npy"):
             raise _Malformed(f'the array "{str(file)[:60]}" is not in the file')
         if file not in self._arrays:
-            content = _exactly(self._archive, self._members[file])
+            content = read_member(self._archive, self._members[file])
             array = _array(content, file)
             self._arrays[file] = content
             self._numbers += array.size
@@ -296,15 +296,6 @@ def _constant(node: Mapping[str, Any] | None) -> Any:
     if node is None or node.get("__loader__") != "JsonNode":
         return None
     return json.loads(node["content"])
-
-
-def _exactly(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """A member's content, never more than the archive says that it has."""
-    with archive.open(member) as file:
-        content = file.read(member.file_size + 1)
-    if len(content) != member.file_size:
-        raise zipfile.BadZipFile(f"{member.filename[:60]} has another size than it says")
-    return content
 
 
 def _array(content: bytes, name: str) -> npt.NDArray[Any]:

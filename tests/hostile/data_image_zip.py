@@ -68,16 +68,20 @@ def _bomb(archive: zipfile.ZipFile) -> None:
             file.write(bytes(2**20))
 
 
-def _lying(folder: Path) -> Path:
-    """A member that unpacks to more than it says."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("cat/0.png", _SMALL + bytes(10_000_000))
-        archive.writestr("dog/0.png", _SMALL)
-    said = struct.pack("<I", len(_SMALL) + 10_000_000)
-    path = folder / "pictures.zip"
-    path.write_bytes(content.getvalue().replace(said, struct.pack("<I", len(_SMALL))))
-    return path
+def _lying(by: int) -> Callable[[Path], Path]:
+    """A member that says that it unpacks to `by` bytes more than it does."""
+
+    def make(folder: Path) -> Path:
+        content = io.BytesIO()
+        size = len(_SMALL) + 10_000_000
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("cat/0.png", _SMALL + bytes(10_000_000))
+            archive.writestr("dog/0.png", _SMALL)
+        path = folder / "pictures.zip"
+        path.write_bytes(content.getvalue().replace(struct.pack("<I", size), struct.pack("<I", size + by)))
+        return path
+
+    return make
 
 
 CASES: tuple[Hostile, ...] = tuple(
@@ -90,7 +94,8 @@ CASES: tuple[Hostile, ...] = tuple(
         ("a device", _with("cat/1.png", b"", stat.S_IFCHR), "link or no regular file"),
         ("a bomb of zeros", _zip(_bomb), "times its size are read"),
         ("more members than are read", _many, "members"),
-        ("a member that unpacks to more than it says", _lying, "damaged"),
+        ("a member that unpacks to more than it says", _lying(-10_000_000), "damaged"),
+        ("a member that unpacks to less than it says", _lying(1_000), "has another size than it says"),
         ("a picture of 60,000 pixels a side", _with("cat/1.png", _png(60_000, 60_000)), "exceeds limit of"),
         ("a pickle called PNG", _with("cat/1.png", b"\x80\x04cos\nsystem\n."), "neither PNG nor JPEG"),
         ("a script called PNG", _with("cat/1.png", b"#!/bin/sh\ntouch RAN\n"), "neither PNG nor JPEG"),

@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from assay.contracts import DataRequest, FileRequest
 from assay.errors import BadInput
-from assay.intake.archives import checked_members, open_archive
+from assay.intake.archives import checked_members, open_archive, read_member
 from assay.intake.gate import refusal
 from assay.intake.huggingface_files import check_huggingface, is_transformer
 from assay.intake.safetensors_header import check_safetensors
@@ -236,7 +236,7 @@ def _archive() -> bytes:
 def _read_all(path: Path) -> int:
     with open_archive(path, path.name) as archive:
         members = checked_members(archive, path.name)
-        read = sum(len(archive.read(member)) for member in members.values())
+        read = sum(len(read_member(archive, member)) for member in members.values())
         assert read == sum(member.file_size for member in members.values())
         return len(members)
 
