@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import ast
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from assay.registry import METHODS, REMEDIES
+from tests.acceptance import mutant
 from tests.acceptance.page import PAGE, page
 from tests.acceptance.remedy_rows import REMEDY_ROWS
 from tests.acceptance.rows import ROWS, Row
@@ -53,14 +51,7 @@ def test_the_mutant_of_each_row_is_caught(row: Row, tmp_path: Path) -> None:
     target.write_text(source.replace(row.mutant.old, row.mutant.new))
     shutil.copytree(ROOT / "tests", tmp_path / "tests")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", f"tests/{row.mutant.caught_by}"]
-    run = subprocess.run(
-        command,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert run.returncode == 1, f"the mutant survived or the test could not run:\n{run.stdout[-2000:]}"
+    code, printed = mutant.run(tmp_path, f"tests/{row.mutant.caught_by}", seconds=120)
+    survived = f"the mutant survived or the test could not run:\n{printed[-2000:]}"
+    assert code == 1, survived
+    assert "short test summary info" in printed, survived  # an error of the process itself ends with 1 too

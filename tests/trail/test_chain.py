@@ -255,19 +255,19 @@ def test_the_command_says_in_a_sentence_where_a_chain_is_broken(people: People) 
     call_command("verify_trail", organisation=people.elsewhere.slug, stdout=out)
 
 
-def test_ten_thousand_entries_are_written_and_checked_in_time(db: None) -> None:
+def test_thousands_of_entries_are_written_and_checked_in_time(db: None) -> None:
     """Wide bounds: they are there to find quadratic work, not to measure (the figures are printed)."""
     organisation = uuid.uuid4()
     began = time.perf_counter()
-    for number in range(10_000):
+    for number in range(3_000):
         record(organisation, "a.b", "c", uuid.uuid4(), facts={"n": number})
     wrote = time.perf_counter() - began
     began = time.perf_counter()
     assert verify(organisation) is None
     read = time.perf_counter() - began
-    print(f"record: {wrote / 10:.2f} ms an entry; verify of 10,000: {read:.2f} s")
-    assert wrote < 200
-    assert read < 20
+    print(f"record: {wrote / 3:.2f} ms an entry; verify of 3,000: {read:.2f} s")
+    assert wrote < 60
+    assert read < 6
 
 
 def test_standing_organisations_have_whole_chains(committed: None) -> None:
