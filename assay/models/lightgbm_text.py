@@ -11,19 +11,19 @@ import numpy.typing as npt
 
 from assay.contracts import Capability, FormatSpec, InputColumn, ModelFacts, ModelSignature
 from assay.datasets.values import visible
-from assay.errors import BadInput, Internal
+from assay.errors import BadInput
 from assay.intake.lightgbm_trees import CheckedLightGBM, check_lightgbm, looks_like_lightgbm
-from assay.intake.model_files import folder_digest, read_lineage, read_signature, the_file
+from assay.intake.model_files import the_file
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder
 from assay.models.feature_order import feature_order
+from assay.models.one_file import OneFile
 
 if TYPE_CHECKING:
     import lightgbm
 
 __all__ = ["FORMAT", "LightGBMText", "LightGBMTrees"]
 
-SIGNATURE, LINEAGE = "signature.json", "lineage.json"
 _BINARY = ("binary", "cross_entropy")
 _MULTICLASS = ("multiclass", "multiclassova")
 _REGRESSION = (
@@ -117,16 +117,11 @@ class LightGBMText:
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> LightGBMTrees:
         import lightgbm
 
-        file = the_file(path, looks_like_lightgbm)
-        if file is None:
-            raise Internal(f"{path.name} is no LightGBM text.")
-        name = visible(path.name)
-        shown = name if file == path else f"{name}/{visible(file.name)}"
-        checked = check_lightgbm(file, shown)
+        given = OneFile(path, looks_like_lightgbm, "lightgbm_text", signature)
+        name, shown = given.name, given.shown
+        checked = check_lightgbm(given.file, shown)
         objective = checked.objective.partition(" ")[0]
-        own = file.parent / SIGNATURE
-        beside = file != path and own.is_file()
-        found = signature or (read_signature(own) if beside else _inferred(checked, objective, shown))
+        found = given.signature or _inferred(checked, objective, shown)
         _check_task(checked, objective, found, shown)
         order = feature_order(
             checked.feature_names,
@@ -141,19 +136,15 @@ class LightGBMText:
         except lightgbm.basic.LightGBMError as error:
             what = visible(" ".join(str(error).split())[:160]).rstrip(".")
             raise BadInput(f"{shown} cannot be loaded by LightGBM {lightgbm.__version__}: {what}.") from error
-        facts = ModelFacts(
-            name=name,
-            format="lightgbm_text",
-            sha256=folder_digest(path),
+        facts = given.facts(
             architecture=_in_words(checked),
             parameters=checked.leaves,
-            weight_bytes=file.stat().st_size,
+            weight_bytes=given.file.stat().st_size,
             dtype="float64",
             device="cpu",
-            lineage=read_lineage(file.parent / LINEAGE) if file != path else None,
         )
         model = LightGBMTrees(booster, checked.objective, found, facts, order, checked.leaf_depths)
-        if not beside and signature is None:
+        if given.signature is None:
             words = [checked.feature_names[place] for place in checked.categories]
             kinds = f", {', '.join(visible(word[:40]) for word in words[:6])} as categories" if words else ""
             model.notes.append(

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from assay.contracts import Capability, FormatSpec, ModelFacts, ModelSignature
 from assay.datasets.values import visible
-from assay.errors import BadInput, Internal
-from assay.intake.model_files import folder_digest, read_lineage, read_signature, the_file
+from assay.errors import BadInput
+from assay.intake.model_files import the_file
 from assay.intake.onnx_graph import CheckedOnnx, OnnxValue, check_onnx, looks_like_onnx
 from assay.models.base import Inputs, Model, take
+from assay.models.one_file import OneFile
 from assay.models.onnx_layout import Layout, layout_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Onnx", "OnnxModel"]
 
-SIGNATURE, LINEAGE = "signature.json", "lineage.json"
 _MAX_MEMORY = 32 * 2**30
 _FLOATS = ("float", "double", "float16")
 _CLASSIFIERS = ("TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier")
@@ -123,18 +123,12 @@ class Onnx:
         return the_file(path, looks_like_onnx) is not None
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> OnnxModel:
-        file = the_file(path, looks_like_onnx)
-        if file is None:
-            raise Internal(f"{path.name} is no ONNX model.")
-        name = visible(path.name)
-        shown = name if file == path else f"{name}/{visible(file.name)}"
-        checked = check_onnx(file, shown)
+        opened = OneFile(path, looks_like_onnx, "onnx", signature)
+        name, shown = opened.name, opened.shown
+        checked = check_onnx(opened.file, shown)
         layout = layout_of(checked, shown)
         answer = _answer(checked, shown)
-        own = file.parent / SIGNATURE
-        given = signature
-        if given is None and file != path and own.is_file():
-            given = read_signature(own)
+        given = opened.signature
         if given is not None:
             layout.check(given, shown)
         inputs = None if given is not None else layout.inferred(shown)
@@ -160,16 +154,12 @@ class Onnx:
         if layout.batch is not None:
             rows = "one row" if layout.batch == 1 else f"{layout.batch:,} rows"
             notes.append(f"{name} takes exactly {rows} at once; the last ones are filled up.")
-        facts = ModelFacts(
-            name=name,
-            format="onnx",
-            sha256=folder_digest(path),
+        facts = opened.facts(
             architecture=_in_words(checked),
             parameters=checked.parameters,
             weight_bytes=checked.weight_bytes,
             dtype=checked.inputs[0].element,
             device=used,
-            lineage=read_lineage(file.parent / LINEAGE) if file != path else None,
         )
         model = OnnxModel(session, layout, answer, found, facts, checked.classes)
         model.notes.extend(notes)

@@ -14,18 +14,17 @@ import numpy.typing as npt
 
 from assay.contracts import Capability, FormatSpec, InputColumn, ModelFacts, ModelSignature
 from assay.datasets.values import visible
-from assay.errors import BadInput, Internal
-from assay.intake.model_files import folder_digest, read_lineage, read_signature, the_file
+from assay.errors import BadInput
+from assay.intake.model_files import the_file
 from assay.intake.skops_file import CheckedSkops, check_skops, looks_like_skops
 from assay.intake.skops_types import SEARCH_TREES, TRUSTED
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder, own_values, reads_words
+from assay.models.one_file import OneFile
 from assay.models.sklearn_checks import Unsound, check_estimators
 from assay.models.sklearn_signature import feature_names, infer_signature
 
 __all__ = ["FORMAT", "Skops", "SkopsModel"]
-
-SIGNATURE, LINEAGE = "signature.json", "lineage.json"
 
 
 class SkopsModel(Model):
@@ -114,17 +113,11 @@ class Skops:
         return the_file(path, looks_like_skops) is not None
 
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> SkopsModel:
-        file = the_file(path, looks_like_skops)
-        if file is None:
-            raise Internal(f"{path.name} is no skops file.")
-        name = visible(path.name)
-        shown = name if file == path else f"{name}/{visible(file.name)}"
-        checked = check_skops(file, shown)
+        given = OneFile(path, looks_like_skops, "skops", signature)
+        name, shown = given.name, given.shown
+        checked = check_skops(given.file, shown)
         estimator = _opened(checked, shown)
-        own = file.parent / SIGNATURE
-        found = signature
-        if found is None and file != path and own.is_file():
-            found = read_signature(own)
+        found = given.signature
         notes = _of_versions(checked, shown)
         if set(checked.replaced) & set(SEARCH_TREES):
             notes.append(
@@ -137,16 +130,12 @@ class Skops:
                 raise BadInput(f"{shown} {error}") from None
             notes.append(f"{name} came without a signature: {said} --signature says otherwise.")
         _check_task(estimator, found, shown)
-        facts = ModelFacts(
-            name=name,
-            format="skops",
-            sha256=folder_digest(path),
+        facts = given.facts(
             architecture=_in_words(checked),
             parameters=checked.numbers,
             weight_bytes=checked.array_bytes,
             dtype="float64",
             device="cpu",
-            lineage=read_lineage(file.parent / LINEAGE) if file != path else None,
         )
         model = SkopsModel(estimator, found, facts)
         model.notes.extend(notes)

@@ -10,19 +10,19 @@ import numpy.typing as npt
 
 from assay.contracts import Capability, FormatSpec, InputColumn, ModelFacts, ModelSignature
 from assay.datasets.values import visible
-from assay.errors import BadInput, Internal
-from assay.intake.model_files import folder_digest, read_lineage, read_signature, the_file
+from assay.errors import BadInput
+from assay.intake.model_files import the_file
 from assay.intake.xgboost_trees import CheckedTrees, check_xgboost, looks_like_xgboost
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder
 from assay.models.feature_order import feature_order
+from assay.models.one_file import OneFile
 
 if TYPE_CHECKING:
     import xgboost
 
 __all__ = ["FORMAT", "TreeEnsemble", "XGBoostJson"]
 
-SIGNATURE, LINEAGE = "signature.json", "lineage.json"
 _BINARY = ("binary:logistic", "binary:logitraw")
 _MULTICLASS = ("multi:softprob", "multi:softmax")
 _REGRESSION = (
@@ -114,15 +114,10 @@ class XGBoostJson:
     def load(self, path: Path, signature: ModelSignature | None, device: str) -> TreeEnsemble:
         import xgboost
 
-        file = the_file(path, looks_like_xgboost)
-        if file is None:
-            raise Internal(f"{path.name} is no XGBoost JSON.")
-        name = visible(path.name)
-        shown = name if file == path else f"{name}/{visible(file.name)}"
-        checked = check_xgboost(file, shown)
-        own = file.parent / SIGNATURE
-        beside = file != path and own.is_file()
-        found = signature or (read_signature(own) if beside else _inferred(checked, shown))
+        given = OneFile(path, looks_like_xgboost, "xgboost_json", signature)
+        shown = given.shown
+        checked = check_xgboost(given.file, shown)
+        found = given.signature or _inferred(checked, shown)
         _check_task(checked, found, shown)
         order = feature_order(checked.feature_names, checked.num_feature, checked.categorical, found, shown)
         booster = xgboost.Booster()
@@ -136,23 +131,19 @@ class XGBoostJson:
         if "best_iteration" in checked.attributes:
             booster, notes = _up_to_the_best(booster, checked)
         booster.set_param({"device": device})
-        facts = ModelFacts(
-            name=name,
-            format="xgboost_json",
-            sha256=folder_digest(path),
+        facts = given.facts(
             architecture=_in_words(checked, booster.num_boosted_rounds()),
             parameters=checked.leaves,
-            weight_bytes=file.stat().st_size,
+            weight_bytes=given.file.stat().st_size,
             dtype="float32",
             device=device,
-            lineage=read_lineage(file.parent / LINEAGE) if file != path else None,
         )
         model = TreeEnsemble(booster, checked.objective, found, facts, order, checked.categorical)
         model.notes.extend(notes)
-        if not beside and signature is None:
+        if given.signature is None:
             model.notes.append(
-                f"{name} came without a signature: its inputs are its feature names as plain numbers, its "
-                f"classes {', '.join(found.classes) or 'none'}; --signature says otherwise."
+                f"{given.name} came without a signature: its inputs are its feature names as plain numbers, "
+                f"its classes {', '.join(found.classes) or 'none'}; --signature says otherwise."
             )
         return model
 
