@@ -259,15 +259,15 @@ def test_thousands_of_entries_are_written_and_checked_in_time(db: None) -> None:
     """Wide bounds: they are there to find quadratic work, not to measure (the figures are printed)."""
     organisation = uuid.uuid4()
     began = time.perf_counter()
-    for number in range(3_000):
+    for number in range(1_500):
         record(organisation, "a.b", "c", uuid.uuid4(), facts={"n": number})
     wrote = time.perf_counter() - began
     began = time.perf_counter()
     assert verify(organisation) is None
     read = time.perf_counter() - began
-    print(f"record: {wrote / 3:.2f} ms an entry; verify of 3,000: {read:.2f} s")
-    assert wrote < 60
-    assert read < 6
+    print(f"record: {wrote / 1.5:.2f} ms an entry; verify of 1,500: {read:.2f} s")
+    assert wrote < 30
+    assert read < 3
 
 
 def test_standing_organisations_have_whole_chains(committed: None) -> None:
