@@ -36,11 +36,6 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests begin first, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
-
-
 class People(NamedTuple):
     """One organisation with a member in each role, and an outsider who owns another one."""
 

@@ -69,7 +69,10 @@ class Recording:
 
 
 @pytest.fixture
-def trigger(monkeypatch: pytest.MonkeyPatch) -> Recording:
+def trigger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Recording:
+    """The only one whose schedules are due: those that other tests left rest."""
+    request.getfixturevalue("committed" if "committed" in request.fixturenames else "db")
+    Schedule.unscoped.update(active=False, next_at=None)
     made = Recording()
     monkeypatch.setitem(schedules._TRIGGERS, "recording", made)
     return made

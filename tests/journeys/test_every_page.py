@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-import pytest
 from django.test import Client
 
 from accounts.models import Membership
@@ -122,7 +121,6 @@ def _in_the_dark(page: Any, axe: str) -> list[str]:
     return found
 
 
-@pytest.mark.longest
 def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: str) -> None:
     sample = build()
     found = {place: role for role, place in _states(sample)}
