@@ -97,6 +97,10 @@ def test_a_column_is_put_right_and_the_version_stays_what_it_was() -> None:
     difference = client.get(_url(people, "dataset_diff", version, made)).content.decode()
     assert "The same files, 1 column removed, 1 column of another kind or role." in difference
     assert "number → category" in difference
+    assert "before: 100 to 139, mean 119.5" in difference, "a column that went is shown with its values"
+    back = client.get(_url(people, "dataset_diff", made, version)).content.decode()
+    assert "after: 100 to 139, mean 119.5" in back, "and so is one that came"
+    assert "P17" not in back
 
 
 def test_two_versions_are_compared_by_their_summaries() -> None:
