@@ -18,11 +18,11 @@ from models_registry.names import checked_name, checked_text
 from models_registry.removal import remove_bytes
 from models_registry.signatures import correct_signature
 from models_registry.uploads import (
-    add_chunk,
     begin_upload,
     finish_upload,
     finished_files,
     finished_uploads,
+    receive,
     sweep_uploads,
 )
 from models_registry.versions import (
@@ -36,7 +36,6 @@ from trail.services import record
 
 __all__ = [
     "SystemWords",
-    "add_chunk",
     "add_dataset_version",
     "add_hub_version",
     "add_model_version",
@@ -53,6 +52,7 @@ __all__ = [
     "finished_files",
     "finished_uploads",
     "read_again",
+    "receive",
     "remove_bytes",
     "restore_system",
     "sweep_uploads",

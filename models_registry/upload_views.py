@@ -14,7 +14,7 @@ from assay.errors import AssayError, BadInput
 from models_registry import services
 from models_registry.models import Upload
 from models_registry.uploads import WrongOffset
-from models_registry.uploads_api import chunk_of, offset_of
+from models_registry.uploads_api import offset_of, received
 
 __all__ = ["begin", "finish", "upload"]
 
@@ -46,7 +46,7 @@ def upload(request: Any, pk: uuid.UUID) -> HttpResponse:
     try:
         offset = offset_of(int(said) if said.isascii() and said.isdigit() and len(said) < 17 else None, None)
         digest = request.headers.get("Chunk-SHA256")
-        return JsonResponse(_state(services.add_chunk(found, offset, chunk_of(request), digest)))
+        return JsonResponse(_state(received(request, found, offset, digest)))
     except AssayError as error:
         return _told(error)
 

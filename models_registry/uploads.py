@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -29,7 +29,9 @@ from models_registry.names import checked_paths
 from models_registry.running_digests import digest_of, forget, hash_on
 
 __all__ = [
+    "MOST_CHECKED",
     "MOST_CHUNK",
+    "PORTION",
     "WrongOffset",
     "add_chunk",
     "begin_upload",
@@ -38,11 +40,16 @@ __all__ = [
     "finished_files",
     "finished_uploads",
     "keep_whole",
+    "receive",
     "sweep_uploads",
 ]
 
-MOST_CHUNK = 16 * 2**20
-"""Bytes of one chunk: what is held in memory."""
+MOST_CHUNK = 64 * 2**20
+"""Bytes of one request."""
+MOST_CHECKED = 16 * 2**20
+"""Bytes of one that comes with a digest of its own."""
+PORTION = 4 * 2**20
+"""Bytes of a request that are held in memory, and begin to count, at a time."""
 KEPT = timedelta(days=2)
 """How long an upload that nobody touches stays."""
 
@@ -83,19 +90,43 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
     return upload
 
 
-def add_chunk(upload: Upload, offset: int, chunk: bytes, sha256: str | None = None) -> Upload:
-    """Add bytes that begin at `offset`; the answer's `received` says how many are there.
+def receive(upload: Upload, offset: int, read: Callable[[int], bytes], sha256: str | None = None) -> Upload:
+    """Add what comes from `offset` on, a portion at a time: what was there when the connection broke counts.
+
+    Args:
+        read: gives the next bytes, up to so many; none at the end.
+        sha256: of all that comes; nothing of it counts where it differs, so that all of it is held in memory.
+
+    Raises:
+        BadInput: a digest that differs, more than MOST_CHECKED bytes that come with one; as `add_chunk`.
+        WrongOffset: as `add_chunk`.
+    """
+    if sha256 is not None:
+        chunk = read(MOST_CHECKED + 1)
+        if len(chunk) > MOST_CHECKED:
+            raise BadInput(f"A chunk with a SHA-256 of its own has at most {MOST_CHECKED:,} bytes.")
+        if hashlib.sha256(chunk).hexdigest() != sha256.lower():
+            raise BadInput(
+                f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again."
+            )
+        return add_chunk(upload, offset, chunk)
+    portion = read(PORTION)
+    while True:
+        upload = add_chunk(upload, offset, portion)
+        offset += len(portion)
+        if not (portion := read(PORTION)):
+            return upload
+
+
+def add_chunk(upload: Upload, offset: int, chunk: bytes) -> Upload:
+    """Add bytes that begin at `offset`, all or none; the answer's `received` says how many are there.
 
     The same chunk again changes nothing.
 
     Raises:
-        BadInput: more bytes than were announced, a chunk whose digest differs, a full disk.
+        BadInput: more bytes than were announced, a full disk.
         WrongOffset: it begins elsewhere, or other bytes are there already.
     """
-    if len(chunk) > MOST_CHUNK:
-        raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; this one has {len(chunk):,}.")
-    if sha256 and hashlib.sha256(chunk).hexdigest() != sha256.lower():
-        raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
     locked, before = _added(upload, offset, chunk)
     if before is not None:
         hash_on(upload.pk, offset, chunk, before=before, after=locked.touched_at)

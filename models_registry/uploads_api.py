@@ -13,15 +13,16 @@ from django.shortcuts import get_object_or_404
 from ninja import Header, Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
-from assay.errors import BadInput
+from assay.errors import AssayError, BadInput
 from models_registry import services
 from models_registry.models import Upload
 from models_registry.schemas import FinishIn, StoredOut, UploadIn, UploadOut
 from models_registry.uploads import MOST_CHUNK, WrongOffset
 
-__all__ = ["chunk_of", "conflict", "offset_of", "router"]
+__all__ = ["conflict", "offset_of", "received", "router"]
 
 router = Router(tags=["uploads"])
+_REST = 1 << 20
 _RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16}|\*)")
 _RAW = {
     "requestBody": {
@@ -58,13 +59,14 @@ def chunk(
     content_range: Annotated[str | None, Header(alias="Content-Range", max_length=100)] = None,
     chunk_sha256: Annotated[str | None, Header(alias="Chunk-SHA256", pattern=r"^[0-9a-fA-F]{64}$")] = None,
 ) -> Any:
-    """Raw bytes, at most 16 MiB, that begin at `offset` (or as Content-Range says). A chunk that is there
-    already changes nothing; one that begins elsewhere is a 409 whose `received` says where to go on."""
+    """Raw bytes, at most 64 MiB (16 MiB with a Chunk-SHA256), that begin at `offset` (or as Content-Range
+    says). A chunk that is there already changes nothing; one that begins elsewhere is a 409 whose `received`
+    says where to go on."""
     request = require(request, "register")
     upload = _upload(request, upload_id)
     start = offset_of(offset, content_range)
     try:
-        return services.add_chunk(upload, start, chunk_of(request), chunk_sha256)
+        return received(request, upload, start, chunk_sha256)
     except WrongOffset as error:
         return conflict(error)
 
@@ -81,14 +83,31 @@ def finish(request: Any, upload_id: UUID, body: FinishIn | None = None) -> Any:
     return {"upload": upload.pk, "sha256": stored.sha256, "size": stored.size}
 
 
-def chunk_of(request: HttpRequest) -> bytes:
-    """The raw body of a chunk, at most MOST_CHUNK bytes of it held. Raises BadInput."""
+def received(request: HttpRequest, upload: Upload, offset: int, sha256: str | None) -> Upload:
+    """The upload with the raw body of the request added to it.
+
+    Raises:
+        BadInput: as `services.receive`; the body is too long, or nobody said how long it is.
+        WrongOffset: as `services.receive`.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        raise BadInput("A chunk comes with its Content-Length, not in pieces without one.")
     if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_CHUNK:
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; send smaller ones.")
+
+    def read(most: int) -> bytes:
+        try:
+            return request.read(most)
+        except UnreadablePostError:  # the connection broke: what came, came
+            return b""
+
     try:
-        return request.read(MOST_CHUNK + 1)
-    except UnreadablePostError:
-        raise BadInput("The connection broke in the middle of a chunk; send it again.") from None
+        return services.receive(upload, offset, read, sha256)
+    except AssayError:
+        # Who is still sending would find a closed connection in the place of the answer.
+        while read(_REST):
+            pass
+        raise
 
 
 def offset_of(offset: int | None, content_range: str | None) -> int:

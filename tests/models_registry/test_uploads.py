@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import OrderedDict
 from datetime import timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,8 @@ from assay.errors import BadInput
 from models_registry import files, running_digests, uploads
 from models_registry.draft_files import DraftFile
 from models_registry.models import StoredFile, Upload
-from models_registry.services import add_chunk, begin_upload, finish_upload, finished_files
-from models_registry.uploads import WrongOffset, draft_of, sweep_uploads
+from models_registry.services import begin_upload, finish_upload, finished_files, receive
+from models_registry.uploads import WrongOffset, add_chunk, draft_of, sweep_uploads
 from tests.at_once import at_once
 from tests.conftest import People, make_people
 
@@ -91,9 +91,30 @@ def test_a_writer_that_died_before_its_commit_leaves_bytes_that_do_not_count(peo
 def test_a_chunk_with_another_digest_is_refused_and_nothing_is_kept(people: People) -> None:
     upload = begun(people)
     with pytest.raises(BadInput, match="arrived damaged"):
-        add_chunk(upload, 0, CONTENT[:7], sha256="0" * 64)
+        receive(upload, 0, BytesIO(CONTENT[:7]).read, sha256="0" * 64)
     good = hashlib.sha256(CONTENT[:7]).hexdigest().upper()
-    assert add_chunk(upload, 0, CONTENT[:7], sha256=good).received == 7
+    assert receive(upload, 0, BytesIO(CONTENT[:7]).read, sha256=good).received == 7
+    longer = bytes(uploads.MOST_CHECKED + 1)
+    with pytest.raises(BadInput, match="of its own has at most"):
+        receive(upload, 7, BytesIO(longer).read, sha256=hashlib.sha256(longer).hexdigest())
+
+
+def test_portions_that_came_before_the_connection_broke_count(people: People) -> None:
+    content = bytes(range(256)) * (2 * uploads.PORTION // 256 + 1)
+    upload, stream = begun(people, len(content)), BytesIO(content)
+
+    def broken(size: int) -> bytes:
+        if stream.tell() >= 2 * uploads.PORTION:
+            raise OSError("the connection broke")
+        return stream.read(size)
+
+    with pytest.raises(OSError, match="broke"):
+        receive(upload, 0, broken)
+    upload.refresh_from_db()
+    assert upload.received == 2 * uploads.PORTION
+    # the same request again: what is there is compared, what is lacking is added
+    receive(upload, 0, BytesIO(content).read)
+    assert finish_upload(upload).sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_a_whole_with_another_digest_begins_anew(people: People) -> None:
@@ -114,8 +135,6 @@ def test_more_than_announced_or_allowed_is_refused(people: People, monkeypatch: 
         begun(people, 2049)
     with pytest.raises(BadInput, match="0 bytes or more"):
         begun(people, -1)
-    with pytest.raises(BadInput, match="at most"):
-        add_chunk(upload, 0, b"x" * (uploads.MOST_CHUNK + 1))
 
 
 def test_what_fits_no_disk_is_refused_at_once(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
