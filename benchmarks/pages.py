@@ -75,12 +75,9 @@ def _ask() -> dict[str, Any]:
 
 
 def _memory() -> dict[str, Any]:
-    """What this process held at most, having served everything."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    now = pages * resource.getpagesize() / 2**20
+    """What this process holds, and held at most, having served everything."""
+    status = Path("/proc/self/status").read_text()
+    now, peak = (int(status.partition(f"{name}:")[2].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
     return {"mb": round(now), "peak_mb": round(peak), "torch": "torch" in sys.modules}
 
 

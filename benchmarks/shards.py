@@ -1,23 +1,23 @@
 """What a shard costs the job engine, on SQLite and on PostgreSQL, and what a second worker brings.
 
 Run as `python -m benchmarks.shards`. PostgreSQL is the server that ASSAY_BENCH_POSTGRESQL names
-(postgresql://user@host:port/), where a database is made and dropped; without it, that line is left out.
-Each database is measured in a process of its own, `python -m benchmarks.shards cost` or `... workers`.
+(benchmarks/database.py), where a database is made and dropped. Each database is measured in a process of its
+own, `python -m benchmarks.shards cost` or `... workers`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from benchmarks.database import in_process, postgresql
 
 SHARDS = 1_000
 CPU_SHARDS = 24
@@ -68,47 +68,13 @@ class _Hashes:
 
 def run() -> dict[str, Any]:
     """Milliseconds of claim + commit a shard on each database; how much faster two workers are than one."""
-    found: dict[str, Any] = {"shards": SHARDS, "databases": {}}
-    with _databases() as databases:
-        for name, environment in databases.items():
-            found["databases"][name] = _measure("cost", environment)
     with tempfile.TemporaryDirectory() as folder:
-        found["workers"] = _measure("workers", {"ASSAY_HOME": folder})
-    return found
-
-
-@contextlib.contextmanager
-def _databases() -> Iterator[dict[str, dict[str, str]]]:
+        databases = {"sqlite": in_process("benchmarks.shards", "cost", {"ASSAY_HOME": folder})}
+    with postgresql() as environment:
+        databases["postgresql"] = in_process("benchmarks.shards", "cost", environment)
     with tempfile.TemporaryDirectory() as folder:
-        made = {"sqlite": {"ASSAY_HOME": folder}}
-        server = os.environ.get("ASSAY_BENCH_POSTGRESQL", "").rstrip("/")
-        if not server:
-            yield made
-            return
-        import psycopg
-
-        name = f"assay_bench_{os.getpid()}"
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name}")
-            try:
-                yield {**made, "postgresql": {"ASSAY_HOME": folder, "ASSAY_DATABASE_URL": f"{server}/{name}"}}
-            finally:
-                admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _measure(what: str, environment: Mapping[str, str]) -> dict[str, Any]:
-    variables = {key: value for key, value in os.environ.items() if key != "ASSAY_DATABASE_URL"}
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.shards", what],
-        env={**variables, **environment, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        raise RuntimeError(run.stderr[-2_000:])
-    found: dict[str, Any] = json.loads(run.stdout)
-    return found
+        workers = in_process("benchmarks.shards", "workers", {"ASSAY_HOME": folder})
+    return {"shards": SHARDS, "databases": databases, "workers": workers}
 
 
 def _started() -> Any:
