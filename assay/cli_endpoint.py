@@ -52,7 +52,7 @@ Template = Annotated[
     typer.Option(
         "--endpoint-template",
         metavar="FILE",
-        help="Prompt with {text} and {classes}, for the OpenAI protocols.",
+        help="Prompt with {text} and {classes}, for classifying over the OpenAI protocols.",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -331,7 +331,8 @@ class EndpointRequest(Frozen):
         "Classify the text into exactly one of these classes: {classes}. "
         "Answer with the name of the class only.\n\nText: {text}"
     )
-    """Prompt of the OpenAI protocols: {text} is the row, {classes} the names of the classes."""
+    """Prompt of the OpenAI protocols: {text} is the row, {classes} the names of the classes. A language model
+    (task generation) is sent each text as it is."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     """Passed on where the protocol takes one."""
     limits: EndpointLimits = EndpointLimits()

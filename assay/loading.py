@@ -40,6 +40,8 @@ __all__ = ["Loaded", "describe_model", "load_model", "load_subject"]
 
 CANARY_ROWS = 8
 """Asked about at the start (twice) and at the end, to notice that an endpoint's model was swapped."""
+_CHECKED = 64
+"""Rows that the outputs are checked by."""
 _ROWS = 8_192
 """Rows asked for at once while predicting; the model cuts them further."""
 
@@ -134,14 +136,17 @@ def load_subject(
     data = take_in(request, scratch, lambda share: tick(share * 0.5), signature=model.signature)
     supplied = data.profile.roles.prediction is not None or data.profile.roles.score is not None
     subject = _with_model(data, model, supplied)
+    # Then reading only tries the model: what is asked about is for methods to draw.
+    only_tried = supplied or model.signature.task == "generation"
     if isinstance(model, EndpointModel):
-        _prepare_endpoint(subject, model, supplied)
+        _prepare_endpoint(subject, model, _CHECKED if only_tried else None)
     if request.test is None:
         _check_outputs(subject, "training")
         return Loaded(subject, _speed(subject, "training"))
-    _check_outputs(subject, subject.profile.asked_role)
-    if supplied or model.signature.task == "generation":
-        return Loaded(subject, _speed(subject, subject.profile.asked_role))
+    speed = _check_outputs(subject, subject.profile.asked_role)
+    if only_tried:
+        here = model.runs_here
+        return Loaded(subject, _speed(subject, subject.profile.asked_role) if here else speed)
     return _predicted(subject, scratch, lambda share: tick(0.5 + share * 0.5))
 
 
@@ -166,23 +171,29 @@ def _with_model(data: Subject, model: Model, supplied: bool) -> Subject:
     return data.with_model(profile, model)
 
 
-def _prepare_endpoint(subject: Subject, model: EndpointModel, supplied: bool) -> None:
-    """Let the supervisor refuse too many rows before any is asked, and set a few aside as the canary."""
+def _prepare_endpoint(subject: Subject, model: EndpointModel, asked: int | None) -> None:
+    """Let the supervisor refuse too many rows before any is asked, and set a few aside as the canary.
+
+    Args:
+        asked: most rows that reading the data asks about; None for all.
+    """
     profile = subject.profile
     if profile.dataset("test") is None:
         raise BadInput(f"{model.facts.name} is behind an address, so no remedy can change it.")
     rows = profile.asked.rows
-    model.foresee(3 * CANARY_ROWS + (64 if supplied else rows))
+    model.foresee(3 * CANARY_ROWS + (rows if asked is None else asked))
     rng = keyed_rng(0, "endpoint.canary", profile.asked.sha256)
     chosen = np.sort(rng.choice(rows, min(CANARY_ROWS, rows), replace=False))
     model.set_canary(subject.inputs(profile.asked_role, chosen))
 
 
-def _check_outputs(subject: Subject, role: DatasetRole) -> None:
-    """Ask about a few rows: finite numbers, and of the kind that the signature says."""
+def _check_outputs(subject: Subject, role: DatasetRole) -> float:
+    """Ask about a few rows: finite numbers, of the kind that the signature says. Returns rows a second."""
     model = subject.model
-    rows = np.arange(min(64, subject.dataset(role).rows))
+    rows = np.arange(min(_CHECKED, subject.dataset(role).rows))
+    start = time.perf_counter()
     found = model.raw_outputs(subject.inputs(role, rows))
+    speed = len(rows) / max(time.perf_counter() - start, 1e-6)
     if found.shape != (len(rows), model.outputs):
         raise BadInput(
             f"{model.facts.name} gives {found.shape[-1]} outputs a row; its signature says {model.outputs}."
@@ -192,7 +203,7 @@ def _check_outputs(subject: Subject, role: DatasetRole) -> None:
             f"{model.facts.name} answers with NaN or infinite numbers; its weights may be damaged."
         )
     if model.signature.output == "score":
-        return
+        return speed
     looks = bool((found >= 0).all() and (np.abs(found.sum(axis=1) - 1) < 1e-3).all())
     if model.signature.output == "probability" and not looks:
         raise BadInput(
@@ -205,6 +216,7 @@ def _check_outputs(subject: Subject, role: DatasetRole) -> None:
             f"{model.facts.name}: its signature says the output is a logit, but rows are probabilities "
             'already (they sum to 1). Write "output": "probability" in signature.json.'
         )
+    return speed
 
 
 def _speed(subject: Subject, role: DatasetRole) -> float:

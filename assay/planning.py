@@ -193,7 +193,9 @@ def _refuse_too_many(profile: Profile, planned: Sequence[PlannedMethod]) -> None
     if facts is None:
         return
     each = {m.id: -(-m.estimate.evaluations // facts.rows_per_request) for m in planned}
-    rows = 0 if profile.grade == "supplied" else -(-profile.test.rows // facts.rows_per_request)
+    # Nothing is asked about where predictions were supplied; a language model, about what methods draw.
+    left_out = profile.grade == "supplied" or profile.signature.task == "generation"
+    rows = 0 if left_out else -(-profile.test.rows // facts.rows_per_request)
     if rows + sum(each.values()) <= facts.most_requests:
         return
     listed = "".join(f", {name} {count:,}" for name, count in each.items() if count)

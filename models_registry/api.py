@@ -169,7 +169,11 @@ def create_predictions_version(request: Any, model_id: UUID, body: PredictionsIn
 
 @router.post("/models/{model_id}/endpoints", response={201: ModelVersionOut}, summary="Add an endpoint")
 def create_endpoint_version(request: Any, model_id: UUID, body: EndpointIn) -> Any:
-    """A version that is asked over HTTP. A job asks what it is: ask again until `state` is ready."""
+    """A version that is asked over HTTP. A job asks what it is: ask again until `state` is ready.
+
+    A language model is asked over `openai_completions`, with a signature of task `generation`, output `score`
+    and `text`, and without a template; its server must echo a prompt with logprobs.
+    """
     request = require(request, "register")
     version = add_endpoint_version(
         _model(request, model_id), body.endpoint, by=request.user, label=body.label, notes=body.notes

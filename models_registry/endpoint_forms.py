@@ -45,7 +45,7 @@ class EndpointForm(Labelled):
             ("openai_completions", "OpenAI-compatible completions"),
         ),
         help_text="Tables, pictures and texts over the first; texts from a closed list of classes over the "
-        "others.",
+        "others; likelihoods of texts (task generation) over completions that echo a prompt with logprobs.",
     )
     name = forms.CharField(
         label="Model", max_length=200, help_text="What the server at that address calls it."
@@ -54,7 +54,8 @@ class EndpointForm(Labelled):
         max_length=1_000_000,
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false", "class": "code"}),
         help_text="The content of a signature.json: what the model reads and what its output means, such as "
-        '{"task": "binary", "output": "label", "classes": ["bad", "good"], "text": {}}.',
+        '{"task": "binary", "output": "label", "classes": ["bad", "good"], "text": {}}, or of a language '
+        'model {"task": "generation", "output": "score", "text": {}}.',
     )
     secret = forms.CharField(
         label="Name of the key",
@@ -70,8 +71,8 @@ class EndpointForm(Labelled):
         max_length=20_000,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="For the OpenAI protocols: {text} is the row, {classes} the names of the classes. A plain "
-        "question where nothing is said.",
+        help_text="For classifying over the OpenAI protocols: {text} is the row, {classes} the names of the "
+        "classes. A plain question where nothing is said; a language model gets each text as it is.",
     )
     most_requests = forms.IntegerField(
         min_value=1, max_value=100_000_000, initial=_DEFAULTS.most_requests, help_text="Of one audit."

@@ -85,7 +85,9 @@ def endpoint_said(version: ModelVersion) -> list[tuple[str, str]]:
     if limits.price_per_1k_tokens:
         most = f", {limits.most_spend:g} at most an audit" if limits.most_spend is not None else ""
         said.append(("Price", f"{limits.price_per_1k_tokens:g} for 1,000 tokens{most}"))
-    if found.protocol != "open_inference_v2":
+    if found.signature.task == "generation":
+        said.append(("Prompt", "each text as it is, for the likelihoods of its tokens"))
+    elif found.protocol != "open_inference_v2":
         said.append(("Prompt", found.template))
     return said
 

@@ -33,6 +33,7 @@ class EndpointServer(ThreadingHTTPServer):
         seen: (method, path, headers, body) of every request.
         outputs: changes the outputs of an inference before they are sent.
         answer: from the text to the chat's answer.
+        echo: answers completions that are to echo their prompt; without one "echo" is not known here.
     """
 
     daemon_threads = True
@@ -48,6 +49,7 @@ class EndpointServer(ThreadingHTTPServer):
         self.answer: Callable[[str], str] = _sentiment
         self.good_share: Callable[[str], float] = _good_share
         self.logprobs = True
+        self.echo: Callable[[dict[str, Any]], tuple[int, dict[str, Any]]] | None = None
         self.key = ""
         self.called = "tiny-1"
 
@@ -97,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.give(200, self._infer(body))
         elif self.path == "/v1/chat/completions":
             self.give(200, self._chat(body))
+        elif self.path == "/v1/completions" and server.echo is not None and body.get("echo"):
+            self.give(*server.echo(body))
         elif self.path == "/v1/completions":
             self.give(200, self._completions(body))
         else:

@@ -22,20 +22,20 @@ from assay.endpoints.caller import Caller
 from assay.endpoints.canary import distance, judged
 from assay.endpoints.kept import KeptAnswers
 from assay.endpoints.labels import Answered
+from assay.endpoints.likelihoods import OpenAILikelihoods
 from assay.endpoints.meter import Meter
 from assay.endpoints.open_inference import OpenInference
 from assay.endpoints.openai import OpenAI
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, EndpointFailed
 from assay.evidence import digest
 from assay.models.base import Inputs, take
-from assay.models.endpoint import Arrays, asked_signature
+from assay.models.endpoint import LONGEST_TEXT, Arrays, asked_signature
 from assay.planning import timestamp
 from assay.sealing import Keyring
 
 __all__ = ["Asker", "joined"]
 
 _MOST_ROWS = 65_536
-_LONGEST_TEXT = 200_000
 _MOST_CANARY = 64
 _ENOUGH = 8
 """Answers of which none names a class show that the question is wrong, not the model."""
@@ -67,12 +67,12 @@ class Asker:
         self._signature = asked_signature(request)
         self._meter = Meter(request.limits, counts, sleep=sleep)
         self._caller = Caller(request, access, self._meter, resolver=resolver, sleep=sleep)
-        protocol = OpenInference if request.protocol == "open_inference_v2" else OpenAI
-        self._protocol = protocol(request, self._signature, self._caller)
+        self._protocol = _kind_of(request)(request, self._signature, self._caller)
         described = request.model_dump(mode="json", exclude={"limits", "key", "seed"})
         self._kept = KeptAnswers(digest(described), kept, ring)
         self.reading = True
-        """Whether the child reads its data: then answers are kept, and kept ones are not asked again."""
+        """Whether the child reads its data: then answers are kept, and kept ones are not asked again. Those
+        of a language model always are, since methods ask it about texts of the data and no others."""
         self._described = False
         self._rows = self._kept_rows = self._unmatched = 0
         self._first_asked = self._last_asked = ""
@@ -98,7 +98,7 @@ class Asker:
         return doing(header, arrays)
 
     def save(self) -> None:
-        """Keep what was answered while reading."""
+        """Keep what was answered for whoever asks next."""
         self._kept.save()
 
     def finish(self) -> EndpointRecord:
@@ -135,7 +135,11 @@ class Asker:
         if not self._described:
             self._protocol.describe()
             self._described = True
-        return {"host": self._caller.place.name, "rows_per_request": self._protocol.rows_per_request}, {}
+        return {
+            "host": self._caller.place.name,
+            "rows_per_request": self._protocol.rows_per_request,
+            "notes": list(self._protocol.notes),
+        }, {}
 
     def _foresee(self, header: dict[str, Any], _arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         rows = header.get("rows")
@@ -149,9 +153,10 @@ class Asker:
         inputs = self._checked(header, arrays)
         outputs = np.zeros((len(inputs), self._width))
         unmatched = np.zeros(len(inputs), dtype=bool)
-        digests = self._kept.digests(inputs) if self.reading else []
+        keep = self.reading or self._likelihoods
+        digests = self._kept.digests(inputs) if keep else []
         wanted = list(range(len(inputs)))
-        if self.reading:
+        if keep:
             found = {place: self._kept.get(each) for place, each in enumerate(digests)}
             for place, known in found.items():
                 if known is not None:
@@ -164,7 +169,7 @@ class Asker:
             answered = self._ask(take(inputs, places))
             outputs[places] = answered.outputs
             unmatched[places] = answered.lost
-            if self.reading:
+            if keep:
                 for place in places:
                     self._kept.put(digests[place], outputs[place].copy(), bool(unmatched[place]))
         return {"unmatched": int(unmatched.sum())}, {"outputs": outputs}
@@ -235,7 +240,13 @@ class Asker:
         return self._signature.output == "label"
 
     @property
+    def _likelihoods(self) -> bool:
+        return self._signature.task == "generation"
+
+    @property
     def _width(self) -> int:
+        if self._likelihoods:
+            return 2
         return 1 if self._signature.output == "score" else len(self._signature.classes)
 
     def _checked(self, header: dict[str, Any], arrays: Arrays) -> Inputs:
@@ -245,8 +256,8 @@ class Asker:
             texts = header.get("texts")
             if not isinstance(texts, list) or arrays or len(texts) > _MOST_ROWS:
                 raise ChildFailed("The child's rows are no texts.")
-            if not all(isinstance(text, str) and len(text) <= _LONGEST_TEXT for text in texts):
-                raise ChildFailed(f"The child's rows are no texts of at most {_LONGEST_TEXT:,} characters.")
+            if not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts):
+                raise ChildFailed(f"The child's rows are no texts of at most {LONGEST_TEXT:,} characters.")
             return texts
         rows = arrays.get("rows")
         if (
@@ -269,6 +280,18 @@ class Asker:
                 if not whole or codes.min() < 0 or codes.max() >= len(column.categories):
                     raise ChildFailed(f'The child\'s rows hold no category of "{column.name}".')
         return rows
+
+
+def _kind_of(request: EndpointRequest) -> type[OpenInference | OpenAI | OpenAILikelihoods]:
+    """What asks it. Raises BadInput: a language model over a protocol that tells no likelihoods of texts."""
+    if request.signature.task == "generation":
+        if request.protocol != "openai_completions":
+            raise BadInput(
+                f"{request.protocol} does not tell how likely a text is. A language model (task generation) "
+                "is asked over openai_completions."
+            )
+        return OpenAILikelihoods
+    return OpenInference if request.protocol == "open_inference_v2" else OpenAI
 
 
 def joined(records: Iterable[EndpointRecord]) -> EndpointRecord | None:

@@ -19,7 +19,7 @@ from assay.endpoints.wire import Deadline, pool
 from assay.errors import BadInput, Cancelled, EndpointFailed
 from assay.rng import keyed_rng
 
-__all__ = ["MAX_ANSWER", "Caller"]
+__all__ = ["MAX_ANSWER", "Caller", "Refused"]
 
 MAX_ANSWER = 32 * 2**20
 """Bytes of one answer; more is refused unread."""
@@ -27,6 +27,14 @@ _AGAIN = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT = 60.0
 """Seconds that an endpoint may ask to wait for; one that wants more has failed."""
 _FIRST_WAIT = 0.5
+
+
+class Refused(BadInput):
+    """The endpoint refused a request as it is. `status` is HTTP's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Answer(NamedTuple):
@@ -95,7 +103,7 @@ class Caller:
             used: reads from the answer what it took; the rough count where nothing is said.
 
         Raises:
-            BadInput: the endpoint refuses the request as it is (4xx, a redirect, no such model).
+            BadInput: the endpoint refuses the request as it is (a redirect, no key; `Refused`: other 4xx).
             EndpointFailed: no answer, or not one that can be read, after every attempt.
             LimitReached: a limit of the user's.
             Cancelled: the audit was stopped.
@@ -189,7 +197,7 @@ class Caller:
             key = "The key was not accepted" if self._key else "It wants a key: name it with the request"
             raise BadInput(f"{self.place.name} answers {answer.status}. {key}.")
         if answer.status != 200:
-            raise BadInput(f"{self.place.name} answers {self._said(answer)}.")
+            raise Refused(f"{self.place.name} answers {self._said(answer)}.", answer.status)
         return _object(answer.content, self.place.name)
 
     def _said(self, answer: _Answer) -> str:

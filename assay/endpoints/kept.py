@@ -1,4 +1,4 @@
-"""What an endpoint answered when data were first read with it, so that no row is paid for twice.
+"""What an endpoint answered about rows of the data, so that no row is paid for twice.
 
 A child that crashed, or another worker, reads the same subject again and must find the same profile; an
 endpoint asked anew might say something else. Rows are kept as keyed digests and outputs only.
@@ -79,9 +79,10 @@ class KeptAnswers:
         self._changed = True
 
     def save(self) -> None:
-        """Write what is new to the file, where there is one."""
+        """Write what is new to the file, where there is one, beside what others wrote in the meantime."""
         if self._path is None or not self._changed:
             return
+        self._take_in_others(self._path)
         arrays: dict[str, npt.NDArray[Any]] = {
             "key": np.array(self._key),
             "rows": np.frombuffer(b"".join(self._answers), dtype=np.uint8).reshape(-1, 16),
@@ -97,6 +98,15 @@ class KeptAnswers:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._write(self._path, content.getvalue())
         self._changed = False
+
+    def _take_in_others(self, path: Path) -> None:
+        """Answers of other workers; the canary that was there first stays."""
+        own = self._answers, self.canary, self.canary_tolerance, self.canary_asked
+        self._answers, self.canary = {}, None
+        self._read(path)
+        self._answers |= own[0]
+        if self.canary is None:
+            self.canary, self.canary_tolerance, self.canary_asked = own[1:]
 
     def _write(self, path: Path, content: bytes) -> None:
         sealed = sealed_answers(path)

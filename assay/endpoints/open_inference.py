@@ -49,6 +49,7 @@ class OpenInference:
         self._inputs: tuple[_Tensor, ...] = ()
         self.rows_per_request = request.limits.batch_rows
         self.answered_as: list[str] = []
+        self.notes: list[str] = []
 
     def describe(self) -> None:
         """Ask for the metadata and settle how rows go. Raises BadInput where they do not fit it."""

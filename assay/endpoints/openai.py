@@ -16,6 +16,7 @@ from assay.contracts import EndpointRequest, ModelSignature
 from assay.datasets.values import visible
 from assay.endpoints.caller import Caller
 from assay.endpoints.labels import Answered, class_of, label_outputs, no_class_row, normalised
+from assay.endpoints.openai_api import OpenAIAPI
 from assay.errors import BadInput, EndpointFailed
 from assay.models.base import Inputs
 from assay.models.endpoint import NO_CLASS
@@ -25,11 +26,9 @@ __all__ = ["OpenAI"]
 _TOP = {"openai_chat": 20, "openai_completions": 5}
 """Most alternatives of a token that the API gives."""
 _LONGEST_ANSWER = 64
-_LETTERS_A_TOKEN = 3
-"""For a count beforehand that errs on the high side."""
 
 
-class OpenAI:
+class OpenAI(OpenAIAPI):
     """One prompt a row; the answer is a class, or the first token's probabilities are.
 
     `label` in the signature: the answer's text, matched to the letter or normalised, nothing else.
@@ -37,6 +36,7 @@ class OpenAI:
     """
 
     def __init__(self, request: EndpointRequest, signature: ModelSignature, caller: Caller) -> None:
+        super().__init__(request, caller)
         if signature.text is None or signature.task not in ("binary", "multiclass"):
             raise BadInput(
                 f"{request.protocol} is asked to classify texts; the signature says {signature.modality}, "
@@ -46,7 +46,7 @@ class OpenAI:
             raise BadInput(f'{request.protocol} gives "label" or "probability", not "{signature.output}".')
         if "{text}" not in request.template:
             raise BadInput("The template has no {text}, so every row would get the same question.")
-        self._signature, self._caller, self._request = signature, caller, request
+        self._signature = signature
         self._classes = tuple(name for name in signature.classes if name != NO_CLASS)
         if len({normalised(name) for name in self._classes}) < len(self._classes):
             raise BadInput(
@@ -54,7 +54,6 @@ class OpenAI:
             )
         self._chat = request.protocol == "openai_chat"
         self.rows_per_request = 1 if self._chat else request.limits.batch_rows
-        self.answered_as: list[str] = []
         before, _, after = request.template.partition("{text}")
         listed = ", ".join(self._classes)
         self._before, self._after = (part.replace("{classes}", listed) for part in (before, after))
@@ -77,37 +76,16 @@ class OpenAI:
             path, body["prompt"] = "/completions", prompts
         if self._signature.output == "probability":
             body |= {"logprobs": True, "top_logprobs": _TOP["openai_chat"]} if self._chat else {"logprobs": 5}
-        expected = sum(len(p) // _LETTERS_A_TOKEN + self._most_tokens for p in prompts)
-        said = self._caller.post(path, body, expected, _tokens)
-        self._note(said.get("model"))
-        choices = self._choices(said, len(prompts))
+        choices = self._asked(path, body, prompts, self._most_tokens)
         if self._signature.output == "label":
             return self._labels([self._text(choice) for choice in choices])
         return self._probabilities([self._alternatives(choice) for choice in choices])
-
-    @property
-    def _host(self) -> str:
-        return self._caller.place.name
 
     @property
     def _most_tokens(self) -> int:
         if self._signature.output == "probability":
             return 1
         return min(_LONGEST_ANSWER, max(8, *(len(name) for name in self._classes)))
-
-    def _note(self, name: Any) -> None:
-        shown = visible(self._caller.without_key(name[:200])) if isinstance(name, str) else ""
-        if shown and shown not in self.answered_as and len(self.answered_as) < 20:
-            self.answered_as.append(shown)
-
-    def _choices(self, said: Mapping[str, Any], rows: int) -> list[Mapping[str, Any]]:
-        choices = said.get("choices")
-        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-            raise EndpointFailed(f"{self._host} answers without choices.")
-        ordered = sorted(choices, key=lambda choice: _place(choice.get("index")))
-        if [_place(choice.get("index")) for choice in ordered] != list(range(rows)):
-            raise EndpointFailed(f"{self._host} gives {len(choices):,} answers to {rows:,} questions.")
-        return ordered
 
     def _text(self, choice: Mapping[str, Any]) -> str:
         message = choice.get("message")
@@ -177,14 +155,3 @@ class OpenAI:
         if not wanted:
             return []
         return [place for place, name in enumerate(self._classes) if normalised(name).startswith(wanted)]
-
-
-def _place(index: Any) -> int:
-    return index if type(index) is int else -1
-
-
-def _tokens(said: Mapping[str, Any]) -> int:
-    """What the answer says it took; 0 where it says nothing."""
-    usage = said.get("usage")
-    total = usage.get("total_tokens") if isinstance(usage, dict) else None
-    return total if type(total) is int and 0 <= total < 2**40 else 0

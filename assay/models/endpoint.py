@@ -11,13 +11,25 @@ import numpy.typing as npt
 from assay.contracts import Capability, EndpointFacts, EndpointRequest, ModelFacts, ModelSignature
 from assay.errors import BadInput, ChildFailed
 from assay.evidence import digest
-from assay.models.base import Inputs, Model
+from assay.models.base import Inputs, Model, take
+from assay.models.likelihoods import Likelihoods
 
-__all__ = ["NO_CLASS", "Ask", "EndpointModel", "asked_signature", "open_endpoint", "probe_rows"]
+__all__ = [
+    "LONGEST_TEXT",
+    "NO_CLASS",
+    "Ask",
+    "EndpointLanguageModel",
+    "EndpointModel",
+    "asked_signature",
+    "open_endpoint",
+    "probe_rows",
+]
 
 Arrays = dict[str, npt.NDArray[Any]]
 Ask = Callable[[dict[str, Any], Arrays], tuple[dict[str, Any], Arrays]]
 """Sends a message and arrays to the supervisor and returns what it answers."""
+LONGEST_TEXT = 200_000
+"""Characters of a text that an endpoint is sent."""
 NO_CLASS = "(named no class)"
 """The category of answers that name none of the classes, where there are more than two."""
 
@@ -73,6 +85,12 @@ class EndpointModel(Model):
     def _send(self, what: str, inputs: Inputs) -> tuple[dict[str, Any], Arrays]:
         if isinstance(inputs, np.ndarray):
             return self._ask({"what": what, "rows": len(inputs)}, {"rows": inputs})
+        longest = max(map(len, inputs), default=0)
+        if longest > LONGEST_TEXT:
+            raise BadInput(
+                f"A text has {longest:,} characters; an endpoint is sent texts of at most {LONGEST_TEXT:,}. "
+                "Cut it."
+            )
         return self._ask({"what": what, "rows": len(inputs), "texts": list(inputs)}, {})
 
     def _count(self, unmatched: int, rows: int) -> None:
@@ -90,6 +108,38 @@ class EndpointModel(Model):
             f"{self._unmatched:,} of {self._answered:,} answers of the endpoint named none of the classes; "
             f"they {counted}."
         ]
+
+
+class EndpointLanguageModel(EndpointModel):
+    """A language model behind an address: its score of a text is the text's log-likelihood in nats."""
+
+    kind_capabilities: ClassVar[tuple[Capability, ...]] = ("query", "tokens", "generation")
+
+    def __init__(self, request: EndpointRequest, facts: ModelFacts, ask: Ask) -> None:
+        super().__init__(request, facts, ask)
+        self.batch_rows = request.limits.batch_rows
+
+    def likelihoods(self, texts: Inputs) -> Likelihoods:
+        """Log-likelihoods of texts, each asked about as a whole. Which tokens are unknown is not told."""
+        parts = self.in_batches(len(texts), lambda rows: self._told(take(texts, rows)))
+        found = np.concatenate([np.zeros((0, 2)), *parts])
+        return Likelihoods(
+            found[:, 0],
+            found[:, 1].astype(np.int64),
+            np.array([len(text.encode()) for text in texts], dtype=np.int64),
+            np.zeros(len(texts), dtype=np.int64),
+        )
+
+    def _outputs(self, inputs: Inputs) -> npt.NDArray[np.float64]:
+        return self._told(inputs)[:, :1]
+
+    def _told(self, texts: Inputs) -> npt.NDArray[np.float64]:
+        """(texts, 2): nats and scored tokens."""
+        _, arrays = self._send("rows", texts)
+        found = arrays.get("outputs")
+        if found is None or found.shape != (len(texts), 2):
+            raise ChildFailed("The supervisor's answer does not fit the texts.")
+        return np.asarray(found, dtype=np.float64)
 
 
 def open_endpoint(request: EndpointRequest, ask: Ask | None) -> EndpointModel:
@@ -119,7 +169,10 @@ def open_endpoint(request: EndpointRequest, ask: Ask | None) -> EndpointModel:
             most_requests=request.limits.most_requests,
         ),
     )
-    return EndpointModel(request, facts, ask)
+    kind = EndpointLanguageModel if request.signature.task == "generation" else EndpointModel
+    model = kind(request, facts, ask)
+    model.notes.extend(str(note) for note in header["notes"])
+    return model
 
 
 def probe_rows(signature: ModelSignature) -> Inputs:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from assay.contracts import Capability, ModelFacts, ModelSignature, TextInput
 from assay.errors import BadInput
 from assay.models.base import Floats, Inputs, take
+from assay.models.likelihoods import Likelihoods
 from assay.models.text_pieces import Pieces, read_pieces
 from assay.models.torch_model import TorchModel
 from assay.models.transformer import first_line
@@ -20,26 +20,13 @@ from assay.models.transformer import first_line
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["LanguageModel", "Likelihoods", "language_model"]
+__all__ = ["LanguageModel", "language_model"]
 
-Counts = npt.NDArray[np.int64]
 _MOST_TOKENS = 1_024
 """Longest windows of a model whose folder has no signature; a signature may say more."""
 _MOST_LOGITS = 64 * 2**20
 """Logits of one call: rows x tokens x vocabulary; 256 MB."""
 _MOST_NEW = 4_096
-
-
-class Likelihoods(NamedTuple):
-    """Of each text, shape (texts,): its log-likelihood in nats, and the tokens and bytes that it is of."""
-
-    nats: Floats
-    tokens: Counts
-    """That were scored: all, or all but the first where the model has no start token."""
-    bytes: Counts
-    """Of the text in UTF-8."""
-    unknown: Counts
-    """Tokens that stand for what the vocabulary does not have."""
 
 
 class LanguageModel(TorchModel):

@@ -10,21 +10,31 @@ from assay.endpoints.asker import Asker
 from assay.errors import AssayError, ChildFailed
 from assay.runner import protocol
 
-__all__ = ["reading", "reply"]
+__all__ = ["keeping", "reading", "reply"]
+
+
+@contextlib.contextmanager
+def keeping(asker: Asker | None) -> Iterator[None]:
+    """What an endpoint answers meanwhile and is kept outlives this process, also before a failure."""
+    try:
+        yield
+    finally:
+        if asker is not None:
+            asker.save()
 
 
 @contextlib.contextmanager
 def reading(asker: Asker | None) -> Iterator[None]:
-    """While the child reads its data, an endpoint's answers are kept, also those before a failure."""
-    if asker is None:
-        yield
-        return
-    asker.reading = True
-    try:
-        yield
-    finally:
-        asker.reading = False
-        asker.save()
+    """While the child reads its data, an endpoint's answers are kept."""
+    with keeping(asker):
+        if asker is None:
+            yield
+            return
+        asker.reading = True
+        try:
+            yield
+        finally:
+            asker.reading = False
 
 
 def reply(asker: Asker | None, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:

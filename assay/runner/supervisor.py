@@ -44,7 +44,7 @@ from assay.runner.memory import default_memory_limit, usage
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
 from assay.runner.needs import confine
 from assay.runner.profiles import PROFILES, ProfileName
-from assay.runner.queries import reading, reply
+from assay.runner.queries import keeping, reading, reply
 from assay.runner.rows import check_counts, checked_rows
 from assay.runner.sandbox import child_environment
 from assay.runner.scratch import remove, sweep
@@ -207,7 +207,8 @@ class Supervisor:
         if self._process is None:
             self.intake()
         message = {"do": "run", "shard": shard.model_dump(mode="json"), "params": dict(params), "seed": seed}
-        header, body = self._ask(message, shard.method, without_note(on_progress))
+        with keeping(self._asker):
+            header, body = self._ask(message, shard.method, without_note(on_progress))
         data = header.get("data")
         if not isinstance(data, dict):
             raise ChildFailed(f"The child's answer to {shard.method} breaks its contract.")

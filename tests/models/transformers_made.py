@@ -16,6 +16,7 @@ from PIL import Image
 __all__ = [
     "CHAIN",
     "LETTERS",
+    "byte_llama",
     "chain_folder",
     "chain_texts",
     "lora",
@@ -122,6 +123,25 @@ def tiny_llama(folder: Path, *, seed: int = 0, **more: Any) -> Path:
     }
     LlamaForCausalLM(LlamaConfig(**{**sizes, **more})).save_pretrained(folder)
     return word_tokenizer(folder)
+
+
+def byte_llama(folder: Path, **more: Any) -> Path:
+    """A Llama with random weights whose tokens are bytes, token n byte n, after a start token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    start = 256
+    tiny_llama(folder, **{"vocab_size": start + 1, "bos_token_id": start, "eos_token_id": start, **more})
+    # As byte-level vocabularies write bytes: those that can be seen as themselves, others from 256 on.
+    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in seen]
+    known = {chr(byte): byte for byte in seen} | {chr(256 + n): byte for n, byte in enumerate(hidden)}
+    known["<s>"] = start
+    tokenizer = Tokenizer(models.BPE(known, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": "<s>"}))
+    return folder
 
 
 def tiny_vit(

@@ -28,6 +28,7 @@ from assay.contracts import (
     Partial,
     Profile,
     ShardSpec,
+    Status,
     SubjectProtocol,
     Tier,
 )
@@ -104,7 +105,7 @@ class LanguageModellingParams(Params):
 
 
 class _Scores(Protocol):
-    """What is needed of a language model: see `assay.models.language_model.LanguageModel`."""
+    """What is needed of a language model: see `assay.models.likelihoods.Likelihoods`."""
 
     def likelihoods(self, texts: Inputs) -> tuple[Floats, Any, Any, Any]: ...
 
@@ -171,12 +172,17 @@ class LanguageModelling:
         sums = np.concatenate([found.arrays["sums"] for found in partials], axis=1)
         blocks = np.concatenate([found.arrays["blocks"] for found in partials])
         clusters = block_count(profile)
-        measures = tuple(_measures(sums, blocks, clusters, params.level, context))
+        measures = tuple(_measures(sums, blocks, clusters, params.level, context, told=_told(profile)))
         return MethodResult(measures=measures, notes=tuple(_notes(sums, profile, clusters)))
 
 
 def _texts(profile: Profile, params: LanguageModellingParams) -> int:
     return min(profile.asked.rows, params.texts)
+
+
+def _told(profile: Profile) -> bool:
+    """Whether the model tells which tokens are unknown to it."""
+    return profile.model is None or profile.model.endpoint is None
 
 
 def _blocks(subject: SubjectProtocol, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -193,7 +199,13 @@ def _blocks(subject: SubjectProtocol, rows: npt.NDArray[np.int64]) -> npt.NDArra
 
 
 def _measures(
-    sums: Floats, blocks: npt.NDArray[np.int64], clusters: int, level: float, context: MergeContext
+    sums: Floats,
+    blocks: npt.NDArray[np.int64],
+    clusters: int,
+    level: float,
+    context: MergeContext,
+    *,
+    told: bool,
 ) -> Iterator[Measure]:
     nats, tokens, size, _ = sums
     method = "delta method, clusters" if clusters else "delta method"
@@ -212,6 +224,10 @@ def _measures(
     yield make("performance.text_log_likelihood", ratio_of_sums(units[0], each, level), texts, method)
     yield make("performance.log_likelihood", Ratio(float(nats.sum()), None, None), scored, "exact")
     yield make("performance.scored_tokens", Ratio(float(scored), None, None), scored, "exact")
+    if not told:
+        note = "an endpoint does not tell which tokens are unknown to the vocabulary"
+        yield make("performance.unknown_tokens", None, scored, note=note, status="not_applicable")
+        return
     share = ratio_of_sums(units[3], units[1], level)
     low = None if share.low is None else max(0.0, share.low)
     yield make("performance.unknown_tokens", share._replace(low=low), scored, method)
@@ -234,7 +250,9 @@ def _measure(
     n: int,
     method: str | None = None,
     note: str | None = None,
+    status: Status = "insufficient",
 ) -> Measure:
+    """One measure; `status` where nothing was found."""
     spec = _BY_ID[name]
     bounded = found is not None and found.low is not None
     return Measure(
@@ -247,7 +265,7 @@ def _measure(
         n=n,
         unit=spec.unit,
         direction=spec.direction,
-        status="insufficient" if found is None else "measured",
+        status=status if found is None else "measured",
         grade=context.grade,
         note=note,
     )
@@ -258,7 +276,9 @@ def _notes(sums: Floats, profile: Profile, clusters: int) -> Iterator[str]:
     texts = len(tokens)
     window = profile.model_signature.text if profile.model_signature is not None else None
     long = ""
-    if window is not None:
+    if not _told(profile):
+        long = " The endpoint read each text as a whole."
+    elif window is not None:
         long = f" Windows have {window.max_length:,} tokens; each begins with the last one of that before."
     yield (
         f"{texts:,} of {profile.asked.rows:,} texts, {int(tokens.sum()):,} tokens and {int(size.sum()):,} "
