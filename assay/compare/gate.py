@@ -16,7 +16,7 @@ from typing import Literal
 from assay.compare.change import CHANGED_SIDES, change, on_scale
 from assay.compare.matching import Sameness, by_identity, identity
 from assay.compare.pairing import Pairing
-from assay.compare.runs import OTHER_HARDWARE, statements, verdict_changes
+from assay.compare.runs import statements, verdict_changes
 from assay.compare.scales import Merit, merit_of
 from assay.contracts import (
     PILLARS,
@@ -82,9 +82,9 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
     verdict on several groups, the group or pair that stands out most surely (the gap whose interval lies
     farthest from parity, the group whose interval lies farthest on the bad side). Without one: every
     measure of all rows that has a better side, and per attribute and rate the gap that stands out most
-    surely in either run. Timings and energy count where both runs were made on hardware of one class;
-    otherwise they are shown. Without
-    a rule that asks for them they stop a candidate only where they are surely worse.
+    surely in either run. Timings and energy count where both runs were made on hardware of one class that
+    was equally fast; otherwise they are shown. Without a rule that asks for them they stop a candidate only
+    where they are surely worse.
 
     Args:
         pairing: the rows that both runs have, or why they are not paired (`pairing_of`).
@@ -133,8 +133,8 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
             same_predictions=same.exact(a),
             pairs=pairs,
         )
-        if same.foreign(a):
-            comparisons.append(found.model_copy(update={"reading": "insufficient", "note": OTHER_HARDWARE}))
+        if elsewhere := same.foreign(a):
+            comparisons.append(found.model_copy(update={"reading": "insufficient", "note": elsewhere}))
             continue
         comparisons.append(found)
         if found.reading == "worse":

@@ -25,7 +25,7 @@ from assay.policy.checking import measure_specs, pillar_of
 from assay.policy.groups import at_without_pair
 from assay.policy.wording import subject_of
 
-__all__ = ["OTHER_HARDWARE", "CompareReport", "Unmatched", "compare", "statements", "verdict_changes"]
+__all__ = ["CompareReport", "Unmatched", "compare", "statements", "verdict_changes"]
 
 
 class Unmatched(Frozen):
@@ -59,9 +59,6 @@ class CompareReport(Frozen):
 _ORDER = ("worse", "better", "insufficient", "unchanged")
 
 
-OTHER_HARDWARE = "Measured on other hardware: shown, not judged."
-
-
 def compare(before: Evidence, after: Evidence, pairing: Pairing | str | None = None) -> CompareReport:
     """Match the measures of two runs by identity and say of each whether it got better or worse.
 
@@ -92,8 +89,8 @@ def compare(before: Evidence, after: Evidence, pairing: Pairing | str | None = N
         if a is not None and b is not None and has_a and has_b:
             tolerance = tolerances.get(measure.id)
             one = change(a, b, spec, merit, tolerance=tolerance, same_predictions=same.exact(a), pairs=pairs)
-            if same.foreign(a):
-                one = one.model_copy(update={"reading": "insufficient", "note": OTHER_HARDWARE})
+            if why := same.foreign(a):
+                one = one.model_copy(update={"reading": "insufficient", "note": why})
             found.append(one)
         elif a is not None and has_a:
             only_before.append(_unmatched(a, b))
@@ -176,6 +173,8 @@ def statements(before: Evidence, after: Evidence, pairing: Pairing | str | None 
     same = Sameness.of(before, after)
     if not same.hardware and any(m.volatile for run in (before, after) for m in run.measures):
         said.append("The runs were made on different hardware: timings and energy are shown, not judged.")
+    elif uneven := same.uneven:
+        said.append(f"{uneven}: timings that this touches are shown, not judged.")
     if same.predictions:
         said.append("Both runs read the same predictions of the same rows, so changes are exact.")
     elif isinstance(pairing, Pairing):

@@ -18,6 +18,7 @@ from tests.compare.builders import run
 from tests.policy.builders import METHODS, policy, rate
 
 ROBUST, LATENCY, PARAMETERS = "robustness.pgd_accuracy", "cost.latency", "cost.parameters"
+YARDSTICK = "cost.yardstick"
 
 
 def _spec(name: str, unit: str, direction: Any) -> MeasureSpec:
@@ -39,7 +40,11 @@ ALL = (
     *METHODS,
     _method("robustness.pgd", "robustness", _spec(ROBUST, "share", "higher")),
     _method(
-        "cost.inference", "cost", _spec(LATENCY, "seconds", "lower"), _spec(PARAMETERS, "count", "lower")
+        "cost.inference",
+        "cost",
+        _spec(LATENCY, "seconds", "lower"),
+        _spec(PARAMETERS, "count", "lower"),
+        _spec(YARDSTICK, "ms", "none"),
     ),
     _method("privacy.loss", "privacy", _spec("privacy.membership_auc", "score", "lower")),
     _method("explainability.shapley", "explainability", _spec("explainability.importance", "share", "none")),
@@ -70,9 +75,16 @@ def robust(ones: int, rows: int, eps: float = 0.03) -> Measure:
 
 
 def evidence(
-    measures: Sequence[Measure], rules: Policy | None = None, hardware: str = "2 cores", data: str = "a"
+    measures: Sequence[Measure],
+    rules: Policy | None = None,
+    hardware: str = "2 cores",
+    data: str = "a",
+    yardstick: float | None = 0.5,
 ) -> Evidence:
+    """A run; where it timed anything, it timed a fixed computation too, unless `yardstick` is None."""
     made = run([], data=data)
+    if yardstick is not None and any(measure.volatile for measure in measures):
+        measures = [*measures, value(YARDSTICK, yardstick, volatile=True, at={"statistic": "mean"})]
     fixed = {"policy": rules, "policy_sha256": digest(rules) if rules else None}
     verdicts, findings = judge(rules, measures, ALL) if rules else ((), ())
     made = made.model_copy(
@@ -197,6 +209,41 @@ def test_timings_of_other_hardware_are_shown_and_not_judged() -> None:
             "insufficient",
             "Measured on other hardware: shown, not judged.",
         )
+
+
+@pytest.mark.parametrize(
+    ("yardstick", "note", "statement"),
+    [
+        (1.1, "The machine itself was 2.2 times slower in the later run", "2.2 times slower"),
+        (0.25, "The machine itself was 2 times faster in the later run", "2 times faster"),
+        (None, "Nothing tells whether the machine was as fast in both runs", None),
+    ],
+)
+def test_timings_of_a_machine_that_was_not_as_fast_are_shown_and_not_judged(
+    yardstick: float | None, note: str, statement: str | None
+) -> None:
+    timing = policy(f'measure = "{LATENCY}"\nmaximum = 1.0')
+    parameters = value(PARAMETERS, 1_000)
+    for chosen in (None, timing):
+        before = evidence([parameters, value(LATENCY, 0.010, 0.001, volatile=True)], chosen)
+        after = evidence(
+            [parameters, value(LATENCY, 0.030, 0.001, volatile=True)], chosen, yardstick=yardstick
+        )
+        found = gate(before, after)
+        assert not any("Latency" in reason for reason in found.reasons), found.reasons
+        assert statement is None or any(statement in said for said in found.statements)
+        (shown,) = [c for c in compare(before, after).comparisons if c.id == LATENCY]
+        assert shown.reading == "insufficient"
+        assert shown.note is not None
+        assert shown.note.startswith(note)
+        assert shown.note.endswith("shown, not judged.")
+
+
+def test_a_machine_that_was_nearly_as_fast_has_its_timings_judged() -> None:
+    before = evidence([value(LATENCY, 0.010, 0.001, volatile=True)])
+    after = evidence([value(LATENCY, 0.030, 0.001, volatile=True)], yardstick=0.6)
+    (found,) = gate(before, after).comparisons
+    assert found.reading == "worse"
 
 
 def test_the_same_timing_within_a_quarter_is_unchanged() -> None:

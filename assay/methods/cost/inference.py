@@ -33,6 +33,7 @@ from assay.methods.cost.inference_specs import CITATIONS, SPECS
 from assay.methods.cost.latency import CallTimes, time_rounds
 from assay.methods.cost.machine import hardware_class, pinned_threads, threads_of
 from assay.methods.cost.memory import peak_memory
+from assay.methods.cost.yardstick import YARDSTICK, YARDSTICK_CALLS, yardstick
 from assay.models.base import Inputs, Model
 
 __all__ = ["METHOD", "Inference"]
@@ -69,7 +70,7 @@ class Inference:
     def estimate(self, profile: Profile, params: InferenceParams) -> Estimate:
         """Bounded by time, not by calls, so no evaluations are added."""
         sizes = len(params.batch_sizes)
-        seconds = sizes * (params.seconds * 1.2 + 0.2) + _LOADS_SECONDS + 1.0
+        seconds = sizes * (params.seconds * 1.2 + 0.2) + _LOADS_SECONDS + 1.5
         if "generation" in profile.capabilities:
             seconds += params.seconds * 1.2
         if profile.model is not None and profile.model.device.startswith("cuda"):
@@ -96,6 +97,7 @@ class Inference:
             context.progress(0.1)
             synchronise = _synchroniser(model.device)
             calls = {size: _caller(model, pool, size) for size in sizes}
+            calls[YARDSTICK] = yardstick(model.device)
             spent = time.process_time(), time.perf_counter()
             timed = time_rounds(
                 calls,
@@ -104,8 +106,11 @@ class Inference:
                 rng=context.rng("order"),
                 synchronise=synchronise,
                 progress=lambda share: context.progress(0.1 + 0.7 * share),
+                counts={YARDSTICK: YARDSTICK_CALLS},
             )
-            busy = (time.process_time() - spent[0]) / (time.perf_counter() - spent[1])
+            measuring = float(timed[YARDSTICK].seconds.sum())  # on one core, and no work of the model's
+            wall = time.perf_counter() - spent[1] - measuring
+            busy = max(time.process_time() - spent[0] - measuring, 0.0) / wall
             memory = {size: _memory(model, pool, size)._asdict() for size in sizes}
             generating = _generating(model, pool, params.seconds)
             context.progress(0.85)

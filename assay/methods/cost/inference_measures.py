@@ -24,6 +24,7 @@ from assay.methods.cost.inference_params import InferenceParams
 from assay.methods.cost.inference_specs import SPECS
 from assay.methods.cost.spending import Spending, spending
 from assay.methods.cost.training import training_measures
+from assay.methods.cost.yardstick import YARDSTICK
 from assay.stats.order_statistics import (
     CALLS_FOR_P99,
     MeanInterval,
@@ -126,6 +127,7 @@ def measured(
     for one in timed:
         measures += _latency(make, one)
         measures += _memory(make, one)
+    measures += _yardstick(make, partial, params.level)
     best = max(timed, key=lambda one: one.throughput.value)
     measures += token_measures(make, partial.data["generating"], params.level)
     measures.append(_cold_start(make, partial, params.level))
@@ -140,6 +142,20 @@ def measured(
         series=(_table(method, timed),),
         notes=(*_notes(partial.data, timed, profile), spent.said, *training.notes),
     )
+
+
+def _yardstick(make: Maker, partial: Partial, level: float) -> Iterator[Measure]:
+    """How fast the machine was: percentiles and the mean, since what disturbs one need not touch another."""
+    seconds, rounds = partial.arrays[f"seconds {YARDSTICK}"] * 1e3, partial.arrays[f"rounds {YARDSTICK}"]
+    calls = int(seconds.size)
+    for percent in PERCENTILES:
+        found = quantile_interval(seconds, percent / 100, level, rounds)
+        at: At = {"percentile": percent}
+        name = "order statistics, rounds as clusters"
+        yield make("yardstick", found.value, calls, name, low=found.low, high=found.high, at=at)
+    value, low, high = mean_interval(seconds, rounds, level)
+    at = {"statistic": "mean"}
+    yield make("yardstick", value, calls, "student t over rounds", low=low, high=high, at=at)
 
 
 def _latency(make: Maker, one: _Timed) -> Iterator[Measure]:

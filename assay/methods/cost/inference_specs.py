@@ -79,6 +79,14 @@ SPECS: tuple[MeasureSpec, ...] = (
         "MB",
         "Highest memory that torch kept of the GPU during a call.",
     ),
+    _spec(
+        "yardstick",
+        "Time of a fixed computation",
+        "ms",
+        "Half a millisecond of the same arithmetic in every audit, timed between the calls of the model: "
+        "what differs between two audits is the machine.",
+        "none",
+    ),
     _spec("parameters", "Parameters", "count", "Weights of a network, leaves of a tree ensemble."),
     _spec("weight_size", "Size of the weights", "MB", "Bytes of parameters and buffers / 1,000,000."),
     _spec(

@@ -95,11 +95,13 @@ def time_rounds(
     rng: np.random.Generator,
     synchronise: Synchronise,
     progress: Callable[[float], None],
+    counts: Mapping[int, int] | None = None,
 ) -> dict[int, CallTimes]:
     """Time the calls of every batch size, `seconds` each, in rounds whose order is drawn at random.
 
     Args:
         calls: batch size -> what answers call number i.
+        counts: of those that are called so often, however long that takes.
         synchronise: waits until the device has finished.
 
     Returns:
@@ -108,6 +110,7 @@ def time_rounds(
     with _no_collection():
         warm = {batch: warm_up(call, synchronise, max(seconds / 2, 0.05)) for batch, call in calls.items()}
         totals = {batch: calls_within(seconds, warm[batch].seconds, most_calls) for batch in calls}
+        totals |= counts or {}
         times: dict[int, list[float]] = {batch: [] for batch in calls}
         rounds: dict[int, list[int]] = {batch: [] for batch in calls}
         order = list(calls)

@@ -107,6 +107,11 @@ def test_a_model_that_sleeps_is_as_slow_as_it_sleeps(tmp_path: Path) -> None:
         assert throughput.high is not None
         assert throughput.value is not None
         assert throughput.low <= throughput.value <= throughput.high <= batch / 0.005
+    yardstick = one(result, "yardstick", percentile=50)
+    assert (yardstick.n, yardstick.volatile, yardstick.direction) == (600, True, "none")
+    assert yardstick.value is not None
+    assert yardstick.value < 5.0  # the machine is not slow, the model is
+    assert one(result, "yardstick", statistic="mean").value is not None
     assert "of a core while they were timed" in " ".join(result.notes)  # a sleeper keeps no core busy
     p99 = one(result, "latency", batch=1, percentile=99)
     assert p99.status == "insufficient"
