@@ -45,8 +45,6 @@ _HEADLINES = 10
 """Measures of one pillar that are printed when there is no policy to say which matter."""
 _UNJUDGED = 4
 """Measures that are printed of a pillar for which the policy has no rule."""
-_BARE = ("share", "ratio", "difference", "count", "score", "p-value", "probability")
-"""Units that need no word beside the number."""
 _FIRST = (
     "performance.accuracy",
     "performance.auc",
@@ -262,7 +260,7 @@ class Terminal:
             [
                 (
                     f"{specs[m.id].title}{_where(m)}",
-                    formatting.value(m.value, m.unit) + ("" if m.unit in _BARE else f" {m.unit}"),
+                    formatting.value(m.value, m.unit) + ("" if m.unit in formatting.BARE else f" {m.unit}"),
                     "" if m.interval_method == "exact" else _interval(m.low, m.high, m.unit),
                     f"n {formatting.count(m.n)}",
                 )

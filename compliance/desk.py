@@ -189,7 +189,7 @@ def _compared(entry: Comparison) -> Compared:
         who = f"{who} {'/' if entry.unit == 'ratio' else '−'} {entry.at['against']}"
     settings = [f"{key} {value}" for key, value in entry.at.items() if key != "against"]
     return Compared(
-        entry.title,
+        fmt.titled(entry.title, entry.unit),
         ", ".join([who, *settings]),
         fmt.value(entry.before, entry.unit),
         fmt.value(entry.after, entry.unit),
@@ -198,7 +198,9 @@ def _compared(entry: Comparison) -> Compared:
         if entry.low is not None and entry.high is not None
         else "exact" if entry.interval_method.startswith("exact") else "–",
         _READINGS[entry.reading],
-        f"within {fmt.value(entry.tolerance, entry.unit)}" if entry.reading == "unchanged" else "",
+        f"within {fmt.value(entry.tolerance, entry.unit)}"
+        if entry.reading == "unchanged"
+        else entry.note or "",
     )  # fmt: skip
 
 

@@ -171,7 +171,7 @@ def remedy_title(name: str) -> str:
 def _line(entry: Comparison) -> ChangeLine:
     exact = entry.interval_method.startswith("exact")
     return ChangeLine(
-        entry.title,
+        fmt.titled(entry.title, entry.unit),
         comparison_name(entry),
         PILLAR_TITLES[entry.pillar],
         fmt.value(entry.before, entry.unit),

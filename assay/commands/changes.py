@@ -64,7 +64,11 @@ def print_comparisons(terminal: Terminal, comparisons: Sequence[Comparison]) -> 
         interval = f"({formatting.interval(entry.low, entry.high, entry.unit)})"
         tolerance = formatting.value(entry.tolerance, entry.unit)
         numbers = f"{before:>7} → {after:<7} {change:>7} {interval:<20} ±{tolerance}"
-        terminal.item((sign, style), f"{entry.reading}  {entry.title}{where}{turned}", f"{numbers:<51}")
+        terminal.item(
+            (sign, style),
+            f"{entry.reading}  {formatting.titled(entry.title, entry.unit)}{where}{turned}",
+            f"{numbers:<51}",
+        )
     if len(comparisons) > _SHOWN:
         terminal.line(Text(f"  and {len(comparisons) - _SHOWN} more", style="dim"))
 

@@ -13,6 +13,7 @@ from assay.contracts import Measure
 from assay.policy.wording import subject_of
 
 __all__ = [
+    "BARE",
     "about",
     "count",
     "duration",
@@ -24,10 +25,14 @@ __all__ = [
     "setting",
     "short",
     "timestamp",
+    "titled",
     "value",
 ]
 
 _DECIMALS = {"ratio": 2, "share": 3, "difference": 3, "score": 3, "p-value": 3, "probability": 3}
+BARE = frozenset({"share", "ratio", "difference", "count", "score", "p-value", "probability"})
+"""Units that need no word beside the number."""
+_RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _COUNTS = {"count", "rows", "persons", "groups"}
 
 
@@ -63,7 +68,7 @@ def _significant(number: float) -> str:
     magnitude = abs(number)
     if magnitude >= 1e9 or magnitude < 1e-4:
         digits, _, power = f"{number:.2e}".partition("e")
-        return f"{digits} × 10^{int(power)}".replace("-", "−")
+        return digits.replace("-", "−") + " × 10" + str(int(power)).translate(_RAISED)
     if magnitude >= 1000:
         return count(number)
     rounded = float(f"{number:.4g}")
@@ -79,6 +84,11 @@ def interval(low: float | None, high: float | None, unit: str = "share") -> str:
     if low is None:
         return f"up to {value(high, unit)}"
     return f"{value(low, unit)} to {value(high, unit)}"
+
+
+def titled(title: str, unit: str) -> str:
+    """ "Latency (ms)"; a title alone where the unit is a bare number, a share or the like."""
+    return title if unit in BARE else f"{title} ({unit})"
 
 
 def plural(number: int, word: str, many: str | None = None) -> str:

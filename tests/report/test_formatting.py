@@ -20,7 +20,7 @@ from assay.report import formatting as fmt
         (16281, "count", "16,281"),
         (1234.5678, "label units", "1,235"),
         (0.0123456, "seconds", "0.01235"),
-        (2.5e-7, "seconds", "2.50 × 10^−7"),
+        (2.5e-7, "seconds", "2.50 × 10⁻⁷"),
         (None, "share", "–"),
     ],
 )

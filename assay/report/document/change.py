@@ -86,7 +86,7 @@ def comparison_name(entry: Comparison) -> str:
 
 
 def _label(entry: Comparison) -> str:
-    return ", ".join(part for part in (entry.title, comparison_name(entry)) if part)
+    return ", ".join(part for part in (fmt.titled(entry.title, entry.unit), comparison_name(entry)) if part)
 
 
 def _dumbbells(book: Book, unit: str, entries: Sequence[Comparison]) -> Figure:
