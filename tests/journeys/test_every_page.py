@@ -1,5 +1,5 @@
-"""Every page of a lived-in organisation: axe-core finds nothing in light and dark, nothing is wider than a
-phone, and the browser has nothing to complain about (scripts, styles and images that CSP blocks included)."""
+"""Every page of a lived-in organisation: axe-core finds nothing in light and dark, no table is cut off on a
+laptop, nothing is wider than a phone, and the browser has nothing to complain about (scripts, styles and images that CSP blocks included)."""
 
 from __future__ import annotations
 
@@ -109,6 +109,12 @@ def _states(sample: Sample) -> Iterator[tuple[str, str]]:
     yield from (("owner", f"/{route}") for route in PERSONAL if route)
 
 
+_CUT = """Array.from(document.querySelectorAll(".wide"))
+    .filter(each => getComputedStyle(each).overflowX !== "visible")
+    .map(each => each.scrollWidth - each.clientWidth).filter(cut => cut > 1)"""
+"""How far tables reach beyond what is seen of them without scrolling sideways."""
+
+
 def _in_the_dark(page: Any, axe: str) -> list[str]:
     """Contrasts of a page that is open in light; looked at again where it was still half in light."""
     page.emulate_media(color_scheme="dark")
@@ -137,6 +143,7 @@ def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: s
         page.goto(place)
         wrong += [f"{role} {place}: {v}" for v in axe_violations(page, axe)]
         wrong += [f"{role} {place} (dark): {v}" for v in _in_the_dark(page, axe)]
+        wrong += [f"{role} {place}: {cut} px of a table are out of view at 1280" for cut in page.evaluate(_CUT)]
         page.set_viewport_size({"width": 390, "height": 844})
         if (wide := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
             wrong.append(f"{role} {place}: {wide} px wider than a phone")
