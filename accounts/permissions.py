@@ -11,7 +11,7 @@ import rules
 
 from accounts.models import Membership, Organisation, Role, User
 
-__all__ = ["PERMISSIONS", "Permission", "may", "role_of"]
+__all__ = ["PERMISSIONS", "Permission", "allows", "may", "role_of"]
 
 Permission = Literal[
     "read",
@@ -46,6 +46,11 @@ _ALLOWS: dict[str, frozenset[str]] = {
 }
 
 
+def allows(role: str, permission: Permission) -> bool:
+    """Whether a role may do this."""
+    return permission in _ALLOWS[role]
+
+
 def role_of(user: User, organisation: Organisation) -> str | None:
     """The member's role; None for an outsider."""
     if not user.is_authenticated or not user.is_active:
@@ -62,11 +67,11 @@ def may(user: User, permission: Permission, organisation: Organisation) -> bool:
     return bool(rules.test_rule(f"assay.{permission}", user, organisation))
 
 
-def _predicate(permission: str) -> Any:
+def _predicate(permission: Permission) -> Any:
     @rules.predicate(name=permission)  # type: ignore[untyped-decorator]
     def allowed(user: User, organisation: Organisation) -> bool:
         role = role_of(user, organisation)
-        return role is not None and permission in _ALLOWS[role]
+        return role is not None and allows(role, permission)
 
     return allowed
 

@@ -53,7 +53,7 @@ def trail(request: Any) -> HttpResponse:
     checked = request.GET.get("check") == "1"
     context = {
         "page": page,
-        "shown": _shown(here.slug, list(page.object_list)),
+        "shown": _shown(request, list(page.object_list)),
         "head": head_of(here.pk),
         "actions": [(each, words_of(each)) for each in actions],
         "people": Membership.objects.of(here).select_related("user").order_by("user__name"),
@@ -83,11 +83,11 @@ def erase(request: Any, pk: uuid.UUID) -> HttpResponse:
     return render(
         request,
         "accounts/erase.html",
-        {"shown": _shown(request.organisation.slug, [entry])[0], "gone": gone},
+        {"shown": _shown(request, [entry])[0], "gone": gone},
     )
 
 
-def _shown(slug: str, entries: list[TrailEntry]) -> list[Shown]:
+def _shown(request: Any, entries: list[TrailEntry]) -> list[Shown]:
     names = {
         user.pk: str(user) for user in User.objects.filter(pk__in={e.actor_id for e in entries if e.actor_id})
     }
@@ -96,7 +96,7 @@ def _shown(slug: str, entries: list[TrailEntry]) -> list[Shown]:
             entry,
             names.get(entry.actor_id, "somebody whose account is gone") if entry.actor_id else "Assay itself",
             words_of(entry.action),
-            link_of(slug, entry.target_kind, entry.target_id),
+            link_of(request.role, request.organisation.slug, entry.target_kind, entry.target_id),
             list(_facts(entry.facts)),
         )
         for entry in entries

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
+
+from accounts.permissions import Permission, allows
 
 __all__ = ["link_of", "words_of"]
 
@@ -20,25 +22,26 @@ _WORDS = {
     "token.revoked": "API token revoked",
     "trail.erased": "Words of an entry erased",
 }
-# target_kind -> the page that shows such a row: (URL name, whether it takes the id)
-_PAGES = {
-    "organisation": ("accounts:settings", False),
-    "user": ("accounts:members", False),
-    "invitation": ("accounts:members", False),
-    "token": ("accounts:tokens", False),
-    "run": ("audits:run", True),
-    "finding": ("audits:finding", True),
-    "policy": ("audits:policy", True),
-    "system": ("models_registry:system", True),
-    "model": ("models_registry:model", True),
-    "model_version": ("models_registry:model_version", True),
-    "dataset": ("models_registry:dataset", True),
-    "dataset_version": ("models_registry:dataset_version", True),
-    "remedy": ("remediations:remedy", True),
-    "review": ("compliance:review", True),
-    "document": ("reports:document", True),
-    "job": ("jobs:job", True),
-    "schedule": ("jobs:schedule", True),
+# target_kind -> the page that shows such a row to whoever may see it
+_OF_ALL: dict[str, tuple[str, Permission]] = {
+    "organisation": ("accounts:settings", "manage_organisation"),
+    "user": ("accounts:members", "manage_members"),
+    "invitation": ("accounts:members", "manage_members"),
+}
+_OF_ONE = {
+    "run": "audits:run",
+    "finding": "audits:finding",
+    "policy": "audits:policy",
+    "system": "models_registry:system",
+    "model": "models_registry:model",
+    "model_version": "models_registry:model_version",
+    "dataset": "models_registry:dataset",
+    "dataset_version": "models_registry:dataset_version",
+    "remedy": "remediations:remedy",
+    "review": "compliance:review",
+    "document": "reports:document",
+    "job": "jobs:job",
+    "schedule": "jobs:schedule",
 }
 
 
@@ -47,10 +50,9 @@ def words_of(action: str) -> str:
     return _WORDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
-def link_of(slug: str, kind: str, target: uuid.UUID) -> str:
-    """The page of a target; empty where there is none."""
-    name, by_id = _PAGES.get(kind, ("", False))
-    try:
-        return reverse(name, args=[slug, target] if by_id else [slug]) if name else ""
-    except NoReverseMatch:
-        return ""
+def link_of(role: str, slug: str, kind: str, target: uuid.UUID) -> str:
+    """The page of a target; empty where there is none, or none for a reader of this role."""
+    if kind in _OF_ALL:
+        name, permission = _OF_ALL[kind]
+        return reverse(name, args=[slug]) if allows(role, permission) else ""
+    return reverse(_OF_ONE[kind], args=[slug, target]) if kind in _OF_ONE else ""

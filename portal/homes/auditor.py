@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.models import Organisation, User
+from accounts.models import Organisation, Role, User
 from accounts.trail_words import link_of, words_of
 from audits.models import Finding
 from portal.homes.parts import (
@@ -64,7 +64,7 @@ def home(organisation: Organisation, user: User) -> Home:
                 [
                     Item(
                         words_of(e.action),
-                        link_of(slug, e.target_kind, e.target_id),
+                        link_of(Role.AUDITOR, slug, e.target_kind, e.target_id),
                         f"entry {e.sequence}",
                         at=e.at,
                     )

@@ -1,5 +1,6 @@
 """Every page of a lived-in organisation: axe-core finds nothing in light and dark, no table is cut off on a
-laptop, nothing is wider than a phone, and the browser has nothing to complain about (scripts, styles and images that CSP blocks included)."""
+laptop, nothing is wider than a phone, every link leads somewhere, and the browser has nothing to complain
+about (scripts, styles and images that CSP blocks included)."""
 
 from __future__ import annotations
 
@@ -99,6 +100,7 @@ def _states(sample: Sample) -> Iterator[tuple[str, str]]:
         yield "auditor", f"{here}audits/{names['run']}/results/{chapter}/"
     for role in ("engineer", "auditor", "reviewer", "operator"):
         yield role, here
+    yield "reviewer", f"{here}trail/"
     framework = frameworks()[0]
     asked = urlencode({"framework": framework.slug, "control": framework.controls[0].id})
     yield "owner", f"{here}controls/{names['system']}/attest/?{asked}"
@@ -127,13 +129,30 @@ def _in_the_dark(page: Any, axe: str) -> list[str]:
     return found
 
 
+_LINKS = """Array.from(document.querySelectorAll("a[href^='/']")).map(each => each.getAttribute("href"))"""
+
+
+def _that_lead_nowhere(sample: Sample, links: dict[tuple[str, str], str]) -> list[str]:
+    """Links that their reader may not follow, or that lead to nothing; one of each kind is followed."""
+    wrong, clients = [], {}
+    for (role, _kind), link in links.items():
+        if role not in clients:
+            clients[role] = Client()
+            if (user := getattr(sample.people, role, None)) is not None:
+                clients[role].force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+        if (status := clients[role].get(link.partition("#")[0]).status_code) not in (200, 302):
+            wrong.append(f"{role} {link}: {status}")
+    return wrong
+
+
 def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: str) -> None:
     sample = build()
-    found = {place: role for role, place in _states(sample)}
-    found |= {place: role for role, place in _addresses(sample)}
+    found = {place: role for role, place in _addresses(sample)}
+    found |= {place: role for role, place in _states(sample)}
     assert len(found) > 80, len(found)
     wrong: list[str] = []
     pages: dict[str, Any] = {}
+    links: dict[tuple[str, str], str] = {}
     for place, role in found.items():
         if role not in pages:
             pages[role] = desk.page(getattr(sample.people, role, None))
@@ -143,8 +162,13 @@ def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: s
         page.goto(place)
         wrong += [f"{role} {place}: {v}" for v in axe_violations(page, axe)]
         wrong += [f"{role} {place} (dark): {v}" for v in _in_the_dark(page, axe)]
-        wrong += [f"{role} {place}: {cut} px of a table are out of view at 1280" for cut in page.evaluate(_CUT)]
+        wrong += [
+            f"{role} {place}: {cut} px of a table are out of view at 1280" for cut in page.evaluate(_CUT)
+        ]
+        for link in page.evaluate(_LINKS):
+            links.setdefault((role, re.sub(r"[0-9a-f-]{36}|\d+", "…", link)), link)
         page.set_viewport_size({"width": 390, "height": 844})
         if (wide := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
             wrong.append(f"{role} {place}: {wide} px wider than a phone")
+    wrong += _that_lead_nowhere(sample, links)
     assert not wrong + desk.complaints, "\n".join(wrong + desk.complaints)
