@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Organisation, User
 from assay.contracts import Evidence
 from assay.contracts import Finding as EngineFinding
 from assay.errors import AssayError, BadInput
@@ -341,3 +341,30 @@ def test_results_that_end_at_once_number_their_findings_one_after_the_other(comm
     assert all(isinstance(run, Run) for run in ended)
     numbers = Finding.objects.of(people.organisation).filter(title="New").values_list("number", flat=True)
     assert sorted(numbers) == [top + 1, top + 2]
+
+
+def test_who_accepts_a_finding_and_a_result_that_is_recorded_do_not_wait_for_each_other(
+    committed: None,
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time, so nobody holds one row and waits for another")
+    people = make_people()
+    finding = made(people, 1)
+    taken = threading.Event()
+
+    def record() -> str:
+        with transaction.atomic():
+            Organisation.objects.select_for_update(no_key=True).get(pk=people.organisation.pk)
+            taken.set()
+            time.sleep(0.5)  # whoever accepts it has its row by then
+            Finding.unscoped.filter(pk=finding.pk).update(title="Seen again")
+        return "recorded"
+
+    def accept() -> str:
+        assert taken.wait(30)
+        accept_finding(finding, until=days(people, 3), reason="For now.", by=people.owner)
+        return "accepted"
+
+    assert at_once(record, accept) == ["recorded", "accepted"]
+    finding.refresh_from_db()
+    assert (finding.title, finding.state) == ("Seen again", "accepted")
