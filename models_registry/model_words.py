@@ -30,6 +30,7 @@ _ENCODINGS = {
     "one_hot": "one-hot",
     "code": "by code",
 }
+    "value": "the word itself",
 _OUTPUTS = {
     "label": "label: the class itself",
     "probability": "probability: each row sums to 1",
