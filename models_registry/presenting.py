@@ -16,6 +16,7 @@ from assay.contracts import (
     ModelSignature,
     Roles,
 )
+from assay.datasets.values import canonical_number
 from assay.report import sandbox_words
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
@@ -144,7 +145,7 @@ def data_sentence(version: DatasetVersion) -> str:
 def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
     """What people said about the columns."""
     found = DataDescription.model_validate(version.description)
-    bins = "; ".join(f"{name}: {', '.join(f'{c:g}' for c in cuts)}" for name, cuts in found.bins.items())
+    bins = "; ".join(f"{name}: {', '.join(map(canonical_number, c))}" for name, c in found.bins.items())
     said = (
         ("True outcome", found.label),
         ("Favourable outcome", found.favourable),
