@@ -15,6 +15,7 @@ from models_registry.column_form import ColumnsForm
 from models_registry.description import DataDescription
 from models_registry.forms import read_cuts
 from models_registry.models import DatasetVersion, IntakeState
+from models_registry.selectors import comparable_with
 from models_registry.services import add_dataset_version, create_dataset, create_system
 from tests import factory
 from tests.conftest import People, make_people
@@ -178,3 +179,22 @@ def test_cut_points_come_back_from_the_form_to_the_last_digit() -> None:
 def test_cut_points_that_are_no_numbers_are_refused_in_words(text: str) -> None:
     with pytest.raises(ValidationError, match="is not of the form"):
         read_cuts(text)
+
+
+def test_versions_to_compare_with_are_the_nearest_whatever_their_number() -> None:
+    people = make_people()
+    first = _version(people, _rows(4))
+    DatasetVersion.unscoped.bulk_create(
+        DatasetVersion(
+            organisation=people.organisation,
+            dataset=first.dataset,
+            number=number,
+            state=IntakeState.READY if number != 3 else IntakeState.REFUSED,
+            created_by=people.engineer,
+        )
+        for number in range(2, 70)
+    )
+    numbers = [each.number for each in comparable_with(first, limit=4)]
+    assert numbers == [2, 4, 5, 6]
+    middle = DatasetVersion.unscoped.get(dataset=first.dataset, number=30)
+    assert [each.number for each in comparable_with(middle, limit=4)] == [31, 29, 32, 28]
