@@ -198,3 +198,15 @@ def test_versions_to_compare_with_are_the_nearest_whatever_their_number() -> Non
     assert numbers == [2, 4, 5, 6]
     middle = DatasetVersion.unscoped.get(dataset=first.dataset, number=30)
     assert [each.number for each in comparable_with(middle, limit=4)] == [31, 29, 32, 28]
+
+
+def test_large_numbers_are_written_out() -> None:
+    people = make_people()
+    first = _version(people, _rows(40, flat=1_234_400))
+    second = _version(people, _rows(40, flat=52_000), dataset=first.dataset)
+    factory.run_jobs()
+    page = _signed_in(people).get(_url(people, "dataset_diff", first, second)).content.decode()
+    assert "1,234,500 to 1,234,539, mean 1,234,520; 5 % 1,234,501" in page
+    assert "52,100 to 52,139, mean 52,120; 5 % 52,101" in page
+    shown = _signed_in(people).get(_url(people, "dataset_version", first)).content.decode()
+    assert "1,234,500 to 1,234,539, mean 1,234,520" in shown
