@@ -45,8 +45,8 @@ class Recording:
     def request_of(self, form: Any) -> dict[str, Any]:
         return {}
 
-    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> uuid.UUID:
-        return organisation.pk
+    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> schedules.Checked:
+        return schedules.Checked(organisation.pk, dict(request))
 
     def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
         if self.refuse == "crash":
