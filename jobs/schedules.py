@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
 from django import forms
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from accounts.models import Organisation, User
 from accounts.permissions import may
@@ -149,7 +149,15 @@ def tick(at: datetime | None = None) -> int:
     """Fire what is due; returns how many firings were noted. Called every few seconds by each worker."""
     moment = at or now()
     due = Schedule.unscoped.filter(active=True, when=Schedule.When.CRON, next_at__lte=moment)
-    return sum(_fire_due(key, moment) for key in due.order_by("next_at").values_list("pk", flat=True)[:200])
+    count = 0
+    for key in due.order_by("next_at").values_list("pk", flat=True)[:200]:
+        try:
+            count += _fire_due(key, moment)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the next tick finds the same schedules
+        except Exception:  # one that cannot be read must not keep those of others waiting behind it
+            _log.exception("Schedule %s could not be looked at", key)
+    return count
 
 
 def fire_event(schedule: Schedule, cause: uuid.UUID) -> Firing | None:
