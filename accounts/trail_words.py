@@ -36,7 +36,7 @@ _PAGES = {
     "dataset_version": ("models_registry:dataset_version", True),
     "remedy": ("remediations:remedy", True),
     "review": ("compliance:review", True),
-    "document": ("reports:document", True),
+    "report": ("reports:document", True),
     "job": ("jobs:job", True),
     "schedule": ("jobs:schedule", True),
 }

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.tokens import make_token
+from accounts.trail_words import link_of
 from tests.conftest import People
 from tests.trail.test_chain import triggers_off
 from trail.models import TrailEntry
@@ -137,3 +138,9 @@ def test_the_api_reads_the_trail(people: People) -> None:
     _, secret = make_token(people.engineer, people.organisation, "x", ["read"], 5)
     answer = Client().get("/api/v1/trail", headers={"Authorization": f"Bearer {secret}"})
     assert answer.status_code == 403
+
+
+def test_what_is_recorded_of_reports_leads_to_the_report() -> None:
+    key = uuid.uuid4()
+    assert link_of("bank", "report", key) == f"/o/bank/reports/{key}/"
+    assert link_of("bank", "a kind without a page", key) == ""
