@@ -115,7 +115,7 @@ class ApiToken(TenantModel):
     """The first characters, to tell tokens apart."""
     token_digest = models.CharField(max_length=64, unique=True)
     scopes = models.JSONField(default=list)
-    """`read`, `write`, `review`; what the member's role does not allow, no scope does."""
+    """Some of accounts.api_auth.SCOPES; what the member's role does not allow, no scope does."""
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)

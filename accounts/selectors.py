@@ -11,7 +11,7 @@ __all__ = ["has_second_factor", "members_of", "memberships_of", "tokens_of"]
 
 
 def members_of(organisation: Organisation) -> QuerySet[Membership]:
-    """Members with `second_factor`, owners first, then by name."""
+    """Members with `second_factor`, by name."""
     second = Authenticator.objects.filter(user=OuterRef("user"), type=Authenticator.Type.TOTP)
     found: QuerySet[Membership] = (
         Membership.objects.of(organisation)

@@ -39,7 +39,7 @@ _OF_ONE = {
     "dataset_version": "models_registry:dataset_version",
     "remedy": "remediations:remedy",
     "review": "compliance:review",
-    "document": "reports:document",
+    "report": "reports:document",
     "job": "jobs:job",
     "schedule": "jobs:schedule",
 }

@@ -85,7 +85,8 @@ def accept_finding(finding: Finding, *, until: datetime.date, reason: str, by: U
     if until > today + datetime.timedelta(days=MOST_DAYS):
         raise BadInput("Nothing is accepted for longer than a year; choose an earlier day, and ask again.")
     with transaction.atomic():
-        finding = Finding.unscoped.select_for_update().select_related("organisation").get(pk=finding.pk)
+        rows = Finding.unscoped.select_for_update(of=("self",)).select_related("organisation")
+        finding = rows.get(pk=finding.pk)
         if finding.state == Finding.State.MENDED:
             raise BadInput(f"F-{finding.number} is mended, so there is nothing to accept.")
         if not is_open(finding, today):

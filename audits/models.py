@@ -102,7 +102,7 @@ class Run(TenantModel):
     result_digest = models.CharField(max_length=64, blank=True)
     snapshot_digest = models.CharField(max_length=64, blank=True)
     outcome = models.CharField(max_length=12, blank=True)
-    """The worst verdict in order fail, insufficient, warn, pass; `measured` without a policy."""
+    """The verdict that decides (audits.recording.worst); `measured` where there is none."""
     counts = models.JSONField(default=dict)
     """Pillar -> outcome -> rules, for tiles and lists."""
     created_at = models.DateTimeField(auto_now_add=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
 from django.db.models import Max
 from django.utils import timezone
 
+from accounts.models import Organisation
 from assay.contracts import PILLARS, Evidence, Verdict
 from assay.evidence import measure_key
 from audits import ledger
@@ -28,6 +30,8 @@ def worst(verdicts: Sequence[Verdict]) -> str:
 
 def record_result(run: Run, evidence: Evidence, stored: str, incomplete: Sequence[str]) -> None:
     """Measures, verdicts and findings as rows; the snapshot stays the truth."""
+    # Findings are numbered within the organisation: whoever records another result at this moment waits.
+    Organisation.objects.select_for_update(no_key=True).get(pk=run.organisation_id)
     pillars = {spec.id: m.pillar for m in evidence.methods for spec in m.measures}
     RunMeasure.objects.bulk_create(
         (
@@ -113,11 +117,11 @@ def record_failure(run: Run, state: str, why: str) -> None:
 
 def _record_findings(run: Run, evidence: Evidence) -> None:
     """Open findings that are new to the system, see known ones again, and mend those that passed."""
-    seen = {f.id for f in evidence.findings}
     known = {f.key: f for f in Finding.objects.of(run.organisation_id).filter(system=run.system)}
     number = Finding.objects.of(run.organisation_id).aggregate(top=Max("number"))["top"] or 0
+    seen = []
     for found in evidence.findings:
-        finding = known.get(found.id)
+        finding = known.pop(found.id, None)
         if finding is None:
             number += 1
             finding = Finding.objects.create(
@@ -132,13 +136,18 @@ def _record_findings(run: Run, evidence: Evidence) -> None:
         elif finding.state == Finding.State.MENDED:
             finding.state = Finding.State.OPEN
             finding.save(update_fields=["state"])
-        FindingRun.objects.create(finding=finding, run=run, content=found.model_dump(mode="json"))
+        seen.append(FindingRun(finding=finding, run=run, content=found.model_dump(mode="json")))
+    FindingRun.objects.bulk_create(seen)
     passed = {v.rule for v in evidence.verdicts if v.outcome in ("pass", "warn")} - {
         v.rule for v in evidence.verdicts if v.outcome not in ("pass", "warn")
     }
-    for finding in known.values():
-        last = finding.sightings.order_by("-pk").first()
-        rule = (last.content.get("rule") if last else None) or ""
-        if finding.key not in seen and finding.state == Finding.State.OPEN and rule in passed:
-            finding.state = Finding.State.MENDED
-            finding.save(update_fields=["state"])
+    _mend([finding.pk for finding in known.values() if finding.state != Finding.State.MENDED], passed)
+
+
+def _mend(keys: Sequence[UUID], passed: Collection[str]) -> None:
+    """Mend those of these findings, accepted ones too, whose rule passed (3 queries)."""
+    sightings = FindingRun.objects.filter(finding__in=keys)
+    last = sightings.values("finding").annotate(last=Max("pk")).values("last")
+    latest = FindingRun.objects.filter(pk__in=last).values_list("finding", "content")
+    mended = [finding for finding, content in latest if content.get("rule") in passed]
+    Finding.unscoped.filter(pk__in=mended).update(state=Finding.State.MENDED, accepted_until=None)

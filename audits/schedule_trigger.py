@@ -17,7 +17,7 @@ from assay.registry import METHODS
 from audits.models import Policy, PolicyVersion, Run, RunState
 from audits.services import draft_run
 from jobs.models import Schedule
-from jobs.schedules import About, Made, fire_event
+from jobs.schedules import About, Checked, Made, fire_event
 from models_registry.models import Dataset, DatasetVersion, IntakeState, Model, ModelVersion, Stage
 
 __all__ = ["AuditTrigger", "ScheduledAudit", "on_version_changed"]
@@ -109,7 +109,7 @@ class AuditTrigger:
             "methods": found["methods"] or None,
         }
 
-    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> uuid.UUID:
+    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> Checked:
         asked = _asked(request)
         model = Model.objects.of(organisation).filter(pk=asked.model).select_related("system").first()
         data = Dataset.objects.of(organisation).filter(pk=asked.dataset).select_related("system").first()
@@ -123,7 +123,7 @@ class AuditTrigger:
             raise BadInput("There is no such policy in your organisation.")
         for method in asked.methods or ():
             METHODS.get(method)
-        return uuid.UUID(str(model.system_id))
+        return Checked(model.system_id, asked.model_dump(mode="json", exclude_unset=True))
 
     def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
         asked = _asked(schedule.request)
@@ -185,12 +185,14 @@ def on_version_changed(sender: object, version: Any, **_more: object) -> None:
     """Fire the schedules that wait for this version, in the transaction that made it ready.
 
     A remedy's candidate is left out: the remedy audits it, with its baseline's plan. So is a version that was
-    promoted: it is not new.
+    promoted, or whose endpoint answers otherwise than before: it is not new.
     """
     if getattr(version, "state", None) != IntakeState.READY:
         return
     waiting = Schedule.objects.of(version.organisation_id).filter(trigger="audit", active=True)
-    if isinstance(version, ModelVersion) and version.lineage is None and version.stage == Stage.CANDIDATE:
+    if isinstance(version, ModelVersion):
+        if version.lineage is not None or version.stage != Stage.CANDIDATE or version.swapped:
+            return
         waiting = waiting.filter(when=Schedule.When.NEW_VERSION, request__model=str(version.model_id))
     elif isinstance(version, DatasetVersion):
         waiting = waiting.filter(when=Schedule.When.NEW_DATA, request__dataset=str(version.dataset_id))

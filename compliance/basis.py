@@ -90,15 +90,17 @@ def basis_of(review: Review) -> tuple[dict[str, Any], dt.date | None]:
     """What to remember of the moment of an approval, and the last day on which it can hold."""
     subject = review.run.subject
     accepted = Finding.objects.of(review.organisation_id).filter(
-        sightings__run=review.run, state=Finding.State.ACCEPTED, accepted_until__isnull=False
+        sightings__run=review.run,
+        state=Finding.State.ACCEPTED,
+        accepted_until__gte=today(review.organisation),  # one that has ended is an open finding
     )
-    ends = {f.number: f.accepted_until for f in accepted}
+    ends: dict[int, dt.date] = {f.number: f.accepted_until for f in accepted}
     days = [end for end in (review.valid_until, *ends.values()) if end is not None]
     basis = {
         "model": model_digest(subject.model_version),
         "data": data_digest(subject.dataset_version),
         "policy": str(review.run.policy_id) if review.run.policy_id else None,
-        "acceptances": {str(number): end.isoformat() for number, end in ends.items() if end},
+        "acceptances": {str(number): end.isoformat() for number, end in ends.items()},
     }
     return basis, min(days, default=None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from assay.errors import AssayError
 from assay.policy.groups import group_label
 from assay.report import formatting as fmt
 from assay.report.document.summary import worst_first
+from audits.findings_services import is_open
 from audits.models import Finding, Run
 from compliance.checklist import Item, checklist_of
 from compliance.models import Reply
@@ -142,7 +144,7 @@ def desk_of(run: Run, digest: str) -> Desk:
     )
 
 
-def findings_of(run: Run) -> list[Seen]:
+def findings_of(run: Run, today: dt.date) -> list[Seen]:
     """Findings of the run, those that want a reply first; three queries."""
     replies: dict[object, list[Reply]] = {}
     for reply in (
@@ -156,7 +158,7 @@ def findings_of(run: Run) -> list[Seen]:
     found = []
     for sighting in run.sightings.select_related("finding", "finding__owner"):
         finding = sighting.finding
-        wanted = finding.state == Finding.State.OPEN and finding.severity in order[:2]
+        wanted = is_open(finding, today) and finding.severity in order[:2]
         content, said = sighting.content, replies.get(finding.pk, [])
         mine = [r for r in said if r.run_id == run.pk]
         others = [r for r in said if r.run_id != run.pk]

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
+from audits.findings_selectors import open_findings
 from audits.models import Finding, Run
 from compliance.basis import basis_of, bound_evidence, what_changed
 from compliance.checklist import checklist_of, filled
@@ -44,10 +45,11 @@ _ANSWERED_FIRST = ("high", "critical")
 
 
 def unanswered(run: Run) -> QuerySet[Finding]:
-    """Open findings of the run, of high or critical severity, that management has not replied to."""
+    """Open findings of the run (also those whose acceptance has ended), of high or critical severity, that
+    management has not replied to."""
     return (
-        Finding.objects.of(run.organisation_id)
-        .filter(sightings__run=run, state=Finding.State.OPEN, severity__in=_ANSWERED_FIRST)
+        open_findings(run.organisation)
+        .filter(sightings__run=run, severity__in=_ANSWERED_FIRST)
         .exclude(replies__run=run)
         .order_by("number")
     )

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from assay.errors import AssayError, BadInput
@@ -52,8 +52,7 @@ def back_up(target: Path) -> dict[str, Any]:
     draft = target.with_name(f".{target.name}.partial")
     with tempfile.TemporaryDirectory(prefix="assay-backup-") as folder:
         database = Path(folder) / "database"
-        _dump(database)
-        heads = _heads(database)
+        heads = _dump(database)
         manifest = {
             "schema": SCHEMA,
             "made_at": timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -118,15 +117,23 @@ def restore(source: Path) -> dict[str, Any]:
     return manifest
 
 
-def _dump(target: Path) -> None:
+def _dump(target: Path) -> dict[str, str]:
+    """Copy the database as of one moment; the trails' ends at that moment, by organisation."""
     if connection.vendor == "sqlite":
         connection.ensure_connection()
         copy = sqlite3.connect(target)
         with copy:
             connection.connection.backup(copy)
+        rows = copy.execute("SELECT organisation_id, hash FROM trail_trailhead").fetchall()
         copy.close()
-        return
-    _run(["pg_dump", "--format=custom", "--no-owner", f"--file={target}", _address()])
+        return dict(rows)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT pg_export_snapshot()")
+        (moment,) = cursor.fetchone()
+        options = ("--format=custom", "--no-owner", f"--snapshot={moment}", f"--file={target}")
+        _run(["pg_dump", *options, _address()])
+        return {str(head.organisation_id): head.hash for head in TrailHead.objects.all()}
 
 
 def _load(source: Path) -> None:
@@ -159,21 +166,23 @@ def _run(command: list[str]) -> None:
         raise AssayError(f"{command[0]} failed: {done.stderr.strip().splitlines()[-1][:300]}.")
 
 
-def _heads(database: Path) -> dict[str, str]:
-    """The trails' ends as of the copy."""
-    if connection.vendor != "sqlite":
-        return {str(head.organisation_id): head.hash for head in TrailHead.objects.all()}
-    copy = sqlite3.connect(database)
-    rows = copy.execute("SELECT organisation_id, hash FROM trail_trailhead").fetchall()
-    copy.close()
-    return dict(rows)
-
-
 def _kept_files(home: Path) -> Iterator[Path]:
+    """Files as they lie when it is their turn: a rotation of keys may seal or open them meanwhile."""
+    given: set[Path] = set()
     for kept in _KEPT:
         place = home / kept
-        members = sorted(place.rglob("*")) if place.is_dir() else [place] if place.exists() else []
-        yield from (p for p in members if p.is_file() and not p.is_symlink() and p.name[0] != ".")
+        for listed in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            path = listed if listed.exists() else _otherwise(listed)
+            if path.is_file() and not path.is_symlink() and path.name[0] != "." and path not in given:
+                given.add(path)
+                yield path
+
+
+def _otherwise(path: Path) -> Path:
+    """Where a file lies sealed that lay in the clear, or the other way round."""
+    if path.name.endswith(SEALED):
+        return path.with_name(path.name.removesuffix(SEALED))
+    return path.with_name(path.name + SEALED)
 
 
 def _check_files(home: Path) -> None:

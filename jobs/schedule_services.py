@@ -140,11 +140,10 @@ def _fill(schedule: Schedule, wish: Wish) -> None:
         raise BadInput(
             f'The catch-up is "{wish.catch_up[:40]}"; it is one of {", ".join(Schedule.CatchUp.values)}.'
         )
-    request = dict(wish.request or {})
-    schedule.target_id = get_trigger(schedule.trigger).check(schedule.organisation, request)
+    checked = get_trigger(schedule.trigger).check(schedule.organisation, wish.request or {})
+    schedule.target_id, schedule.request = checked
     schedule.name, schedule.when, schedule.catch_up = name, wish.when, wish.catch_up
     schedule.cron = check_cron(wish.cron) if wish.when == Schedule.When.CRON else ""
-    schedule.request = request
     schedule.next_at = next_time(schedule, now()) if schedule.active else None
 
 

@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django import forms
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from accounts.models import Organisation, User
 from accounts.permissions import may
@@ -26,6 +26,7 @@ from jobs.schedule_times import due_times, next_times, zone_of
 
 __all__ = [
     "About",
+    "Checked",
     "Made",
     "Trigger",
     "fire_event",
@@ -55,6 +56,14 @@ class About:
     url: str = ""
 
 
+class Checked(NamedTuple):
+    """A request that can be done."""
+
+    target: uuid.UUID
+    """The row that it is about."""
+    request: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Made:
     """What a firing made, as it stands now."""
@@ -80,8 +89,9 @@ class Trigger(Protocol):
         """The request of a valid form, as JSON."""
         ...
 
-    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> uuid.UUID:
-        """The id of the row that the request is about. Raises BadInput: it cannot be done."""
+    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> Checked:
+        """What the request is about, and the request in the one spelling that is kept. Raises BadInput: it
+        cannot be done."""
         ...
 
     def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
@@ -139,7 +149,15 @@ def tick(at: datetime | None = None) -> int:
     """Fire what is due; returns how many firings were noted. Called every few seconds by each worker."""
     moment = at or now()
     due = Schedule.unscoped.filter(active=True, when=Schedule.When.CRON, next_at__lte=moment)
-    return sum(_fire_due(key, moment) for key in due.order_by("next_at").values_list("pk", flat=True)[:200])
+    count = 0
+    for key in due.order_by("next_at").values_list("pk", flat=True)[:200]:
+        try:
+            count += _fire_due(key, moment)
+        except (OperationalError, InterfaceError):
+            raise  # the database is away: the next tick finds the same schedules
+        except Exception:  # one that cannot be read must not keep those of others waiting behind it
+            _log.exception("Schedule %s could not be looked at", key)
+    return count
 
 
 def fire_event(schedule: Schedule, cause: uuid.UUID) -> Firing | None:

@@ -1,4 +1,4 @@
-"""What pages, lists and metrics read of jobs: a fixed number of queries each."""
+"""What pages and lists read of jobs: a fixed number of queries each. (Metrics: config/health.py.)"""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ from accounts.models import Organisation
 from assay.errors import Internal
 from jobs.clock import database_seconds
 from jobs.kinds import Described, Retryable, get_kind
-from jobs.models import Event, Job, JobState, Shard, ShardState, Worker
+from jobs.models import Job, JobState, Shard, ShardState, Worker
 from jobs.models import Queue as QueueName
 
 __all__ = [
-    "Health",
     "JobRow",
     "Progress",
     "QueueRow",
-    "health",
     "job_rows",
     "jobs_of",
     "may_retry",
@@ -36,7 +34,6 @@ __all__ = [
 ]
 
 _LIVE_SECONDS = 30.0
-_HOUR = 3_600.0
 _KNOWN_SHARE = 0.05
 """Below this share an estimate of the time left would be a guess."""
 
@@ -84,19 +81,6 @@ class QueueRow:
     """How long the oldest claimable shard of anybody has been waiting."""
     slots: int
     """Of live workers that serve it."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """For readiness and metrics; over all organisations."""
-
-    live_workers: int
-    live_queues: tuple[str, ...]
-    ready: dict[str, int]
-    running: dict[str, int]
-    oldest_claimable_seconds: float
-    lease_expiries_hour: int
-    fenced_hour: int
 
 
 def jobs_of(organisation: Organisation, state: str = "") -> QuerySet[Job]:
@@ -247,28 +231,6 @@ def may_retry(job: Job) -> bool:
         return isinstance(get_kind(job.kind), Retryable)
     except Exception:
         return False
-
-
-def health() -> Health:
-    """The values that readiness and metrics show: five queries."""
-    now = database_seconds()
-    counts = _counts(Shard.objects.all())
-    live = _live(now)
-    troubles = dict(
-        Event.objects.filter(what__in=("expired", "fenced"), at__gt=now - _HOUR)
-        .values("what")
-        .annotate(n=Count("id"))
-        .values_list("what", "n")
-    )
-    return Health(
-        live_workers=len(live),
-        live_queues=tuple(sorted({queue for worker in live for queue in worker.queues.split(",")})),
-        ready={str(q): counts.get((str(q), ShardState.READY), 0) for q in QueueName},
-        running={str(q): counts.get((str(q), ShardState.LEASED), 0) for q in QueueName},
-        oldest_claimable_seconds=max(_oldest(now).values(), default=0.0),
-        lease_expiries_hour=troubles.get("expired", 0),
-        fenced_hour=troubles.get("fenced", 0),
-    )
 
 
 def _counts(shards: QuerySet[Shard]) -> dict[tuple[str, str], int]:

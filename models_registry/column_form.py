@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django import forms
 
 from assay.contracts import DataReport
+from assay.datasets.values import canonical_number
 from models_registry.description import DataDescription, Kind
 from models_registry.forms import WordsForm
 from models_registry.models import DatasetVersion
@@ -57,7 +58,7 @@ class ColumnsForm(WordsForm):
         roles = _roles(report, self._said)
         found = {column.name: column.kind for column in leading.columns}
         named = [*found, *(name for name in self._said.ignored if name not in found)][:MOST_COLUMNS]
-        bins = "\n".join(f"{k}: {', '.join(f'{c:g}' for c in cuts)}" for k, cuts in self._said.bins.items())
+        bins = "\n".join(f"{k}: {', '.join(map(canonical_number, c))}" for k, c in self._said.bins.items())
         more["initial"] = {
             "favourable": self._said.favourable or "",
             "bins": bins,

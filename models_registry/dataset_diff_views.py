@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.access import member
 from assay.contracts import QUANTILE_SHARES
 from assay.errors import AssayError
+from assay.report.formatting import significant
 from models_registry import presenting, services
 from models_registry.column_form import ColumnsForm
 from models_registry.dataset_diff import ColumnDiff, DatasetDiff, diff_of
@@ -153,11 +154,12 @@ def _spans(column: ColumnDiff) -> list[Span]:
 
     found = []
     for is_before, low, high, mean, quantiles in sides:
-        words = f"{low or 0.0:,.6g} to {high or 0.0:,.6g}" + ("" if mean is None else f", mean {mean:,.4g}")
+        words = f"{significant(low or 0.0, 6)} to {significant(high or 0.0, 6)}"
+        words += "" if mean is None else f", mean {significant(mean)}"
         first, last, mark = low or 0.0, high or 0.0, mean
         if quantiles:
             words += "; " + ", ".join(
-                f"{_QUANTILES[share]} {value:,.4g}"
+                f"{_QUANTILES[share]} {significant(value)}"
                 for share, value in zip(QUANTILE_SHARES, quantiles, strict=True)
                 if share in _QUANTILES
             )

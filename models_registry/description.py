@@ -106,11 +106,10 @@ def model_request(folder: Path, model: ModelVersion, device: str = "auto") -> Mo
 
 
 def endpoint_of(version: ModelVersion) -> EndpointRequest | None:
-    """What is asked, for versions behind an address; a signature that people gave later comes first."""
+    """What is asked, for versions behind an address."""
     if version.source != ModelVersion.Source.ENDPOINT:
         return None
-    said = {} if version.said_signature is None else {"signature": version.said_signature}
-    return EndpointRequest.model_validate({**(version.endpoint or {}), **said})
+    return EndpointRequest.model_validate(version.endpoint)
 
 
 def cleaned_name(members: Sequence[VersionFile]) -> str:

@@ -62,7 +62,7 @@ def add_endpoint_version(
         source=ModelVersion.Source.ENDPOINT,
         notes=checked_text(notes, "the version"),
         endpoint=said,
-        facts_for_trail={"host": place.name, "protocol": request.protocol},
+        words={"host": place.name, "protocol": request.protocol},
     )
 
 

@@ -85,4 +85,4 @@ def equal_dataset_version(
 
 def _named(kind: Any, label: str) -> Any:
     rows = kind.unscoped.filter(state__in=_SOUND).order_by("-number")
-    return rows.filter(label=label) if label else rows
+    return rows.filter(label=label.strip()) if label.strip() else rows

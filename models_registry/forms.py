@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -167,10 +168,10 @@ def read_cuts(text: str) -> dict[str, tuple[float, ...]]:
         if not line.strip():
             continue
         try:
-            found[name.strip()] = tuple(float(cut) for cut in cuts.split(","))
+            found[name.strip()] = points = tuple(float(cut) for cut in cuts.split(","))
         except ValueError:
-            colon = ""
-        if not colon or not name.strip():
+            points = ()
+        if not colon or not name.strip() or not points or not all(map(math.isfinite, points)):
             raise forms.ValidationError(f'"{line[:60]}" is not of the form "age: 25, 60".')
     return found
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from assay.contracts import GateVerdict, InputColumn, ModelClaims, ModelSignature
+from assay.report.formatting import significant
 from models_registry.models import IntakeState, ModelVersion
 from models_registry.signature_changes import FieldChange, signature_changes
 
@@ -29,6 +30,7 @@ _ENCODINGS = {
     "identity": "as it is",
     "one_hot": "one-hot",
     "code": "by code",
+    "value": "the word itself",
 }
 _OUTPUTS = {
     "label": "label: the class itself",
@@ -215,7 +217,9 @@ def _class_role(signature: ModelSignature, place: int) -> str:
 
 
 def _line(column: InputColumn) -> SignatureLine:
-    scaling = f"(x − {column.mean:.6g}) / {column.scale:.6g}" if column.encoding == "standard" else "–"
+    scaling = "–"
+    if column.encoding == "standard":
+        scaling = f"(x − {significant(column.mean, 6)}) / {significant(column.scale, 6)}"
     values, more = "–", ""
     if column.kind == "category":
         listed = column.categories[:_SHOWN_CATEGORIES]
@@ -225,7 +229,8 @@ def _line(column: InputColumn) -> SignatureLine:
             more = ", ".join(column.categories[:500])
     elif column.minimum is not None and column.maximum is not None:
         whole = ", whole numbers" if column.integer else ""
-        values = f"{column.minimum:,.6g} to {column.maximum:,.6g} in training{whole}"
+        span = f"{significant(column.minimum, 6)} to {significant(column.maximum, 6)}"
+        values = f"{span} in training{whole}"
     elif column.integer:
         values = "whole numbers"
     return SignatureLine(column.name, column.kind, _ENCODINGS[column.encoding], scaling, values, more)

@@ -16,7 +16,9 @@ from assay.contracts import (
     ModelSignature,
     Roles,
 )
+from assay.datasets.values import canonical_number
 from assay.report import sandbox_words
+from assay.report.formatting import significant
 from models_registry.description import DataDescription
 from models_registry.models import DatasetFile, DatasetVersion, IntakeState, ModelVersion
 
@@ -106,7 +108,7 @@ def lineage_said(version: ModelVersion) -> dict[str, Any] | None:
         "remedy": found.remedy,
         "claimed": not version.lineage,
         "params": [(name, _plain(value)) for name, value in sorted(found.params.items())],
-        "figures": [(name.replace("_", " "), f"{value:,.6g}") for name, value in found.figures.items()],
+        "figures": [(name.replace("_", " "), significant(value, 6)) for name, value in found.figures.items()],
         "parent": found.parent_sha256,
         "rows": sorted(found.rows.items()),
         "notes": found.notes,
@@ -144,7 +146,7 @@ def data_sentence(version: DatasetVersion) -> str:
 def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
     """What people said about the columns."""
     found = DataDescription.model_validate(version.description)
-    bins = "; ".join(f"{name}: {', '.join(f'{c:g}' for c in cuts)}" for name, cuts in found.bins.items())
+    bins = "; ".join(f"{name}: {', '.join(map(canonical_number, c))}" for name, c in found.bins.items())
     said = (
         ("True outcome", found.label),
         ("Favourable outcome", found.favourable),
@@ -230,8 +232,8 @@ def _line(column: ColumnSummary, roles: Roles) -> ColumnLine:
         start += share
     values = ""
     if column.minimum is not None and column.maximum is not None:
-        values = f"{column.minimum:,.6g} to {column.maximum:,.6g}"
-        values += f", mean {column.mean:,.4g}" if column.mean is not None else ""
+        values = f"{significant(column.minimum, 6)} to {significant(column.maximum, 6)}"
+        values += f", mean {significant(column.mean)}" if column.mean is not None else ""
     return ColumnLine(
         column.name,
         role_of(column.name, roles),

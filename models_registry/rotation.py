@@ -127,10 +127,12 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
             return
         with transaction.atomic():
             # Under the lock of whoever deletes refused bytes: what went meanwhile does not come back.
-            row = StoredFile.unscoped.select_for_update().filter(
-                organisation=uuid.UUID(path.parents[2].name), sha256=name
+            row = (
+                StoredFile.unscoped.select_for_update()
+                .filter(organisation=uuid.UUID(path.parents[2].name), sha256=name)
+                .first()
             )
-            if row.filter(removed_at__isnull=False).exists():
+            if row is not None and row.removed_at is not None:
                 path.unlink(missing_ok=True)
                 return
             draft.replace(target)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, NullIf
+from django.db.models.functions import Abs, Cast, Coalesce, NullIf
 
 from accounts.models import Organisation
 from models_registry.models import (
@@ -136,9 +136,9 @@ def comparable_with(version: DatasetVersion, limit: int = 12) -> list[DatasetVer
         DatasetVersion.unscoped.filter(dataset_id=version.dataset_id, state=IntakeState.READY)
         .exclude(pk=version.pk)
         .only("pk", "number", "label", "dataset_id", "organisation_id")
-        .order_by("-number")
+        .order_by(Abs(F("number") - version.number), "-number")
     )
-    return sorted(rows[: 4 * limit], key=lambda each: abs(each.number - version.number))[:limit]
+    return list(rows[:limit])
 
 
 def subjects_of(version: ModelVersion | DatasetVersion, limit: int = 20) -> list[Subject]:

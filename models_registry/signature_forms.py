@@ -8,6 +8,7 @@ from django import forms
 from django.forms import BoundField
 
 from assay.contracts import InputColumn, ModelSignature
+from assay.datasets.values import canonical_number
 from models_registry.forms import Registering
 from models_registry.signature_checks import problems_of
 
@@ -36,6 +37,7 @@ _ENCODINGS = (
     ("identity", "as it is"),
     ("one_hot", "one-hot"),
     ("code", "code (place in the list)"),
+    ("value", "the word itself"),
 )
 _COLUMN = ("name", "kind", "encoding", "mean", "scale", "categories", "minimum", "maximum", "integer")
 _LINES = {"classes", "categories"}
@@ -64,6 +66,7 @@ class SignatureForm(Registering):
         label="Favourable class",
         required=False,
         max_length=20_000,
+        strip=False,
         help_text="What the affected person would want. Of two classes, the second.",
     )
     threshold = forms.FloatField(
@@ -138,11 +141,12 @@ class SignatureForm(Registering):
             self.fields[f"c{place}_{name}"] = field
 
     def _said(self, values: dict[str, Any]) -> dict[str, Any]:
+        classes, favourable = _lines(values["classes"]), values["favourable"]
         said: dict[str, Any] = {
             "task": values["task"],
             "output": values["output"],
-            "classes": _lines(values["classes"]),
-            "favourable": values["favourable"].strip() or None,
+            "classes": classes,
+            "favourable": favourable if favourable in classes else favourable.strip() or None,
             "threshold": values["threshold"],
         }
         if self.signature.image is not None:
@@ -185,7 +189,7 @@ def _initial(signature: ModelSignature) -> dict[str, Any]:
         for name in ("channels", "height", "width"):
             found[f"image_{name}"] = getattr(signature.image, name)
         for name in ("mean", "scale"):
-            found[f"image_{name}"] = ", ".join(f"{each:.12g}" for each in getattr(signature.image, name))
+            found[f"image_{name}"] = ", ".join(map(canonical_number, getattr(signature.image, name)))
     if signature.text is not None:
         found["text_max_length"] = signature.text.max_length
     for place, column in enumerate(signature.columns):

@@ -42,11 +42,14 @@ def correct_signature(
         from the same stored files.
 
     Raises:
-        BadInput: predictions, nothing is changed, odd characters, deleted bytes, an archived system.
+        BadInput: predictions, an address, nothing is changed, odd characters, deleted bytes, an archived
+            system.
         AssayError: the version is being read just now.
     """
-    if version.source != ModelVersion.Source.ARTEFACT:
+    if version.source == ModelVersion.Source.PREDICTIONS:
         raise BadInput(f"{version} is columns of predictions; it has no signature.")
+    if version.source == ModelVersion.Source.ENDPOINT:
+        raise BadInput(f"{version} is asked by its signature; add the address again with another one.")
     after = said.model_dump(mode="json") if said is not None else None
     refuse_odd_characters(after, "the signature")
     with transaction.atomic():

@@ -202,10 +202,15 @@ def add_described_version(
     by: User,
     label: str,
     key: uuid.UUID | None,
-    facts_for_trail: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+    words: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> ModelVersion:
-    """A version without files that a job of the child reads by its description (`values`)."""
+    """A version whose files a job fetches, or which it asks, by its description (`values`).
+
+    Args:
+        facts, words: what else the trail keeps of it, for good and erasable.
+    """
     organisation = model.organisation
     if (before := made_before(ModelVersion, organisation, by, key)) is not None:
         return before
@@ -219,8 +224,8 @@ def add_described_version(
             "model_version",
             version.pk,
             actor_id=by.pk,
-            facts={"model": str(model.pk), "number": version.number},
-            payload={"model": model.name, "label": version.label, **facts_for_trail},
+            facts={"model": str(model.pk), "number": version.number, **(facts or {})},
+            payload={"model": model.name, "label": version.label, **(words or {})},
         )
         submit_reading(version, by)
     return version

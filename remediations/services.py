@@ -17,6 +17,8 @@ from assay.registry import REMEDIES
 from audits.models import Finding, Policy, Run
 from audits.services import cancel_run
 from jobs import services as jobs
+from jobs.leases import lock
+from jobs.models import Job
 from models_registry.session import queue_of
 from remediations.choices import estimate_seconds, starting_params, why_refused
 from remediations.models import RemedyRun, RemedyState, SensitiveRefusal
@@ -104,18 +106,34 @@ def cancel_remedy(remedy: RemedyRun, *, by: User) -> None:
     Raises:
         AssayError (conflict): it has ended already.
     """
+    rows = RemedyRun.unscoped.select_related("job", "run__job")
     with transaction.atomic():
-        remedy = RemedyRun.unscoped.select_for_update().get(pk=remedy.pk)
-        if remedy.ended:
-            raise AssayError(f"{remedy} has ended already.", code="conflict")
-        record(remedy.organisation_id, "remedy.stopped", "remedy", remedy.pk, actor_id=by.pk)
-        if remedy.state == RemedyState.AUDITING and remedy.run is not None:
-            cancel_run(remedy.run, by=by)
-        elif remedy.job is not None:
-            jobs.cancel(remedy.job)
-        else:
-            remedy.state, remedy.ended_at = RemedyState.CANCELLED, timezone.now()
-            remedy.save()
+        # Job, audit, remedy: as a worker that commits locks them, so that they never wait for each other.
+        seen = rows.get(pk=remedy.pk)
+        if (job := _job_at_work(seen)) is not None:
+            lock(job)
+        if seen.run_id is not None:
+            Run.unscoped.select_for_update(no_key=True).get(pk=seen.run_id)
+        held = rows.select_for_update(of=("self",)).get(pk=remedy.pk)
+        if held.ended:
+            raise AssayError(f"{held} has ended already.", code="conflict")
+        if (_job_at_work(held), held.run_id) == (job, seen.run_id):
+            record(held.organisation_id, "remedy.stopped", "remedy", held.pk, actor_id=by.pk)
+            if held.state == RemedyState.AUDITING and held.run is not None:
+                cancel_run(held.run, by=by)
+            elif job is not None:
+                jobs.cancel(job)
+            else:
+                held.state, held.ended_at = RemedyState.CANCELLED, timezone.now()
+                held.save()
+            return
+    cancel_remedy(remedy, by=by)  # it went on to its next job in between
+
+
+def _job_at_work(remedy: RemedyRun) -> Job | None:
+    """The one that makes the candidate, or audits it."""
+    auditing = remedy.state == RemedyState.AUDITING and remedy.run is not None
+    return remedy.run.job if auditing and remedy.run is not None else remedy.job
 
 
 def refuse_sensitive(

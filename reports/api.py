@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from ninja import Query, Router, Schema
 from pydantic import ConfigDict, Field
 
 from accounts.api_auth import require
 from audits.models import Run
+from compliance.words import today
 from reports.decision import public_address
 from reports.models import Document
 from reports.selectors import documents
@@ -99,7 +99,7 @@ def _out(document: Document) -> dict[str, Any]:
         "review": document.review_id,
         "kind": document.kind,
         "state": document.state,
-        "standing": standing_of(document, timezone.now().date()).word,
+        "standing": standing_of(document, today(document.run.organisation)).word,
         "reason": document.reason,
         "snapshot_digest": document.snapshot_digest,
         "pdf_sha256": document.pdf,
@@ -188,8 +188,9 @@ def list_downloads(request: Any, run_id: uuid.UUID) -> dict[str, Any]:
     if run.snapshot_digest:
         items.append(_download(f"{base}/evidence.json", "evidence.json", "application/json"))
         items.append(_download(f"{base}/measures.csv", "measures.csv", "text/csv"))
+    now = today(request.organisation)
     for edition in documents(request.organisation).filter(run=run, state=Document.State.READY)[:_EDITIONS]:
-        place, word = f"/api/v1/reports/{edition.pk}", standing_of(edition, timezone.now().date()).word
+        place, word = f"/api/v1/reports/{edition.pk}", standing_of(edition, now).word
         for name, content, sha256 in (
             ("report.pdf", "application/pdf", edition.pdf),
             ("report.html", "text/html", edition.html),

@@ -8,18 +8,18 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
 from assay.report.authority import AuthorityError, find_authority
 from assay.report.certificates import fingerprint
+from compliance.words import today
 from reports.checking import MAX_UPLOAD, allow, check, place
 from reports.codes import grouped, read_code
 from reports.models import Document
 from reports.selectors import find_public
-from reports.standing import standing_of
+from reports.standing import Standing, standing_of
 
 __all__ = ["ask", "certificate", "standing"]
 
@@ -61,7 +61,7 @@ def ask(request: HttpRequest) -> HttpResponse:
             "result": found.result,
             "name": sent.name,
             "document": found.document,
-            "standing": standing_of(found.document, timezone.now().date()) if found.document else None,
+            "standing": _standing(found.document) if found.document else None,
         },
     )
 
@@ -109,6 +109,10 @@ def _form(request: HttpRequest, error: str = "", status: int = 200, typed: str =
     return render(request, "reports/ask.html", shown, status=status)
 
 
+def _standing(document: Document) -> Standing:
+    return standing_of(document, today(document.organisation))
+
+
 def _public(document: Document) -> dict[str, Any]:
     """Everything that the page may show."""
     try:
@@ -116,7 +120,7 @@ def _public(document: Document) -> dict[str, Any]:
     except AuthorityError:
         authority = None
     return {
-        "standing": standing_of(document, timezone.now().date()),
+        "standing": _standing(document),
         "issuer": document.organisation.name,
         "system": document.run.system.name,
         "edition": document.get_kind_display(),

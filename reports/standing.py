@@ -27,9 +27,12 @@ class Standing(NamedTuple):
 
 
 def standing_of(document: Document, today: date) -> Standing:
-    """The worst that is true: revoked, then superseded, then stale or expired, then what it says itself.
+    """The worst that is true: revoked, then superseded, then expired or stale, then what it says itself.
 
     Needs `superseded_by` and `review` of the document (select_related).
+
+    Args:
+        today: the day where the organisation is, by which its approvals end.
     """
     facts = document.facts
     if document.revoked_at is not None:
@@ -67,16 +70,20 @@ def standing_of(document: Document, today: date) -> Standing:
             "Revoked",
             f"The approval was revoked on {review.revoked_at:%Y-%m-%d}. Do not rely on it.",
         )
-    if review is not None and review.stale_at is not None and outcome == "approved":
+    found = _said(facts, outcome, today)
+    if found.word == "expired" or review is None or outcome != "approved":
+        return found  # a sweep notes what has expired as stale, too: that it ended is the better word for it
+    if review.stale_at is not None or (review.lapses_on is not None and review.lapses_on < today):
+        since = f" since {review.stale_at:%Y-%m-%d}" if review.stale_at is not None else ""
         return Standing(
             "stale",
             "warn",
             "warn",
             "Stale",
-            f"The model, its data or the policy changed on {review.stale_at:%Y-%m-%d}: the approval no "
-            "longer holds for what is in use.",
+            f"The approval no longer holds{since}: the model, its data, the policy or something else that it "
+            "rests on changed or ended, or a later decision went against it.",
         )
-    return _said(facts, outcome, today)
+    return found
 
 
 def _said(facts: dict[str, object], outcome: str, today: date) -> Standing:

@@ -8,12 +8,12 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from accounts.access import MemberRequest, member
 from assay.errors import AssayError
 from audits.models import Run
+from compliance.words import today
 from models_registry import files
 from reports import services
 from reports.codes import grouped
@@ -35,13 +35,13 @@ def documents(request: MemberRequest) -> HttpResponse:
     """All reports, newest first."""
     only = request.GET.get("show", "")
     page = Paginator(documents_of(request.organisation, only), _PAGE).get_page(request.GET.get("page"))
-    today = timezone.now().date()
+    now = today(request.organisation)
     return render(
         request,
         "reports/documents.html",
         {
             "page": page,
-            "rows": [(found, standing_of(found, today)) for found in page],
+            "rows": [(found, standing_of(found, now)) for found in page],
             "editions": EDITIONS,
             "only": only if only in dict(EDITIONS) else "",
         },
@@ -52,15 +52,15 @@ def documents(request: MemberRequest) -> HttpResponse:
 def document(request: MemberRequest, pk: object) -> HttpResponse:
     """One report: what it is, whether it stands, how to check it. Asks again every 2 s while being made."""
     found = _find(request, pk)
-    today = timezone.now().date()
+    now = today(request.organisation)
     template = "reports/state.html" if getattr(request, "htmx", False) else "reports/document.html"
     return render(
         request,
         template,
         {
             "document": found,
-            "standing": standing_of(found, today),
-            "editions": [(each, standing_of(each, today)) for each in editions_of(found.run)],
+            "standing": standing_of(found, now),
+            "editions": [(each, standing_of(each, now)) for each in editions_of(found.run)],
             "address": public_address(found.verification_code),
             "code": grouped(found.verification_code),
             "may_remake": found.kind == Document.Kind.DRAFT

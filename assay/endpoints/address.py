@@ -32,7 +32,8 @@ _NEVER = tuple(
     )
 )
 """Refused even where private addresses are allowed: nobody serves a model there."""
-_HOST = re.compile(r"^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,62}\.?)+$")
+# Each character fits in one place only, so that no name takes more than one look at it.
+_HOST = re.compile(r"^(?=.{1,253}$)[a-z0-9_][a-z0-9_-]{0,62}(\.[a-z0-9_-]{1,63})*$")
 _PATH = re.compile(r"^[A-Za-z0-9._~%/:@!$&'()*+,;=-]*$")
 
 

@@ -27,6 +27,8 @@ _AGAIN = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT = 60.0
 """Seconds that an endpoint may ask to wait for; one that wants more has failed."""
 _FIRST_WAIT = 0.5
+_LONGEST_INTEGER = 300
+"""Digits: what has more is beyond every floating-point number."""
 
 
 class Refused(BadInput):
@@ -259,8 +261,13 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         raise EndpointFailed(f"{name} answers with {constant}, which is no number.")
 
+    def whole(digits: str) -> int:
+        if len(digits) > _LONGEST_INTEGER:
+            raise EndpointFailed(f"{name} answers with a number of {len(digits):,} digits.")
+        return int(digits)
+
     try:
-        found = json.loads(content, parse_constant=refuse)
+        found = json.loads(content, parse_constant=refuse, parse_int=whole)
     except (ValueError, RecursionError):
         raise EndpointFailed(f"{name} answers with something that is no JSON.") from None
     if not isinstance(found, dict):

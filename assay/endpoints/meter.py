@@ -54,7 +54,8 @@ class Meter:
         """Count an attempt before it is made, and wait for its turn.
 
         Args:
-            tokens: how many it will take by a rough count; reserved, so that the limit is not overrun.
+            tokens: how many it will take by a rough count, so that the limit is not overrun; several
+                processes that ask at once may overrun it by a request each.
 
         Raises:
             LimitReached: one more would be over the limit on requests or spending.

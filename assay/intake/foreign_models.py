@@ -52,7 +52,7 @@ _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
     (b"RDX3\n", Foreign("an R data file", _LATER)),
 )
 _PICKLE_TEXT = re.compile(rb"\A(?:\(dp?\d|\(lp\d|c[\w.]+\n[\w.]+\n|\(i[\w.]+\n)")
-_PYTHON = re.compile(rb"\A(?:#!.*python.*\n|#.*\n|\s|\"\"\"[^\"]*\"\"\")*(?:import|from|def|class) \w")
+_PYTHON = re.compile(rb"\A(?:#.*\n|\s|\"\"\"[^\"]*\"\"\")*(?:import|from|def|class) \w")
 
 
 def foreign_model(path: Path) -> Foreign | None:

@@ -21,7 +21,6 @@ from assay.intake.patterns import why_endless
 __all__ = ["check_side_files", "entries"]
 
 _OWN_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
-_UNREAD = ("tokenizer.json", "vocab.json", "added_tokens.json", "special_tokens_map.json")
 _TEMPLATES = (".jinja", ".jinja2")
 _REACHES = re.compile(
     r"__\w+|\\x5f|\\u005f|\|\s*attr\b|\{%[-+]?\s*(?:include|import|extends|from)\b", re.IGNORECASE

@@ -27,7 +27,6 @@ __all__ = ["FORMAT", "Onnx", "OnnxModel"]
 
 _MAX_MEMORY = 32 * 2**30
 _FLOATS = ("float", "double", "float16")
-_CLASSIFIERS = ("TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier")
 _PROBE_ROWS = 16
 
 

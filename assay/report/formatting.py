@@ -24,6 +24,7 @@ __all__ = [
     "plural",
     "setting",
     "short",
+    "significant",
     "timestamp",
     "titled",
     "value",
@@ -53,7 +54,7 @@ def value(number: float | None, unit: str = "share") -> str:
         return count(number)
     places = _DECIMALS.get(unit)
     if places is None:
-        return _significant(number)
+        return significant(number)
     smallest = 10.0**-places
     if unit == "p-value" and number < smallest:
         return f"<{smallest:.{places}f}"
@@ -62,17 +63,18 @@ def value(number: float | None, unit: str = "share") -> str:
     return f"{number:,.{places}f}".replace("-", "−")
 
 
-def _significant(number: float) -> str:
+def significant(number: float, digits: int = 4) -> str:
+    """The number in `digits` significant digits, more only where whole numbers need them."""
     if number == 0:
         return "0"
     magnitude = abs(number)
     if magnitude >= 1e9 or magnitude < 1e-4:
-        digits, _, power = f"{number:.2e}".partition("e")
-        return digits.replace("-", "−") + " × 10" + str(int(power)).translate(_RAISED)
-    if magnitude >= 1000:
+        lead, _, power = f"{number:.2e}".partition("e")
+        return lead.replace("-", "−") + " × 10" + str(int(power)).translate(_RAISED)
+    if magnitude >= 10 ** (digits - 1):
         return count(number)
-    rounded = float(f"{number:.4g}")
-    return f"{rounded:,g}".replace("-", "−")
+    rounded = float(f"{number:.{digits}g}")
+    return f"{rounded:,.{digits}g}".replace("-", "−")
 
 
 def interval(low: float | None, high: float | None, unit: str = "share") -> str:

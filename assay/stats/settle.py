@@ -121,7 +121,10 @@ def rows_to_settle_general(
         sides = [(value - low, value - low_limit), (high - value, high_limit - value)]
     if any(distance <= 0 for _, distance in sides):
         return None
-    rows = n * max((width / distance) ** 2 for width, distance in sides)
+    widths = max(width / distance for width, distance in sides)
+    if widths > _MOST_ROWS:
+        return None
+    rows = n * widths**2
     # a whole interval strictly outside needs to clear the limit, not to touch it
     extra = math.floor(rows - n) + 1
     return extra if extra <= _MOST_ROWS else None

@@ -19,6 +19,7 @@ from compliance.forms import DecisionForm, ReasonForm
 from compliance.independence import why_not_independent
 from compliance.models import Review, ReviewState
 from compliance.standing import Standing, standing_of
+from compliance.words import today
 from models_registry.models import ModelVersion
 
 __all__ = ["decide", "give_back", "review", "revoke", "take", "withdraw"]
@@ -84,7 +85,7 @@ def _desk(
             "run": found.run,
             "version": version,
             "desk": desk,
-            "findings": findings_of(found.run),
+            "findings": findings_of(found.run, today(organisation)),
             "form": form,
             "standing": standing,
             "newer": newer,

@@ -18,6 +18,7 @@ from compliance import drafts, selectors, services
 from compliance.desk import findings_of
 from compliance.forms import ReplyForm, SubmitForm
 from compliance.models import Reply, Review, ReviewState
+from compliance.words import today
 
 __all__ = ["reply", "reviews", "submit"]
 
@@ -66,7 +67,8 @@ def submit(request: Any, run: Any) -> HttpResponse:
         messages.info(request, f"{found} is with the reviewers already.")
         return redirect("compliance:review", request.organisation.slug, waiting.pk)
     typed = request.POST if request.method == "POST" else drafts.kept(request, request.path)
-    lacking = [s for s in findings_of(found) if s.wanted and not s.replies]
+    seen = findings_of(found, today(found.organisation))
+    lacking = [s for s in seen if s.wanted and not s.replies]
     reply_forms = [ReplyForm(s.finding, typed, initial=_earlier(s.others)) for s in lacking]
     form = SubmitForm(typed)
     problem = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.models import Organisation, Role, User
 from accounts.trail_words import link_of, words_of
-from audits.models import Finding
+from audits.findings_selectors import open_findings
 from portal.homes.parts import (
     SHOWN,
     Block,
@@ -29,7 +29,7 @@ def home(organisation: Organisation, user: User) -> Home:
     slug = organisation.slug
     decided = decided_lately(organisation)
     stale, stale_count = stale_approvals(organisation)
-    findings = Finding.objects.of(organisation).filter(state=Finding.State.OPEN)
+    findings = open_findings(organisation)
     open_count = findings.count()
     entries = list(entries_of(organisation.pk)[:SHOWN])
     parts = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from accounts.models import Organisation, User
-from audits.models import Finding, Run, RunState
+from audits.findings_selectors import open_findings
+from audits.models import Run, RunState
 from compliance.models import Review, ReviewState
 from portal.homes.parts import (
     REVIEWS_NEVER,
@@ -34,7 +35,7 @@ def home(organisation: Organisation, user: User) -> Home:
         .defer(*RUNS_NEVER)
         .order_by("-created_at")[:20]
     )
-    mine = Finding.objects.of(organisation).filter(state=Finding.State.OPEN, owner=user)
+    mine = open_findings(organisation).filter(owner=user)
     back = list(
         Review.objects.of(organisation)
         .filter(requested_by=user, state=ReviewState.CHANGES)

@@ -6,7 +6,7 @@ from allauth.mfa.models import Authenticator
 from django.db.models import Exists, OuterRef
 
 from accounts.models import Membership, Organisation, User
-from audits.models import Finding
+from audits.findings_selectors import open_findings
 from compliance.models import Review
 from portal.homes.parts import (
     GRAVE,
@@ -31,7 +31,7 @@ __all__ = ["home"]
 def home(organisation: Organisation, user: User) -> Home:
     stale, stale_count = stale_approvals(organisation)
     failed, failed_count = failed_runs(organisation)
-    findings = Finding.objects.of(organisation).filter(state=Finding.State.OPEN)
+    findings = open_findings(organisation)
     grave = findings.filter(severity__in=GRAVE)
     second = Authenticator.objects.filter(user=OuterRef("user"), type=Authenticator.Type.TOTP)
     bare = list(

@@ -126,66 +126,6 @@ def digest(value: str) -> str:
 
 
 @register.filter
-def number(value: Any, digits: int = 3) -> str:
-    """A number for reading: 16,281 whole; 0.364 with `digits` significant; a dash where there is none."""
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, int):
-        return f"{value:,}"
-    found = float(value)
-    if found != found:
-        return "–"
-    if found and (abs(found) >= 1e6 or abs(found) < 1e-3):
-        return f"{found:,.{digits - 1}e}" if abs(found) < 1e-3 else f"{found:,.0f}"
-    return f"{found:,.0f}" if abs(found) >= 1000 else f"{found:.{digits}g}"
-
-
-@register.filter
-def duration(value: Any) -> str:
-    """Seconds for reading: 0.8 ms, 48 s, 3 min 20 s, 2 h 5 min, 3 days."""
-    if value is None or value == "":
-        return "–"
-    seconds = value.total_seconds() if hasattr(value, "total_seconds") else float(value)
-    if seconds < 0:
-        return "–"
-    if seconds < 1:
-        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
-    if whole < 86_400:
-        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
-    days = whole // 86_400
-    return f"{days} day" if days == 1 else f"{days} days"
-
-
-@register.filter
-def bytes_(value: Any) -> str:
-    """A size for reading: 512 B, 3.4 kB, 8.0 GB (powers of 1,000)."""
-    if value is None or value == "":
-        return "–"
-    size = float(value)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
-        size /= 1000
-    return ""
-
-
-register.filter("bytes", bytes_)
-
-
-@register.filter
-def percent(value: Any, digits: int = 1) -> str:
-    """A share for reading: 0.364 as 36.4 %."""
-    return "–" if value is None or value == "" else f"{float(value) * 100:.{digits}f} %"
-
-
-@register.filter
 def input_type(field: BoundField) -> str:
     """What kind of control a form field is: text, checkbox, select, ..."""
     return str(getattr(field.field.widget, "input_type", ""))

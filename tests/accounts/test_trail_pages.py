@@ -9,8 +9,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.tokens import make_token
+from accounts.trail_words import link_of
 from tests.conftest import People
 from tests.trail.test_chain import triggers_off
 from trail.models import TrailEntry
@@ -137,3 +138,11 @@ def test_the_api_reads_the_trail(people: People) -> None:
     _, secret = make_token(people.engineer, people.organisation, "x", ["read"], 5)
     answer = Client().get("/api/v1/trail", headers={"Authorization": f"Bearer {secret}"})
     assert answer.status_code == 403
+
+
+def test_what_is_recorded_of_reports_leads_to_the_report() -> None:
+    key = uuid.uuid4()
+    assert link_of(Role.AUDITOR, "bank", "report", key) == f"/o/bank/reports/{key}/"
+    assert link_of(Role.AUDITOR, "bank", "a kind without a page", key) == ""
+    assert link_of(Role.OWNER, "bank", "user", key) == "/o/bank/members/"
+    assert link_of(Role.AUDITOR, "bank", "user", key) == ""

@@ -65,11 +65,16 @@ def test_a_version_that_arrives_is_audited_once(people: People, when: str) -> No
     firing = schedule.firings.get()
     assert firing.cause == (version.pk if when == "new_version" else data.pk)
     assert Run.objects.of(people.organisation).get().pk == firing.made_id
-    # Of another model or dataset, or not ready, or promoted, or a remedy's: nothing.
+    # Of another model or dataset, or not ready, promoted, a remedy's, or swapped behind its address: nothing.
     other = factory.system(people, "another")
     version_changed.send(ModelVersion, version=factory.predictions_version(other, people.engineer))
     version_changed.send(DatasetVersion, version=factory.data_version(other, people.engineer, rows=40))
-    for change in ({"state": "waiting"}, {"stage": "deployed"}, {"lineage": {"remedy": "x"}}):
+    for change in (
+        {"state": "waiting"},
+        {"stage": "deployed"},
+        {"lineage": {"remedy": "x"}},
+        {"swapped": "Another model answers."},
+    ):
         found = factory.predictions_version(system, people.engineer)
         for name, value in change.items():
             setattr(found, name, value)
@@ -90,3 +95,19 @@ def test_what_cannot_be_done_is_said_on_the_schedule(people: People) -> None:
     firing = fire_now(schedule, by=people.engineer, seen=firing.pk)
     assert "The model has no version that is ready; register one." in firing.reason
     assert not Run.objects.of(people.organisation).exists()
+
+
+def test_a_schedule_waits_for_its_model_however_its_id_is_spelt(people: People) -> None:
+    system = factory.system(people)
+    version = factory.predictions_version(system, people.engineer)
+    data = factory.data_version(system, people.engineer, rows=40)
+    request = {"model": str(version.model_id).upper(), "dataset": data.dataset_id.hex}
+    for when in ("new_version", "new_data"):
+        wish = Wish(when, "audit", when, request=request)
+        assert create_schedule(people.organisation, wish, by=people.engineer).request == {
+            "model": str(version.model_id),
+            "dataset": str(data.dataset_id),
+        }
+    version_changed.send(ModelVersion, version=version)
+    version_changed.send(DatasetVersion, version=data)
+    assert [schedule.firings.count() for schedule in Schedule.objects.of(people.organisation)] == [1, 1]

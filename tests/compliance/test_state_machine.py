@@ -13,6 +13,7 @@ from assay.errors import AssayError, BadInput
 from audits.models import Finding, Run
 from audits.services import draft_run
 from compliance import services
+from compliance.desk import findings_of
 from compliance.models import Reply, Review, ReviewState
 from models_registry import files
 from tests import factory
@@ -61,6 +62,23 @@ def test_nothing_is_submitted_before_management_has_replied(people: People, run:
 def test_an_accepted_or_mended_finding_wants_no_reply(people: People, run: Run) -> None:
     Finding.objects.of(people.organisation).update(state="accepted", accepted_until=dt.date(2100, 1, 1))
     assert services.submit_review(run, people.engineer)
+
+
+def test_a_finding_whose_acceptance_has_ended_wants_a_reply_and_then_can_be_approved(
+    people: People, run: Run
+) -> None:
+    ended = dt.date(2020, 1, 1)
+    Finding.objects.of(people.organisation).update(state="accepted", accepted_until=ended)
+    lacking = list(services.unanswered(run))
+    assert {finding.severity for finding in lacking} <= {"high", "critical"}
+    with pytest.raises(BadInput, match="reply comes before"):
+        services.submit_review(run, people.engineer)
+    assert {each.finding for each in findings_of(run, ended + dt.timedelta(days=1)) if each.wanted} == set(
+        lacking
+    )
+    assert not any(each.wanted for each in findings_of(run, ended))
+    review = approved(people, run)
+    assert (review.state, review.lapses_on, review.basis["acceptances"]) == ("approved", None, {})
 
 
 def test_a_reply_belongs_to_a_run_that_has_the_finding(people: People, run: Run, other: Run) -> None:

@@ -145,6 +145,8 @@ def test_nul_characters_in_bodies_are_refused(people: People, as_user: AsUser) -
     sent = me.post("/api/v1/members", '{"a": "\\u0000"}', content_type="application/json")
     assert sent.status_code == 400
     assert sent.headers["Content-Type"] == "application/problem+json"
+    for kind in ("application/x-www-form-urlencoded", "text/plain"):
+        assert me.post("/api/v1/systems", '{"name": "a\\u0000b"}', content_type=kind).status_code == 400
     url = f"/o/{people.organisation.slug}/you/"
     assert me.post(url, "name=a%00b", content_type="application/x-www-form-urlencoded").status_code == 400
     assert me.post(url, "name=100%2500", content_type="application/x-www-form-urlencoded").status_code == 302

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from assay.endpoints.address import Access, parse_url, resolve
@@ -88,3 +90,12 @@ def test_addresses_that_are_none_are_refused(url: str, says: str) -> None:
     with pytest.raises(BadInput, match=says) as refused:
         parse_url(url)
     assert "secret" not in refused.value.message.replace("key=secret", "")
+
+
+def test_a_long_name_that_is_none_is_refused_at_once() -> None:
+    began = time.perf_counter()
+    for host in (f"{'a' * 26}!", f"{'a' * 64}.example.org", "a..example.org", f"{'a.' * 127}org"):
+        with pytest.raises(BadInput, match="no name of a host"):
+            parse_url(f"https://{host}/v1")
+    assert time.perf_counter() - began < 1
+    assert parse_url(f"https://{'a' * 63}.x_y.example.org./v1").host == f"{'a' * 63}.x_y.example.org"

@@ -123,6 +123,10 @@ def test_a_huge_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -
             "finite number",
         ),
         (
+            b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [1%s]}]}' % (b"0" * 400),
+            "a number of 401 digits",
+        ),
+        (
             b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [0.5,17,0.5]}]}',
             "says prob",
         ),

@@ -206,7 +206,7 @@ def _free_tokens(choice: dict[str, Any]) -> None:
         (_set("token_logprobs", _at(2, "-1")), "log-likelihoods that are none"),
         (_set("token_logprobs", _at(2, True)), "log-likelihoods that are none"),
         (_set("token_logprobs", _at(1, [-1.0])), "log-likelihoods that are none"),
-        (_set("token_logprobs", _at(2, 10**400)), "log-likelihoods that are none"),
+        (_set("token_logprobs", _at(2, 10**290)), "log-likelihoods that are none"),
         (_set("token_logprobs", lambda found: found[1:]), "each token has one"),
         (_set("tokens", lambda found: found[1:]), "each token has one"),
         (_set("tokens", _at(1, 7)), "not all of them texts"),

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from torch import nn
 
 from assay.contracts import ModelRequest
 from assay.errors import BadInput
+from assay.intake.foreign_models import foreign_model
 from assay.intake.gate import format_of
 from assay.intake.model_files import MAX_FILES
 from assay.loading import load_model
@@ -259,3 +261,14 @@ def test_what_is_read_is_recognised_without_its_name(tmp_path: Path) -> None:
     assert _kind(bert) == "huggingface"
     shutil.copy(tmp_path / "m" / "signature.json", tmp_path / "alone.json")
     assert _kind(tmp_path / "alone.json") is None
+
+
+def test_a_file_of_many_comments_is_told_at_once(tmp_path: Path) -> None:
+    path, began = tmp_path / "model.txt", time.perf_counter()
+    path.write_bytes(b"#!python\n" * 26 + b"x = 1")
+    assert foreign_model(path) is None
+    path.write_bytes(b'#!/usr/bin/python\n# of ours\n"""A\nmodel"""\nfrom os import path')
+    found = foreign_model(path)
+    assert found is not None
+    assert found.what == "Python source"
+    assert time.perf_counter() - began < 1

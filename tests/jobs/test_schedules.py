@@ -45,8 +45,8 @@ class Recording:
     def request_of(self, form: Any) -> dict[str, Any]:
         return {}
 
-    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> uuid.UUID:
-        return organisation.pk
+    def check(self, organisation: Organisation, request: Mapping[str, Any]) -> schedules.Checked:
+        return schedules.Checked(organisation.pk, dict(request))
 
     def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
         if self.refuse == "crash":
@@ -293,3 +293,15 @@ def test_workers_tick_the_schedules(people: People, trigger: Recording) -> None:
     assert tick in ticker.TICKS
     ticker.tick()
     assert len(trigger.fired) == 1
+
+
+def test_a_schedule_that_cannot_be_read_keeps_no_other_waiting(
+    people: People, trigger: Recording, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, sound = nightly(people, name="broken"), nightly(people, name="sound")
+    Schedule.unscoped.filter(pk=broken.pk).update(cron="of an older version")
+    due_at(broken, "2026-11-01 03:00")
+    moment = due_at(sound, "2026-11-02 03:00")
+    assert tick(moment) == 1
+    assert told(sound) == [("02 03:00", "started")]
+    assert str(broken.pk) in caplog.text

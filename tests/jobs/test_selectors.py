@@ -8,9 +8,7 @@ import pytest
 from django.utils import timezone
 
 from jobs import kinds, selectors, services
-from jobs.clock import database_seconds
-from jobs.leases import claim
-from jobs.models import Job, JobState, Shard, Worker
+from jobs.models import Job, JobState, Shard
 from tests.conftest import People
 from tests.jobs.counting import Counting
 
@@ -41,19 +39,3 @@ def test_progress_weighs_shards_by_their_estimated_seconds_and_foresees_the_rest
 def test_nothing_is_foreseen_from_nothing(job: Job) -> None:
     job.started_at = timezone.now()
     assert selectors.progress(job).seconds_left is None
-
-
-def test_health_sees_waiting_shards_expired_leases_fenced_commits_and_live_workers(job: Job) -> None:
-    now = database_seconds()
-    Shard.objects.filter(job=job).update(claimable_at=now - 100)
-    held = claim(["cpu"], "a")
-    assert held is not None
-    Shard.objects.filter(pk=held.shard.pk).update(claimable_at=now - 50)
-    assert claim(["cpu"], "b", "") is not None
-    Worker.objects.create(name="w", queues="cpu,gpu", slots=2, started_at=now, seen_at=now)
-    Worker.objects.create(name="gone", queues="cpu", slots=2, started_at=now, seen_at=now - 3_600)
-    found = selectors.health()
-    assert (found.live_workers, found.live_queues) == (1, ("cpu", "gpu"))
-    assert (found.lease_expiries_hour, found.fenced_hour) == (1, 0)
-    assert found.oldest_claimable_seconds == pytest.approx(100, abs=5)
-    assert (found.ready["cpu"], found.running["cpu"]) == (1, 1)

@@ -31,13 +31,13 @@ class Caller:
         _, self._secret = new_token(user, organisation, "test", list(scopes))
         self._client = Client()
 
-    def __call__(self, verb: str, path: str, body: Any = None, **headers: str) -> Any:
+    def __call__(self, verb: str, path: str, body: Any = None, kind: str = "", **headers: str) -> Any:
         raw = isinstance(body, bytes)
         return self._client.generic(
             verb,
             f"{API}{path}",
             body if raw else json.dumps(body) if body is not None else b"",
-            content_type="application/octet-stream" if raw else "application/json",
+            content_type=kind or ("application/octet-stream" if raw else "application/json"),
             headers={"Authorization": f"Bearer {self._secret}", **headers},
         )
 
@@ -133,6 +133,14 @@ def test_a_lost_connection_is_gone_on_from_what_the_state_says(engineer: Caller)
     done = engineer("POST", f"/uploads/{key}/finish").json()
     assert done["sha256"] == hashlib.sha256(content).hexdigest()
     assert engineer("GET", f"/uploads/{key}").json()["finished"] is True
+
+
+def test_a_chunk_holds_any_bytes_whatever_the_client_calls_them(engineer: Caller) -> None:
+    content = b"share\n100%00\n\x00"
+    key = engineer("POST", "/uploads", {"name": "a.csv", "size": len(content)}).json()["id"]
+    form = "application/x-www-form-urlencoded"  # as curl --data-binary says
+    sent = engineer("PATCH", f"/uploads/{key}?offset=0", content, kind=form)
+    assert (sent.status_code, sent.json().get("received")) == (200, len(content))
 
 
 def test_a_chunk_says_where_it_begins_and_is_not_too_large(engineer: Caller) -> None:

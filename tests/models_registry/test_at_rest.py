@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -12,14 +14,17 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection, transaction
+from django.utils import timezone
 
 from assay.annex import RunRows
 from assay.endpoints.kept import KeptAnswers
 from assay.errors import BadInput
 from config.checks import check_storage
-from models_registry import files, uploads
+from models_registry import files, rotation, uploads
+from models_registry.models import StoredFile
 from models_registry.uploads import draft_of
-from tests.conftest import People
+from tests.conftest import People, make_people
 
 FIRST, SECOND = "11" * 32, "22" * 32
 CONTENT = b"name,income\nAda,1200\n" * 500
@@ -211,3 +216,34 @@ def test_kept_answers_are_sealed_rotated_and_opened_again(
     keys("")
     with pytest.raises(BadInput, match="does not hold"):
         answers()
+
+
+def test_bytes_that_are_deleted_during_a_rotation_do_not_come_back(
+    committed: None, keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time: who deletes is done before, or begins afterwards")
+    people = make_people()
+    stored = files.keep(people.organisation, [CONTENT])
+    keys(FIRST)
+    removed = threading.Event()
+
+    def delete() -> None:
+        with transaction.atomic():
+            StoredFile.unscoped.select_for_update().filter(pk=stored.pk).update(removed_at=timezone.now())
+            files.remove(people.organisation, stored.sha256)
+            removed.set()
+            time.sleep(0.5)  # the rotation, whose sealed copy is ready, comes to the row and waits
+        connection.close()
+
+    deleting = threading.Thread(target=delete)
+
+    def pieces(path: Path) -> Iterator[bytes]:
+        yield from files.pieces(path)
+        deleting.start()
+        assert removed.wait(30)
+
+    monkeypatch.setattr(rotation, "pieces", pieces)
+    _rotate()
+    deleting.join(30)
+    assert _lies(people) == []

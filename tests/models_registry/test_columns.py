@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
 from accounts.api_auth import new_token
+from models_registry import presenting
+from models_registry.column_form import ColumnsForm
 from models_registry.description import DataDescription
+from models_registry.forms import read_cuts
 from models_registry.models import DatasetVersion, IntakeState
+from models_registry.selectors import comparable_with
 from models_registry.services import add_dataset_version, create_dataset, create_system
 from tests import factory
 from tests.conftest import People, make_people
@@ -156,3 +161,52 @@ def test_a_version_read_before_quantiles_were_kept_is_not_taken_for_another_dist
     page = _signed_in(people).get(_url(people, "dataset_diff", first, second)).content.decode()
     assert '<th scope="row">income' not in page
     assert '<th scope="row">repaid' in page
+
+
+def test_cut_points_come_back_from_the_form_to_the_last_digit() -> None:
+    people = make_people()
+    cuts = (1_234_567.0, 1_234_567.25, 2e7)
+    version = _version(people, _rows(40), bins={"income": cuts}, sensitive=("income",))
+    factory.run_jobs()
+    version.refresh_from_db()
+    form = ColumnsForm(version=version)
+    assert read_cuts(form.initial["bins"]) == {"income": cuts}
+    said = dict(presenting.said_of(version))
+    assert said["Groups of numbers"] == "income: 1234567, 1234567.25, 20000000"
+
+
+@pytest.mark.parametrize("text", ["age: nan", "age: 25, inf", "age:", "age 25", ": 25"])
+def test_cut_points_that_are_no_numbers_are_refused_in_words(text: str) -> None:
+    with pytest.raises(ValidationError, match="is not of the form"):
+        read_cuts(text)
+
+
+def test_versions_to_compare_with_are_the_nearest_whatever_their_number() -> None:
+    people = make_people()
+    first = _version(people, _rows(4))
+    DatasetVersion.unscoped.bulk_create(
+        DatasetVersion(
+            organisation=people.organisation,
+            dataset=first.dataset,
+            number=number,
+            state=IntakeState.READY if number != 3 else IntakeState.REFUSED,
+            created_by=people.engineer,
+        )
+        for number in range(2, 70)
+    )
+    numbers = [each.number for each in comparable_with(first, limit=4)]
+    assert numbers == [2, 4, 5, 6]
+    middle = DatasetVersion.unscoped.get(dataset=first.dataset, number=30)
+    assert [each.number for each in comparable_with(middle, limit=4)] == [31, 29, 32, 28]
+
+
+def test_large_numbers_are_written_out() -> None:
+    people = make_people()
+    first = _version(people, _rows(40, flat=1_234_400))
+    second = _version(people, _rows(40, flat=52_000), dataset=first.dataset)
+    factory.run_jobs()
+    page = _signed_in(people).get(_url(people, "dataset_diff", first, second)).content.decode()
+    assert "1,234,500 to 1,234,539, mean 1,234,520; 5 % 1,234,501" in page
+    assert "52,100 to 52,139, mean 52,120; 5 % 52,101" in page
+    shown = _signed_in(people).get(_url(people, "dataset_version", first)).content.decode()
+    assert "1,234,500 to 1,234,539, mean 1,234,520" in shown

@@ -22,7 +22,7 @@ from audits.models import Run, RunState
 from compliance.basis import model_digest
 from models_registry.endpoints import add_endpoint_version, secret_of
 from models_registry.models import IntakeState, ModelVersion
-from models_registry.services import create_model, read_again
+from models_registry.services import correct_signature, create_model, read_again
 from tests import factory
 from tests.browser import served as at_address
 from tests.conftest import People, make_people
@@ -83,6 +83,15 @@ def added(people: People, server: EndpointServer, **limits: Any) -> ModelVersion
 def audited(people: People, version: ModelVersion, data: Any) -> Run:
     methods = ["performance.classification", "robustness.noise"]
     return factory.measured_run(people, model=version, data=data, methods=methods)
+
+
+def test_the_signature_of_an_endpoint_is_given_anew_with_its_address(
+    server: EndpointServer, tmp_path: Path
+) -> None:
+    people = make_people()
+    give_key(people, tmp_path)
+    with pytest.raises(BadInput, match="is asked by its signature; add the address again"):
+        correct_signature(added(people, server), None, by=people.engineer)
 
 
 def test_an_endpoint_is_asked_audited_and_noticed_when_it_is_swapped(

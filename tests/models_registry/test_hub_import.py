@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from models_registry import hub_kind
 from models_registry.models import Model
 from models_registry.services import add_hub_version, create_model, create_system
 from tests import factory
+from tests.at_once import at_once
 from tests.conftest import People, make_people
 from tests.models_registry.registered import SignIn
 from tests.models_registry.stored import folder
+from trail.models import TrailEntry
 
 pytestmark = pytest.mark.usefixtures("committed")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -98,3 +101,13 @@ def test_what_cannot_be_fetched_is_refused_or_can_be_tried_again(fetched: dict[s
     assert (refused.state, away.state) == ("refused", "failed")
     assert "no safetensors" in refused.refusal
     assert "cannot be reached" in away.refusal
+
+
+@pytest.mark.usefixtures("allowed")
+def test_a_form_that_is_sent_twice_at_once_makes_one_version() -> None:
+    people = make_people()
+    model, key = model_of(people), uuid.uuid4()
+    made = at_once(*[lambda: add_hub_version(model, "org/name", by=people.engineer, key=key)] * 2)
+    assert [version.pk for version in made] == [key, key]
+    (entry,) = TrailEntry.objects.filter(target_id=key)
+    assert entry.facts["hub"] == {"repo": "org/name", "revision": "main"}

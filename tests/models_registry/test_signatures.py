@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.urls import reverse
@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.api_auth import new_token
 from assay.contracts import ImageInput, InputColumn, ModelSignature
 from assay.errors import AssayError, BadInput
+from models_registry.model_words import signature_of
 from models_registry.models import ModelVersion, SignatureCorrection, Subject
 from models_registry.services import add_model_version, archive_system, correct_signature
 from models_registry.signature_changes import signature_changes
@@ -72,9 +73,16 @@ def test_the_form_says_again_what_the_signature_says() -> None:
         task="multiclass",
         output="probability",
         classes=("a", "b", " c"),
-        image=ImageInput(channels=3, height=8, width=9, mean=(0.1, 0.2, 0.3), scale=(1, 1, 2)),
+        image=ImageInput(channels=3, height=8, width=9, mean=(0.1, 1 / 3, 1e-7 / 3), scale=(1, 1, 2)),
     )
-    for signature in (TABLE, image):
+    words = ModelSignature(
+        task="binary",
+        output="probability",
+        classes=(" <=50K", " >50K"),
+        favourable=" >50K",
+        columns=(InputColumn(name="job", kind="category", encoding="value", categories=(" clerk", "nurse")),),
+    )
+    for signature in (TABLE, image, words):
         form = SignatureForm(posted(signature), signature=signature)
         assert form.is_valid(), form.errors
         assert form.cleaned_data["signature"] == signature
@@ -104,6 +112,31 @@ def test_what_is_wrong_is_said_in_words_beside_its_field(
     assert not form.is_valid()
     said = " ".join(str(error) for error in form.errors.get(field, []))
     assert words.casefold() in said.casefold(), form.errors
+
+
+def test_every_encoding_has_a_word_on_the_page_and_in_the_form(as_user: SignIn) -> None:
+    people = make_people()
+    version = ready(people)
+    known = get_args(InputColumn.model_fields["encoding"].annotation)
+    words = [each for each in known if each not in ("standard", "identity")]
+    columns = tuple(
+        InputColumn(
+            name=each,
+            kind="category" if each in words else "number",
+            encoding=each,
+            categories=("a", "b") if each in words else (),
+        )
+        for each in known
+    )
+    signature = TABLE.model_copy(update={"columns": columns})
+    version.signature = signature.model_dump(mode="json")
+    version.save()
+    address = reverse("models_registry:model_version", args=[people.organisation.slug, version.pk])
+    assert as_user(people.engineer).get(address).status_code == 200
+    table = signature_of(version)
+    assert table is not None
+    assert len({line.encoding for line in table.lines}) == len(known)
+    assert SignatureForm(posted(signature), signature=signature).is_valid()
 
 
 def test_changes_are_named_field_by_field() -> None:

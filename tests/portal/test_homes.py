@@ -128,6 +128,23 @@ def test_home_says_what_needs_the_person(people: People, as_user: AsUser, role: 
     assert "5 Jan 2027" in page or role in ("reviewer", "operator")
 
 
+@pytest.mark.parametrize(
+    ("role", "says"),
+    [
+        ("owner", "1 serious finding is open"),
+        ("engineer", "1 open finding is yours"),
+        ("auditor", "1 finding is open"),
+    ],
+)
+def test_home_counts_a_finding_whose_acceptance_has_ended(
+    people: People, as_user: AsUser, role: str, says: str
+) -> None:
+    _fill(people, 1)
+    Finding.objects.of(people.organisation).update(state="accepted", accepted_until=datetime.date(2020, 1, 1))
+    page = as_user(getattr(people, role)).get(f"/o/{people.organisation.slug}/").content.decode()
+    assert says in page
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_home_asks_the_database_as_often_for_much_as_for_little(
     people: People, as_user: AsUser, role: str

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from assay.errors import AssayError, BadInput
 from audits.models import Finding
+from jobs.leases import lock
 from jobs.models import Job, JobState
 from remediations.choices import choices_of
 from remediations.models import RemedyRun, RemedyState, SensitiveRefusal
 from remediations.services import cancel_remedy, refuse_sensitive, start_remedy
-from tests.conftest import People
+from tests.at_once import at_once
+from tests.conftest import People, make_people
 from tests.remediations.made import drafted
 from tests.sample import policy_version
 from trail.models import TrailEntry
@@ -130,3 +135,28 @@ def test_a_remedy_that_nobody_works_on_is_stopped_at_once_and_once(people: Peopl
         cancel_remedy(remedy, by=people.engineer)
     assert caught.value.code == "conflict"
     assert RemedyRun.objects.of(people.organisation).count() == 1
+
+
+def test_who_stops_a_remedy_waits_for_the_worker_that_commits_it(committed: None) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time, so nobody holds one row and waits for another")
+    people = make_people()
+    remedy = start_remedy(drafted(people), "training.fine_tune", by=people.engineer)
+    taken = threading.Event()
+
+    def commit() -> str:
+        with transaction.atomic():
+            lock(remedy.job)  # type: ignore[arg-type]
+            taken.set()
+            time.sleep(0.5)  # whoever stops it comes to the job's row and waits
+            RemedyRun.unscoped.select_for_update().get(pk=remedy.pk)
+        return "committed"
+
+    def stop() -> str:
+        assert taken.wait(30)
+        cancel_remedy(remedy, by=people.engineer)
+        return "stopped"
+
+    assert at_once(commit, stop) == ["committed", "stopped"]
+    remedy.refresh_from_db()
+    assert remedy.state == RemedyState.CANCELLED

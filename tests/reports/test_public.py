@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache
@@ -13,9 +14,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import Organisation
+from compliance.models import Review
+from compliance.staleness import sweep
 from reports import checking
 from reports.models import Document
 from reports.services import revoke
+from reports.standing import standing_of
 from tests import factory
 from tests.conftest import make_people
 from tests.reports.builders import attached, decide, pdf_of, shelf, submit
@@ -106,18 +111,47 @@ def test_a_revoked_report_says_so_at_once_with_the_kind_of_reason_alone() -> Non
 
 
 def test_stale_expired_and_refused_decisions_are_called_so() -> None:
-    document = decided(valid_until=timezone.now().date() - timedelta(days=1))
-    assert "Expired" in page(document)
+    document = decided()
     review = document.review
     assert review is not None
+    review.lapses_on = timezone.now().date() - timedelta(days=2)  # an acceptance that it rests on has ended
+    review.save()
+    assert "The approval no longer holds: " in page(document)
     review.stale_at = timezone.now()
     review.save()
-    assert "Stale" in page(document)
+    assert f"The approval no longer holds since {review.stale_at:%Y-%m-%d}" in page(document)
     review.revoked_at = timezone.now()
     review.save()
     assert "The approval was revoked" in page(document)
     assert "Rejected" in page(decided(state="rejected", valid_until=None))
     assert "Valid: approved" in page(decided(valid_until=date.today()))
+
+
+def test_an_approval_whose_time_is_over_is_expired_and_nothing_is_said_to_have_changed() -> None:
+    ended = timezone.now().date() - timedelta(days=2)
+    document = decided(valid_until=ended, lapses_on=ended)
+    assert "Expired" in page(document)
+    sweep()
+    assert document.review is not None
+    document.review.refresh_from_db()
+    assert document.review.stale_reason.startswith("It was valid until")
+    text = page(document)
+    assert f"was valid until {ended}" in text
+    assert "Stale" not in text
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_an_approval_ends_with_the_day_where_the_organisation_is(zone: str) -> None:
+    last = timezone.localdate(timezone=ZoneInfo(zone))
+    document = decided(valid_until=last, lapses_on=last)
+    Organisation.objects.filter(pk=document.organisation_id).update(timezone=zone)
+    assert "Valid: approved" in page(document)
+    for day, word in ((last, "valid"), (last + timedelta(days=1), "expired")):
+        assert standing_of(document, day).word == word
+    Review.unscoped.filter(pk=document.review_id).update(lapses_on=last - timedelta(days=1))
+    document.facts["valid_until"] = str(last - timedelta(days=1))
+    document.save(update_fields=["facts"])
+    assert "Expired" in page(document)
 
 
 def upload(data: bytes, name: str = "report.pdf") -> Any:

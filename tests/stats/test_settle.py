@@ -98,6 +98,7 @@ def test_general_estimates_scale_with_the_square_root_of_rows():
     assert rows_to_settle_general(0.65, 0.55, 0.75, 100, 0.7, None) == pytest.approx(300, abs=1)
     assert rows_to_settle_general(0.0, -0.1, 0.1, 100, -0.05, 0.02) == pytest.approx(2400, abs=1)
     assert rows_to_settle_general(0.9, 0.85, 0.95, 100, 0.7, None) == 0
+    assert rows_to_settle_general(1e-200, -0.1, 0.1, 100, 0.0, None) is None
 
 
 def test_general_estimates_that_no_rows_can_settle():
