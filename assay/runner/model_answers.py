@@ -12,6 +12,7 @@ from assay.contracts import GateVerdict, ModelReport
 from assay.errors import ChildFailed
 from assay.intake.cleaned_files import take_over
 from assay.intake.gate import CLEANED
+from assay.runner.answers import check_sound
 
 __all__ = ["report_of", "take_over_cleaned", "verdict_of"]
 
@@ -19,9 +20,11 @@ __all__ = ["report_of", "take_over_cleaned", "verdict_of"]
 def report_of(header: Mapping[str, Any]) -> ModelReport:
     """Raises ChildFailed: it breaks its contract."""
     try:
-        return ModelReport.model_validate(header["report"])
+        found = ModelReport.model_validate(header["report"])
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise ChildFailed("The child's report on the model breaks its contract.") from error
+    check_sound(found.model_dump(mode="json"), "report on the model")
+    return found
 
 
 def verdict_of(said: Any) -> dict[str, Any] | None:

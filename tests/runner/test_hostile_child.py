@@ -5,12 +5,13 @@ Each case is a text of Python that runs where the child would serve: after the l
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,17 +177,62 @@ def test_a_speed_that_is_no_number_breaks_the_contract(hostile: Hostile, rate: s
         hostile.run(f"say({said.encode()!r})\n")
 
 
-@pytest.mark.parametrize("rows", [10**12, 10**400, -1], ids=["too many", "absurd", "less than none"])
-def test_rows_that_no_plan_could_cover_are_refused(hostile: Hostile, tmp_path: Path, rows: int) -> None:
-    """The supervisor's process cuts the work into shards by what the child says."""
-    path = tmp_path / "d.csv"
-    path.write_text("y,p\n" + "0,0\n1,1\n" * 20)
-    asked = DataRequest(test=FileRequest(path=str(path)), label="y", predictions="p")
+@pytest.fixture(scope="module")
+def honest_profile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("honest") / "d.csv"
+    path.write_text("y,p,sex\n" + "0,0,f\n1,1,m\n" * 20)
+    asked = DataRequest(test=FileRequest(path=str(path)), label="y", predictions="p", sensitive=("sex",))
     with Supervisor(asked) as honest:
-        profile = honest.intake().model_dump(mode="json")
+        return honest.intake().model_dump(mode="json")
+
+
+@pytest.mark.parametrize("rows", [10**12, 10**400, -1], ids=["too many", "absurd", "less than none"])
+def test_rows_that_no_plan_could_cover_are_refused(
+    hostile: Hostile, honest_profile: dict[str, Any], rows: int
+) -> None:
+    """The supervisor's process cuts the work into shards by what the child says."""
+    profile = copy.deepcopy(honest_profile)
     profile["datasets"][0]["rows"] = rows
     said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
     with pytest.raises(ChildFailed, match="says the child"):
+        hostile.run(f"say({said.encode()!r})\n")
+
+
+def _test_set(profile: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = profile["datasets"][0]
+    return found
+
+
+_LIES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no test data": lambda p: p.update(datasets=[]),
+    "two test data": lambda p: p["datasets"].append(_test_set(p)),
+    "a column twice": lambda p: _test_set(p)["columns"].append(_test_set(p)["columns"][0]),
+    "thousands of groups": lambda p: _test_set(p)["columns"][2].update(
+        categories=[str(place) for place in range(5_000)], counts=[0] * 5_000
+    ),
+    "counts beyond the rows": lambda p: _test_set(p)["columns"][2].update(counts=[10**9, 0]),
+    "fewer counts than groups": lambda p: _test_set(p)["columns"][2].update(counts=[40]),
+    "a label that is no column": lambda p: p["roles"].update(label="none"),
+    "groups that are no column": lambda p: p["roles"].update(sensitive=["none"]),
+    "a model that nobody named": lambda p: p["capabilities"].append("query"),
+    "very many classes": lambda p: p["signature"].update(
+        task="multiclass", classes=[str(place) for place in range(10_000)], favourable=None
+    ),
+    "a favourable class that is none": lambda p: p["signature"].update(favourable="none"),
+    "half a character": lambda p: p["notes"].append("\ud800"),
+    "a count beyond all": lambda p: _test_set(p).update(set_aside=10**40),
+}
+
+
+@pytest.mark.parametrize("lie", _LIES)
+def test_a_profile_whose_parts_do_not_fit_together_is_refused(
+    hostile: Hostile, honest_profile: dict[str, Any], lie: str
+) -> None:
+    """Estimates, plans, merges and pages are made of it outside of the child."""
+    profile = copy.deepcopy(honest_profile)
+    _LIES[lie](profile)
+    said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
+    with pytest.raises(ChildFailed, match=r"breaks its contract|does not fit together"):
         hostile.run(f"say({said.encode()!r})\n")
 
 
