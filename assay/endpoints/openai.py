@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from assay.contracts import EndpointRequest, ModelSignature
-from assay.datasets.values import visible
 from assay.endpoints.caller import Caller
 from assay.endpoints.labels import Answered, class_of, label_outputs, no_class_row, normalised
 from assay.errors import BadInput, EndpointFailed
@@ -25,6 +24,8 @@ __all__ = ["OpenAI"]
 _TOP = {"openai_chat": 20, "openai_completions": 5}
 """Most alternatives of a token that the API gives."""
 _LONGEST_ANSWER = 64
+_LEAST = -1e300
+"""Of a log-probability."""
 _LETTERS_A_TOKEN = 3
 """For a count beforehand that errs on the high side."""
 
@@ -96,7 +97,7 @@ class OpenAI:
         return min(_LONGEST_ANSWER, max(8, *(len(name) for name in self._classes)))
 
     def _note(self, name: Any) -> None:
-        shown = visible(self._caller.without_key(name[:200])) if isinstance(name, str) else ""
+        shown = self._caller.shown(name, 200) if isinstance(name, str) else ""
         if shown and shown not in self.answered_as and len(self.answered_as) < 20:
             self.answered_as.append(shown)
 
@@ -141,7 +142,7 @@ class OpenAI:
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise EndpointFailed(f"{self._host} gives logprobs of another form than the API's.") from error
         numbers = all(
-            isinstance(name, str) and type(value) in (int, float) and value <= 1e-6
+            isinstance(name, str) and type(value) in (int, float) and _LEAST <= value <= 1e-6
             for name, value in found.items()
         )
         if not isinstance(token, str) or not numbers or len(found) > 1_000:
@@ -156,8 +157,8 @@ class OpenAI:
             begun = self._begun(token)
             if len(begun) > 1:
                 raise BadInput(
-                    f'"{visible(token[:20])}" begins more than one class, so the first token does not tell '
-                    'them apart. Rename the classes, or write "output": "label" in the signature.'
+                    f'"{self._caller.shown(token, 20)}" begins more than one class, so the first token does '
+                    'not tell them apart. Rename the classes, or write "output": "label" in the signature.'
                 )
             for name, value in found.items():
                 classes = self._begun(name)
