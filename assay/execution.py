@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from assay.contracts import (
     AuditMethod,
@@ -89,9 +90,13 @@ def said_by_child(method: str) -> Iterator[None]:
     except (Cancelled, ChildFailed):
         raise
     except Exception as error:
-        said = visible(str(error).partition("\n")[0][:200]) or "no reason given"
+        said = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            said = f"{'.'.join(map(str, first['loc'])) or error.title}: {first['msg']}"
+        shown = visible(said.partition("\n")[0][:200]).rstrip(". ") or "no reason given"
         raise ChildFailed(
-            f"What was counted for {method} cannot be put together ({type(error).__name__}: {said})."
+            f"What was counted for {method} cannot be put together ({type(error).__name__}: {shown})."
         ) from error
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from assay.canonical import NotCanonical, canonical_json
-from assay.contracts import DataRequest, DatasetProfile, Profile
+from assay.contracts import DataRequest, DatasetProfile, FileRequest, ModelFacts, ModelRequest, Profile
 from assay.errors import ChildFailed
+from assay.evidence import digest
 from assay.intake.column_names import MAX_COLUMNS
 from assay.intake.columns import LISTED_CATEGORIES
 from assay.intake.limits import MAX_OUTPUTS, MAX_ROWS
+from assay.intake.mlflow_folder import is_mlflow
+from assay.intake.model_files import digests_of, file_digest
 from assay.intake.roles import MOST_INFERRED
 
-__all__ = ["check_datasets", "check_profile", "check_sound", "checked_data"]
+__all__ = ["check_datasets", "check_files", "check_model", "check_profile", "check_sound", "checked_data"]
 
 _MOST_SAID = 8 * 2**20
 """Bytes of JSON that a shard may say beside its arrays."""
@@ -70,6 +74,46 @@ def check_datasets(datasets: Iterable[DatasetProfile], classes: int = 0) -> None
         roles.add(dataset.role)
 
 
+def check_model(facts: ModelFacts, request: ModelRequest) -> None:
+    """Whether the model is the one that was handed over: its digest is computed here, and nothing opened.
+
+    What cleaning wrote in the child's own folder has a digest that only the child knows.
+
+    Raises:
+        ChildFailed: the child tells of another one.
+    """
+    if request.endpoint is not None:
+        described = request.endpoint.model_dump(mode="json", exclude={"limits", "key", "seed"})
+        fits = facts.endpoint is not None and facts.sha256 == digest(described)
+    else:
+        came = digests_of(Path(request.path))
+        gate, before = facts.gate, request.gate
+        fits = gate is not None and (gate == before if before is not None else gate.sha256 == came[0])
+        if before is not None or (gate is not None and gate.trust == "A"):
+            fits = fits and _one_of(facts.sha256, Path(request.path), came)
+    if request.base is not None and facts.base is not None:
+        base = Path(request.base)
+        fits = fits and _one_of(facts.base.sha256, base, digests_of(base))
+    if not fits or (request.base is None) != (facts.base is None):
+        raise ChildFailed("The child tells of another model than the one that it was given.")
+
+
+def _one_of(sha256: str, path: Path, digests: Sequence[str]) -> bool:
+    """The folder, or the one file in it that is the model; an MLmodel file leads to a folder inside."""
+    return sha256 in digests or is_mlflow(path)
+
+
+def check_files(datasets: Iterable[DatasetProfile], request: DataRequest) -> None:
+    """Whether data are the files that were handed over. Raises ChildFailed: the child tells of others."""
+    known: dict[str, str] = {}
+    for dataset in datasets:
+        file: FileRequest = getattr(request, dataset.role, None) or request.leading[1]
+        if file.path not in known and Path(file.path).is_file():
+            known[file.path] = file_digest(Path(file.path))
+        if dataset.sha256 != known.get(file.path, dataset.sha256):
+            raise ChildFailed(f"The child tells of other {dataset.role} data than those that it was given.")
+
+
 def check_profile(profile: Profile, request: DataRequest) -> None:
     """Whether a profile fits itself and the request: methods rely on it outside of the child.
 
@@ -99,3 +143,6 @@ def check_profile(profile: Profile, request: DataRequest) -> None:
     if leading is None or not fits:
         raise ChildFailed("The child's profile breaks its contract: its parts do not fit together.")
     check_sound(profile.model_dump(mode="json"), "profile")
+    check_files(profile.datasets, request)
+    if request.model is not None and profile.model is not None:
+        check_model(profile.model, request.model)

@@ -40,7 +40,14 @@ from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
 from assay.evidence import digest
 from assay.runner import protocol
-from assay.runner.answers import check_datasets, check_profile, check_sound, checked_data
+from assay.runner.answers import (
+    check_datasets,
+    check_files,
+    check_model,
+    check_profile,
+    check_sound,
+    checked_data,
+)
 from assay.runner.disk import Disk
 from assay.runner.memory import default_memory_limit, usage
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
@@ -175,6 +182,7 @@ class Supervisor:
         message = {"do": "model", "request": request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the model", None)
         found = report_of(header)
+        check_model(found.facts, request)
         if cleaned is None or request.gate is not None or found.facts.gate is None:
             return found
         if found.facts.gate.trust != "B":
@@ -202,6 +210,8 @@ class Supervisor:
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's report on the data breaks its contract.") from error
         check_datasets(report.datasets)
+        assert self._request is not None
+        check_files(report.datasets, self._request)
         check_sound(report.model_dump(mode="json"), "report on the data")
         return report
 

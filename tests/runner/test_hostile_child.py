@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from assay.contracts import DataRequest, FileRequest
+from assay.contracts import DataRequest, FileRequest, ModelRequest
 from assay.errors import AssayError, BadInput, ChildFailed
 from assay.runner.sandbox import contains
 from assay.runner.supervisor import Supervisor
+from tests.models.made import linear_folder, number
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="layers of Linux")
 
@@ -49,7 +50,13 @@ class Hostile:
         self.layers: Mapping[str, bool] = {}
 
     def run(
-        self, code: str, *, seconds: float = 20.0, memory: int = 2**29, heard: list[Any] | None = None
+        self,
+        code: str,
+        *,
+        seconds: float = 20.0,
+        memory: int = 2**29,
+        heard: list[Any] | None = None,
+        model: Path | None = None,
     ) -> None:
         """Ask for data; raises what the supervisor makes of the answer."""
         evil = self._folder / "evil.py"
@@ -67,6 +74,8 @@ class Hostile:
         ):
             patch.setattr("assay.runner.supervisor.subprocess.Popen", instead)
             try:
+                if model is not None:
+                    made.describe_model(ModelRequest(path=str(model)))
                 made.intake(None if heard is None else heard.append)
             finally:
                 self.layers = made.sandbox.layers
@@ -195,6 +204,28 @@ def test_rows_that_no_plan_could_cover_are_refused(
     profile["datasets"][0]["rows"] = rows
     said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
     with pytest.raises(ChildFailed, match="says the child"):
+        hostile.run(f"say({said.encode()!r})\n")
+
+
+@pytest.mark.parametrize("where", ["facts", "gate"])
+def test_a_model_is_not_passed_off_as_another(hostile: Hostile, tmp_path: Path, where: str) -> None:
+    """Approvals and comparisons rest on a model's digest."""
+    path = linear_folder(tmp_path / "model", [number("x")], [1.0])
+    with Supervisor(None) as honest:
+        report = honest.describe_model(ModelRequest(path=str(path), device="cpu")).model_dump(mode="json")
+    facts = report["facts"]
+    (facts if where == "facts" else facts["gate"])["sha256"] = "ab" * 32
+    said = json.dumps({"kind": "model", "report": report})
+    with pytest.raises(ChildFailed, match="tells of another model"):
+        hostile.run(f"say({said.encode()!r})\n", model=path)
+
+
+def test_data_are_not_passed_off_as_others(
+    hostile: Hostile, honest_profile: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "none.csv").write_text("y,p,sex\n0,0,f\n")
+    said = json.dumps({"kind": "profile", "profile": honest_profile, "rows_per_second": 1})
+    with pytest.raises(ChildFailed, match="tells of other test data"):
         hostile.run(f"say({said.encode()!r})\n")
 
 
