@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = ["check_datasets", "check_files", "check_model", "check_profile", "che
 
 _MOST_SAID = 8 * 2**20
 """Bytes of JSON that a shard may say beside its arrays."""
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _OF_A_MODEL = frozenset({"query", "gradients", "layers", "weights", "trainable", "tokens", "generation"})
 
 
@@ -28,13 +30,16 @@ def check_sound(said: Any, what: str, most: int | None = None) -> None:
     """Whether it can be written into evidence at all.
 
     Raises:
-        ChildFailed: numbers that are not finite or beyond 2^53, half characters, nesting without end, more
-            than `most` bytes of JSON.
+        ChildFailed: numbers that are not finite or beyond 2^53, half characters, NULs, nesting without end,
+            more than `most` bytes of JSON.
     """
     try:
-        size = len(canonical_json(said))
+        written = canonical_json(said)
     except (NotCanonical, RecursionError) as error:
         raise ChildFailed(f"The child's {what} breaks its contract: no reader could keep it.") from error
+    size = len(written)
+    if _NUL.search(written):
+        raise ChildFailed(f"The child's {what} breaks its contract: it holds a NUL, which no database keeps.")
     if most is not None and size > most:
         raise ChildFailed(f"The child's {what} breaks its contract: {size:,} bytes; {most:,} are the most.")
 

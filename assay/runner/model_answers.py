@@ -16,6 +16,8 @@ from assay.runner.answers import check_sound
 
 __all__ = ["report_of", "take_over_cleaned", "verdict_of"]
 
+_LONGEST_VERDICT = 2**20
+
 
 def report_of(header: Mapping[str, Any]) -> ModelReport:
     """Raises ChildFailed: it breaks its contract."""
@@ -29,10 +31,14 @@ def report_of(header: Mapping[str, Any]) -> ModelReport:
 
 def verdict_of(said: Any) -> dict[str, Any] | None:
     """What the gate decided on a model that it turned away; None where the child says none that is sound."""
-    try:
-        return None if said is None else GateVerdict.model_validate(said).model_dump(mode="json")
-    except ValidationError:
+    if said is None:
         return None
+    try:
+        found = GateVerdict.model_validate(said).model_dump(mode="json")
+        check_sound(found, "verdict", _LONGEST_VERDICT)
+    except (ValidationError, ChildFailed):
+        return None
+    return found
 
 
 def take_over_cleaned(scratch: Path, into: Path) -> None:

@@ -250,6 +250,7 @@ _LIES: dict[str, Callable[[dict[str, Any]], Any]] = {
         task="multiclass", classes=[str(place) for place in range(10_000)], favourable=None
     ),
     "a favourable class that is none": lambda p: p["signature"].update(favourable="none"),
+    "a NUL": lambda p: p["notes"].append("a\0b"),
     "half a character": lambda p: p["notes"].append("\ud800"),
     "a count beyond all": lambda p: _test_set(p).update(set_aside=10**40),
 }
@@ -278,6 +279,15 @@ def test_its_messages_move_no_cursor_and_cancel_nothing(
         hostile.run(f"say({json.dumps(said).encode()!r})\n")
     assert type(refused.value) is raised
     assert refused.value.message == r"\x1b[2JAll is well.\n\u202e\x00\ud800"
+
+
+@pytest.mark.parametrize("finding", ["\0", "\ud800", "x" * 10_000], ids=["NUL", "half", "long"])
+def test_a_verdict_that_nobody_could_keep_is_none(hostile: Hostile, finding: str) -> None:
+    verdict = {"trust": "C", "came_as": "onnx", "sha256": "ab" * 32, "findings": [finding] * 200}
+    said = {"kind": "error", "code": "bad_input", "message": "No.", "gate": verdict}
+    with pytest.raises(BadInput, match=r"^No\.$") as refused:
+        hostile.run(f"say({json.dumps(said).encode()!r})\n")
+    assert refused.value.gate is None
 
 
 def test_its_last_words_move_no_cursor(hostile: Hostile) -> None:
