@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import Partial
+from assay.datasets.values import visible
 from assay.errors import ChildFailed
 
 __all__ = ["Wanted", "check_arrays", "counted", "flagged", "floats", "hashed", "whole"]
@@ -73,7 +74,7 @@ def check_arrays(method: str, partials: Sequence[Partial], wanted: Mapping[str, 
     for partial in partials:
         if partial.arrays.keys() != wanted.keys():
             odd = sorted(partial.arrays.keys() ^ wanted.keys())
-            raise _refused(method, f"arrays are missing or foreign: {', '.join(odd)[:200]}")
+            raise _refused(method, f"arrays are missing or foreign: {visible(', '.join(odd)[:200])}")
         found: dict[str, int] = {}
         for name, want in wanted.items():
             _check(method, name, partial.arrays[name], want, found)

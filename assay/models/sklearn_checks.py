@@ -126,8 +126,12 @@ def _check_isolation(own: dict[str, Any]) -> None:
 def _check_neighbours(own: dict[str, Any]) -> None:
     """Neighbours' labels are looked up by their places among the rows."""
     rows, labels, wanted = own.get("_fit_X"), own.get("_y"), own.get("n_neighbors")
-    fits = isinstance(rows, np.ndarray) and isinstance(labels, np.ndarray) and rows.ndim == 2
-    if not fits or len(labels) != len(rows) or type(wanted) is not int or not 0 < wanted <= len(rows):
+    if (
+        not (isinstance(rows, np.ndarray) and isinstance(labels, np.ndarray) and rows.ndim == 2)
+        or len(labels) != len(rows)
+        or type(wanted) is not int
+        or not 0 < wanted <= len(rows)
+    ):
         raise Unsound("its rows, their labels and the number of neighbours do not fit each other")
 
 
