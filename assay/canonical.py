@@ -11,7 +11,7 @@ from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Any
 
-__all__ = ["NotCanonical", "canonical_json"]
+__all__ = ["NotCanonical", "canonical_json", "nests_deeper"]
 
 _LARGEST_INTEGER = 2**53 - 1
 """I-JSON (RFC 7493): larger integers do not survive every reader."""
@@ -36,6 +36,21 @@ def canonical_json(value: Any) -> bytes:
         return "".join(pieces).encode("utf-8")
     except UnicodeEncodeError as error:
         raise NotCanonical("a text holds half of a surrogate pair") from error
+
+
+def nests_deeper(value: Any, levels: int) -> bool:
+    """Whether more than so many lists and objects lie in one another; never by recursion."""
+    inside = [value]
+    for _ in range(levels):
+        inside = [
+            each
+            for found in inside
+            for each in (found.values() if isinstance(found, dict) else found)
+            if isinstance(each, dict | list)
+        ]
+        if not inside:
+            return False
+    return True
 
 
 def _write(value: Any, put: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -44,7 +45,8 @@ from assay.contracts import (
 )
 from assay.errors import BadInput, ChildFailed, Internal
 from assay.evidence import measure_key, result_digest, snapshot_digest
-from assay.execution import execute, merge, run_method
+from assay.execution import execute, merge, run_method, said_by_child
+from assay.execution import planned as shards_of
 from assay.manifest import code_sha256, hardware, package_versions
 from assay.planning import make_params, make_plan, timestamp
 from assay.policy import judge
@@ -271,7 +273,9 @@ def stage_shards(
             method = METHODS.get(planned.id)
             params = make_params(method, planned.params, fixed.tier)
             done = sorted(earlier[planned.id], key=lambda p: (p.stage, p.index))
-            found.extend(sorted(method.plan(profile, params, stage, done), key=lambda s: s.index))
+            # After partials that break their contract nothing is planned; the merge says why.
+            with suppress(ChildFailed):
+                found.extend(shards_of(method, profile, params, stage, done))
     return found
 
 
@@ -301,8 +305,9 @@ class Outcome:
         params = make_params(method, planned.params, fixed.tier)
         self.shards += len(partials)
         try:
-            result = merge(method, partials, profile, params, fixed.seed)
-            counted = _row_results(method, partials, profile, params)
+            with said_by_child(planned.id):
+                result = merge(method, partials, profile, params, fixed.seed)
+                counted = _row_results(method, partials, profile, params)
         except ChildFailed as error:
             self.fail(planned, error.message)
             return

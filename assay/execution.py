@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from assay.contracts import (
     AuditMethod,
@@ -21,11 +23,22 @@ from assay.contracts import (
     ShardSpec,
     SubjectProtocol,
 )
-from assay.errors import Cancelled, Internal
+from assay.datasets.values import visible
+from assay.errors import Cancelled, ChildFailed, Internal
 from assay.planning import make_params
 from assay.rng import keyed_rng
 
-__all__ = ["InlineContext", "Merging", "RemedyRun", "execute", "merge", "run_method", "run_remedy"]
+__all__ = [
+    "InlineContext",
+    "Merging",
+    "RemedyRun",
+    "execute",
+    "merge",
+    "planned",
+    "run_method",
+    "run_remedy",
+    "said_by_child",
+]
 
 MAX_STAGES = 100
 
@@ -65,6 +78,38 @@ class InlineContext:
         return self.is_cancelled is not None and self.is_cancelled()
 
 
+@contextmanager
+def said_by_child(method: str) -> Iterator[None]:
+    """Inside, partials are read, which a child made: whatever goes wrong with them is its failure.
+
+    Raises:
+        ChildFailed: in place of any other error, so that one method fails and the others go on.
+    """
+    try:
+        yield
+    except (Cancelled, ChildFailed):
+        raise
+    except Exception as error:
+        said = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            said = f"{'.'.join(map(str, first['loc'])) or error.title}: {first['msg']}"
+        shown = visible(said.partition("\n")[0][:200]).rstrip(". ") or "no reason given"
+        raise ChildFailed(
+            f"What was counted for {method} cannot be put together ({type(error).__name__}: {shown})."
+        ) from error
+
+
+def planned(
+    method: AuditMethod, profile: Profile, params: Params, stage: int, earlier: Sequence[Partial]
+) -> list[ShardSpec]:
+    """The shards of a stage in their order. Raises ChildFailed: none can be planned after these partials."""
+    if stage == 0:
+        return sorted(method.plan(profile, params, 0, ()), key=lambda s: s.index)
+    with said_by_child(method.spec.id):
+        return sorted(method.plan(profile, params, stage, earlier), key=lambda s: s.index)
+
+
 def execute(
     method: AuditMethod,
     profile: Profile,
@@ -74,10 +119,10 @@ def execute(
     """Plan and run stage after stage until the method plans nothing more."""
     partials: list[Partial] = []
     for stage in range(MAX_STAGES):
-        shards = method.plan(profile, params, stage, tuple(partials))
+        shards = planned(method, profile, params, stage, tuple(partials))
         if not shards:
             return partials
-        for shard in sorted(shards, key=lambda s: s.index):
+        for shard in shards:
             partials.extend(run_shard(shard))
     raise Internal(f"{method.spec.id} planned more than {MAX_STAGES} stages.")
 

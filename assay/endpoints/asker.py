@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import Canary, EndpointRecord, EndpointRequest
-from assay.datasets.values import visible
 from assay.endpoints.address import Access, Resolver
 from assay.endpoints.caller import Caller
 from assay.endpoints.canary import distance, judged
@@ -186,7 +185,7 @@ class Asker:
         self._rows += len(inputs)
         self._unmatched += int(answered.lost.sum())
         if self._rows >= _ENOUGH and self._unmatched == self._rows:
-            example = visible(self._caller.without_key(answered.example)[:80])
+            example = self._caller.shown(answered.example, 80)
             raise BadInput(
                 f"None of the first {self._rows} answers of {self._caller.place.name} names a class (one is "
                 f'"{example}"). Write a template that asks for the name of a class only.'

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import httpcore
 
+from assay.canonical import nests_deeper
 from assay.contracts import EndpointRequest
 from assay.datasets.values import visible
 from assay.endpoints.address import Access, Place, Resolver, parse_url, resolve
@@ -23,6 +24,9 @@ __all__ = ["MAX_ANSWER", "Caller", "Refused"]
 
 MAX_ANSWER = 32 * 2**20
 """Bytes of one answer; more is refused unread."""
+_MOST_LISTS = 1_000_000
+"""Lists and objects of one answer: an empty one takes thirty times its bytes in memory."""
+_DEEPEST = 32
 _AGAIN = (408, 429, 500, 502, 503, 504)
 _LONGEST_WAIT = 60.0
 """Seconds that an endpoint may ask to wait for; one that wants more has failed."""
@@ -190,7 +194,7 @@ class Caller:
         if answer.status in _AGAIN:
             raise _MayPass(f"answers {self._said(answer)}", _retry_after(answer.headers))
         if 300 <= answer.status < 400:
-            target = visible(answer.headers.get("location", "")[:100])
+            target = self.shown(answer.headers.get("location", ""), 100)
             raise BadInput(
                 f'{self.place.name} answers with a redirect (to "{target}"), which is never followed; give '
                 "the address itself."
@@ -204,17 +208,18 @@ class Caller:
 
     def _said(self, answer: _Answer) -> str:
         """Status and the first words of an error, without the key in case it is told back."""
-        words = answer.content[:2_000].decode("utf-8", "replace").strip()
+        words = answer.content[:20_000].decode("utf-8", "replace").strip()
         with suppress(ValueError, RecursionError):
             said = json.loads(answer.content[:20_000])
             found = said.get("error", words) if isinstance(said, dict) else words
             words = str(found.get("message", words) if isinstance(found, dict) else found)
-        shown = visible(self.without_key(words)[:200])
+        shown = self.shown(words, 200)
         return f'{answer.status}: "{shown}"' if shown else f"with status {answer.status}"
 
-    def without_key(self, text: str) -> str:
-        """What the endpoint says, should it tell the key back."""
-        return text.replace(self._key, "[key]") if self._key else text
+    def shown(self, said: Any, most: int) -> str:
+        """What the endpoint says, fit to be shown: cut, and without the key in case it is told back."""
+        text = str(said)
+        return visible((text.replace(self._key, "[key]") if self._key else text)[:most])
 
     def _opened(self) -> httpcore.ConnectionPool:
         if self._pool is None:
@@ -252,7 +257,7 @@ def _retry_after(headers: dict[str, str]) -> float | None:
     said = headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
         return float(said[:9])
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError, IndexError):
         return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
     return None
 
@@ -266,10 +271,14 @@ def _object(content: bytes, name: str) -> dict[str, Any]:
             raise EndpointFailed(f"{name} answers with a number of {len(digits):,} digits.")
         return int(digits)
 
+    if content.count(b"[") + content.count(b"{") > _MOST_LISTS:
+        raise EndpointFailed(f"{name} answers with more than {_MOST_LISTS:,} lists and objects.")
     try:
         found = json.loads(content, parse_constant=refuse, parse_int=whole)
     except (ValueError, RecursionError):
         raise EndpointFailed(f"{name} answers with something that is no JSON.") from None
     if not isinstance(found, dict):
         raise EndpointFailed(f"{name} answers with JSON that is no object.")
+    if nests_deeper(found, _DEEPEST):
+        raise EndpointFailed(f"{name} answers with JSON that nests more than {_DEEPEST} deep.")
     return found

@@ -33,7 +33,7 @@ def distance(before: Floats, after: Floats, *, labels: bool) -> float:
     if labels:
         return float((before.argmax(axis=1) != after.argmax(axis=1)).mean())
     scale = max(1.0, float(np.abs(before).max(initial=0.0)))
-    return float(np.abs(before - after).max(initial=0.0)) / scale
+    return float(np.abs(before / scale - after / scale).max(initial=0.0))
 
 
 def moved_too_far(moved: float, tolerance: float, *, labels: bool) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.contracts import EndpointRequest, InputColumn, ModelSignature
-from assay.datasets.values import as_number, visible
+from assay.datasets.values import as_number
 from assay.endpoints.caller import Caller
 from assay.endpoints.labels import Answered, class_of, label_outputs
 from assay.errors import BadInput, EndpointFailed
@@ -25,6 +25,8 @@ __all__ = ["OpenInference"]
 
 _FLOATS = ("FP16", "FP32", "FP64")
 _INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_LARGEST = 3.5e38
+"""What a float of 32 bits holds: squares of squares of it are still finite."""
 _MOST = 64
 """Tensors of one model."""
 
@@ -79,8 +81,8 @@ class OpenInference:
         return self._caller.place.name
 
     def _note(self, name: Any, version: Any) -> None:
-        words = [str(part)[:200] for part in (name, version) if isinstance(part, str | int) and str(part)]
-        shown = visible(self._caller.without_key(" version ".join(words)))
+        words = [self._caller.shown(part, 200) for part in (name, version) if isinstance(part, str | int)]
+        shown = " version ".join(word for word in words if word)
         if shown and shown not in self.answered_as and len(self.answered_as) < 20:
             self.answered_as.append(shown)
 
@@ -91,7 +93,10 @@ class OpenInference:
         return bool(names) and {tensor.name for tensor in self._inputs} == names
 
     def _check_inputs(self) -> None:
-        listed = ", ".join(f'"{visible(t.name[:40])}" {t.datatype} {list(t.shape)}' for t in self._inputs[:8])
+        shown = self._caller.shown
+        listed = ", ".join(
+            f'"{shown(t.name, 40)}" {shown(t.datatype, 10)} {list(t.shape)}' for t in self._inputs[:8]
+        )
         if self._by_column():
             return
         if len(self._inputs) != 1:
@@ -151,7 +156,8 @@ class OpenInference:
         shape, data = entry.get("shape"), list(_flat(entry["data"], 8))
         if not isinstance(shape, list) or not _is_shape(shape) or math.prod(shape) != len(data):
             raise EndpointFailed(
-                f"{self._host} answers with {len(data):,} values and the shape {visible(str(shape)[:60])}."
+                f"{self._host} answers with {len(data):,} values and the shape "
+                f"{self._caller.shown(shape, 60)}."
             )
         if not shape or shape[0] != rows:
             return None
@@ -185,9 +191,9 @@ class OpenInference:
             named = [o for o in fitting if _MARKS[self._signature.output] in o[0].lower()]
             fitting = named if len(named) == 1 else fitting
         if len(fitting) != 1:
+            said = self._caller.shown
             shown = ", ".join(
-                f'"{visible(str(e.get("name"))[:40])}" {visible(str(e.get("datatype"))[:10])} '
-                f"{visible(str(e.get('shape'))[:40])}"
+                f'"{said(e.get("name"), 40)}" {said(e.get("datatype"), 10)} {said(e.get("shape"), 40)}'
                 for e in listed[:8]
             )
             many = "more than one of them is" if fitting else "none of them is"
@@ -197,9 +203,10 @@ class OpenInference:
         return fitting[0]
 
     def _numbers(self, found: tuple[str, str, list[Any]]) -> npt.NDArray[np.float64]:
-        if not all(type(value) in (int, float) and math.isfinite(value) for value in found[2]):
+        if not all(type(value) in (int, float) and abs(value) <= _LARGEST for value in found[2]):
             raise EndpointFailed(
-                f'{self._host} answers with something that is no finite number in "{visible(found[0][:40])}".'
+                f"{self._host} answers with something that is no finite number of at most {_LARGEST:g} in "
+                f'"{self._caller.shown(found[0], 40)}".'
             )
         return np.array(found[2], dtype=np.float64)
 
@@ -215,8 +222,8 @@ class OpenInference:
                 code = value if type(value) is int and 0 <= value < len(classes) else None
             if code is None:
                 raise BadInput(
-                    f'{self._host} answers with the label "{visible(str(value)[:60])}", which is none of '
-                    "the signature's classes."
+                    f'{self._host} answers with the label "{self._caller.shown(value, 60)}", which is none '
+                    "of the signature's classes."
                 )
             codes.append(code)
         return Answered(label_outputs(codes, self._signature), np.zeros(len(codes), dtype=bool))

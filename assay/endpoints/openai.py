@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from assay.contracts import EndpointRequest, ModelSignature
-from assay.datasets.values import visible
 from assay.endpoints.caller import Caller
 from assay.endpoints.labels import Answered, class_of, label_outputs, no_class_row, normalised
 from assay.endpoints.openai_api import OpenAIAPI
@@ -26,6 +25,8 @@ __all__ = ["OpenAI"]
 _TOP = {"openai_chat": 20, "openai_completions": 5}
 """Most alternatives of a token that the API gives."""
 _LONGEST_ANSWER = 64
+_LEAST = -1e300
+"""Of a log-probability."""
 
 
 class OpenAI(OpenAIAPI):
@@ -119,7 +120,7 @@ class OpenAI(OpenAIAPI):
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise EndpointFailed(f"{self._host} gives logprobs of another form than the API's.") from error
         numbers = all(
-            isinstance(name, str) and type(value) in (int, float) and value <= 1e-6
+            isinstance(name, str) and type(value) in (int, float) and _LEAST <= value <= 1e-6
             for name, value in found.items()
         )
         if not isinstance(token, str) or not numbers or len(found) > 1_000:
@@ -134,8 +135,8 @@ class OpenAI(OpenAIAPI):
             begun = self._begun(token)
             if len(begun) > 1:
                 raise BadInput(
-                    f'"{visible(token[:20])}" begins more than one class, so the first token does not tell '
-                    'them apart. Rename the classes, or write "output": "label" in the signature.'
+                    f'"{self._caller.shown(token, 20)}" begins more than one class, so the first token does '
+                    'not tell them apart. Rename the classes, or write "output": "label" in the signature.'
                 )
             for name, value in found.items():
                 classes = self._begun(name)

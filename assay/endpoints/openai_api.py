@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.contracts import EndpointRequest
-from assay.datasets.values import visible
 from assay.endpoints.caller import Caller
 from assay.endpoints.echoed import utf8_size
 from assay.errors import EndpointFailed
@@ -44,7 +43,7 @@ class OpenAIAPI:
         return self._choices(said, len(prompts))
 
     def _note(self, name: Any) -> None:
-        shown = visible(self._caller.without_key(name[:200])) if isinstance(name, str) else ""
+        shown = self._caller.shown(name, 200) if isinstance(name, str) else ""
         if shown and shown not in self.answered_as and len(self.answered_as) < 20:
             self.answered_as.append(shown)
 

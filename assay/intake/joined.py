@@ -14,14 +14,13 @@ from assay.errors import BadInput
 from assay.intake.cells import DEFAULT_MISSING, Cleaner
 from assay.intake.images import ImageSource
 from assay.intake.lookup import Lookup, Wanted
+from assay.intake.roles import MOST_INFERRED
 from assay.intake.source import Pixels, Source, open_source
 
 __all__ = ["JoinedSource", "Joins", "open_joins"]
 
 ATTRIBUTES, PREDICTIONS = "attributes", "predictions"
 """What a joined file is for."""
-_MOST_INFERRED = 20
-"""Columns of a file of attributes that are taken without being named."""
 _MOST_UNMATCHED = 0.1
 """Share of rows without a prediction above which a log of predictions is refused as the wrong one."""
 
@@ -175,7 +174,7 @@ def _attributes(source: Source, key: str, request: DataRequest) -> tuple[str, ..
             f"{source.name} (attributes) has none of the sensitive columns. Its columns: {listed}; name "
             "those that are sensitive with --sensitive."
         )
-    if len(columns) > _MOST_INFERRED and not request.sensitive:
+    if len(columns) > MOST_INFERRED and not request.sensitive:
         raise BadInput(
             f"{source.name} (attributes) has {len(columns):,} columns besides its id; name those that are "
             "sensitive with --sensitive."

@@ -125,6 +125,7 @@ def _checked(text: str) -> CheckedLightGBM:
     classes = _count(header["num_class"])
     if not 1 <= classes <= 10_000 or width not in (1, classes) or len(blocks) % max(width, 1):
         raise _Malformed(f"it has {len(blocks):,} trees for {classes:,} classes")
+    _check_classes(objective, classes, width)
     written = ["tree"]
     written += [f"{key}={_line(header[key])}" for key in _HEADER]
     if "average_output" in header:
@@ -161,6 +162,18 @@ def _checked(text: str) -> CheckedLightGBM:
         nodes=nodes,
         leaves=leaves,
     )
+
+
+def _check_classes(objective: str, classes: int, width: int) -> None:
+    """The library has room for the header's classes, and writes as many a row as the objective says."""
+    name, _, said = objective.partition(" ")
+    pairs = [part.partition(":")[::2] for part in said.split()]
+    told = dict(pairs)
+    many = name in ("multiclass", "multiclassova")
+    if len(told) != len(pairs) or ("num_class" in told) != many:
+        raise _Malformed("its objective has parameters that are not its own")
+    if (told["num_class"] if many else "1") != str(classes) or width != classes:
+        raise _Malformed(f"its objective is not of the {classes:,} classes that it has")
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -46,8 +46,8 @@ MAX_TENSOR_HEADER = 32 * 2**20
 """Bytes of the JSON header of a safetensors file."""
 MAX_LAYERS = 1_000
 """Layers, blocks or experts that a configuration may ask for: each is built by a loop."""
-MAX_OUTPUTS = 100_000
-"""Classes of a model."""
+MAX_OUTPUTS = 2_000
+"""Classes of a model: what is counted of them grows with their square."""
 MAX_NESTING = 16
 """Objects and lists in one another, in a model's settings."""
 

@@ -22,6 +22,8 @@ __all__ = [
     "MAX_JSON",
     "SIDE_FILES",
     "alike",
+    "digests_of",
+    "file_digest",
     "folder_digest",
     "model_files",
     "read_json",
@@ -129,13 +131,19 @@ def the_file(path: Path, looks: Callable[[Path], bool]) -> Path | None:
 
 def folder_digest(path: Path) -> str:
     """SHA-256 of a file; for a folder, of the canonical JSON of its files' names, sizes and digests."""
+    return digests_of(path)[0]
+
+
+def digests_of(path: Path) -> tuple[str, ...]:
+    """The digest of a model (`folder_digest`), then those of the folder's own files."""
     listed = [
-        {"name": name, "size": member.stat().st_size, "sha256": _file_digest(member)}
+        {"name": name, "size": member.stat().st_size, "sha256": file_digest(member)}
         for name, member in model_files(path)
     ]
+    own = tuple(str(each["sha256"]) for each in listed)
     if path.is_file():
-        return str(listed[0]["sha256"])
-    return hashlib.sha256(canonical_json(listed)).hexdigest()
+        return own
+    return (hashlib.sha256(canonical_json(listed)).hexdigest(), *own)
 
 
 def _name(path: Path) -> str:
@@ -143,7 +151,8 @@ def _name(path: Path) -> str:
     return f"{visible(path.parent.name)}/{visible(path.name)}"
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_CHUNK):

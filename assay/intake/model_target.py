@@ -8,6 +8,7 @@ from assay.contracts import DataRequest, ModelSignature, OutputKind, Signature
 from assay.datasets.values import as_number, canonical_number, canonical_values
 from assay.errors import BadInput
 from assay.intake.cells import data_row
+from assay.intake.limits import MAX_OUTPUTS
 from assay.intake.roles import ColumnRoles
 from assay.intake.scan import ColumnScan
 from assay.intake.target import Target
@@ -43,6 +44,11 @@ def decide_model_target(
                 "predicts numbers."
             )
         return Target(Signature(task="regression", output="score"), {}, {}, ())
+    if len(signature.classes) > MAX_OUTPUTS:
+        raise BadInput(
+            f"The model's signature names {len(signature.classes):,} classes; at most {MAX_OUTPUTS:,} are "
+            "audited. Audit its predictions on the classes that matter (--predictions)."
+        )
     favourable = request.favourable or signature.favourable
     if signature.task == "binary":
         favourable = _counted(request.favourable, signature)

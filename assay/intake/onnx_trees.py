@@ -25,13 +25,13 @@ class BadTree(Exception):
     """What is wrong, as part of a sentence."""
 
 
-def check_trees(attributes: Mapping[str, Mapping[str, Any]]) -> None:
+def check_trees(operator: str, attributes: Mapping[str, Mapping[str, Any]]) -> None:
     """Check the attributes of one of `TREES`, name -> attribute as read.
 
     Raises BadTree: arrays of different lengths, children that are not there, a node with two parents, trees
     deeper than 1,000 levels, thresholds or weights that are NaN or infinite.
     """
-    if "nodes_trueleafs" in attributes or "tree_roots" in attributes:
+    if operator == "TreeEnsemble":
         _check_newer(attributes)
         return
     trees, ids = _ints(attributes, "nodes_treeids"), _ints(attributes, "nodes_nodeids")

@@ -18,6 +18,8 @@ _MANY = 8
 """A part that may be repeated more often than this counts as repeated without end."""
 _MOST_REPEATS = 2
 """Endless repeats in one alternative: the time grows with the text's length to that power."""
+_MOST_WAYS = 10_000
+"""Ways to read one place of a text, endless repeats aside: each may be tried there."""
 _GROUP = re.compile(r"\((?:\?(?:[:=!>|]|<[=!]|<[A-Za-z_]\w*>|[ims-]*:|#))?")
 _FLAGS = re.compile(r"\(\?[ims-]+\)")
 _COUNT = re.compile(r"\{(\d*)(,?)(\d*)\}")
@@ -25,10 +27,10 @@ _ESCAPE = re.compile(r"\\(?:[pP]\{[^}]*\}|x\{[0-9A-Fa-f ]+\}|x[0-9A-Fa-f]{1,2}|u
 
 
 class _Part(NamedTuple):
-    """`varies`: it can be read in several ways; `repeats`: endless repeats along its worst alternative."""
+    """`repeats`: endless repeats along its worst alternative; `ways`: in how many it can be read besides."""
 
-    varies: bool
-    repeats: int
+    repeats: int = 0
+    ways: int = 1
 
 
 class _Refused(Exception):
@@ -52,10 +54,10 @@ def _alternatives(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
     """The alternatives from `place` up to a closing bracket or the end."""
     if depth > _DEEPEST:
         raise _Refused(f"it is nested more than {_DEEPEST} deep")
-    varies, worst, repeats = False, 0, 0
+    ways, own, worst, repeats = 0, 1, 0, 0
     while place < len(pattern) and pattern[place] != ")":
         if pattern[place] == "|":
-            varies, worst, repeats = True, max(worst, repeats), 0
+            ways, own, worst, repeats = ways + own, 1, max(worst, repeats), 0
             place += 1
             continue
         flags = _FLAGS.match(pattern, place)
@@ -64,10 +66,12 @@ def _alternatives(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
             continue
         part, place = _atom(pattern, place, depth)
         part, place = _quantified(pattern, place, part)
-        varies, repeats = varies or part.varies, repeats + part.repeats
+        own, repeats = own * part.ways, repeats + part.repeats
         if repeats > _MOST_REPEATS:
             raise _Refused(f"it could run for ever: more than {_MOST_REPEATS} endless repeats in a row")
-    return _Part(varies, max(worst, repeats)), place
+        if ways + own > _MOST_WAYS:
+            raise _Refused(f"it could run for ever: there are more than {_MOST_WAYS:,} ways to read a text")
+    return _Part(max(worst, repeats), ways + own), place
 
 
 def _atom(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
@@ -76,7 +80,7 @@ def _atom(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
     if char == "(":
         return _group(pattern, place, depth)
     if char == "[":
-        return _Part(False, 0), _after_class(pattern, place)
+        return _Part(), _after_class(pattern, place)
     if char == "\\":
         escape = _ESCAPE.match(pattern, place)
         if escape is None:
@@ -84,10 +88,10 @@ def _atom(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
         if escape[0][1] in "kg" or escape[0][1] in "123456789":
             raise _Refused("it refers back to what it has read")
         # \R and \X stand for several characters, read in several ways.
-        return _Part(escape[0][1] in "RX", 0), escape.end()
+        return _Part(ways=2 if escape[0][1] in "RX" else 1), escape.end()
     if char in "*+?":
         raise _Refused("it repeats nothing")
-    return _Part(False, 0), place + 1
+    return _Part(), place + 1
 
 
 def _group(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
@@ -139,10 +143,16 @@ def _quantified(pattern: str, place: int, part: _Part) -> tuple[_Part, int]:
         else:
             return part, place
         many = high is None or high > _MANY
-        if many and (part.varies or part.repeats or found):
+        if many and (part.ways > 1 or part.repeats or found):
             raise _Refused("it could run for ever: it repeats what can be read in several ways")
         if pattern[place : place + 1] in ("?", "+") and count is None:
             place += 1  # lazy or possessive
-        part = _Part(part.varies or low != high, part.repeats + many)
+        part = _Part(1, 1) if many else _times(part, low, high or 0)
         found = True
     return part, place
+
+
+def _times(part: _Part, low: int, high: int) -> _Part:
+    """The part read from `low` to `high` times."""
+    ways = sum(part.ways**times for times in range(low, high + 1))
+    return _Part(part.repeats * high, max(ways, 1))

@@ -9,7 +9,10 @@ from assay.contracts import DataRequest, DatasetRole
 from assay.errors import BadInput
 from assay.intake.column_names import missing_column
 
-__all__ = ["ColumnRoles", "dataset_role", "resolve_roles"]
+__all__ = ["MOST_INFERRED", "ColumnRoles", "dataset_role", "resolve_roles"]
+
+MOST_INFERRED = 20
+"""Columns that are taken as sensitive without being named: each pair of them is an intersection."""
 
 _LABEL = ("label", "target", "y_true", "ground_truth", "actual", "outcome")
 _PREDICTION = ("prediction", "predictions", "predicted", "predicted_label", "y_pred", "pred")
@@ -128,6 +131,11 @@ def resolve_roles(
         sensitive = tuple(
             name for name in columns if name not in taken and name.strip().lower() in _SENSITIVE
         )
+        if len(sensitive) > MOST_INFERRED:
+            raise BadInput(
+                f"{file} has {len(sensitive):,} columns that are called like sensitive attributes "
+                f'("{sensitive[0]}", "{sensitive[1]}", …); name those that are with --sensitive.'
+            )
         for name in sensitive:
             taken[name] = "sensitive"
             notes.append(f'{file}: column "{name}" was taken as sensitive by its name.')

@@ -30,6 +30,7 @@ _LONGEST_TEMPLATE = 256 * 1024
 _STEPS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 _LONGEST_TEXT = 1_000
 """Characters of a text in a tokenizer's steps: a replacement of a megabyte makes gigabytes of a page."""
+_MOST_GROWTH = 10_000
 _MOST_PADDING = 1_000_000
 _LOOPS = re.compile(r"(?:^|_)(?:layers?|blocks?|experts?|depths?)$")
 
@@ -110,9 +111,17 @@ def _check_tokenizer(where: str, document: Any) -> None:
     if not isinstance(document, dict):
         raise BadInput(f"{where} is no JSON object.")
     for step in _STEPS:
+        growth = 1
         for key, value in entries(document.get(step), where):
             if not isinstance(value, str) or key == "precompiled_charsmap":
                 continue
+            if key in ("content", "prepend"):
+                growth *= max(len(value), 1)
+            if growth > _MOST_GROWTH:
+                raise BadInput(
+                    f"{where}: its {step} may make a text more than {_MOST_GROWTH:,} times as long, "
+                    "replacement after replacement. Use the tokenizer as its library ships it."
+                )
             if key == "Regex":
                 why = why_endless(value)
                 if why is not None:

@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from assay.contracts import ColumnSummary, Params
+from assay.contracts import ColumnSummary, Params, Partial
+from assay.errors import ChildFailed
+from assay.methods.checked_arrays import Wanted, check_arrays, counted, floats, whole
 from assay.stats.calibration import brier_terms, log_loss_terms, weighted_counts
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "Grid",
     "ScoreCells",
     "ScoreGridParams",
+    "check_scores",
     "count_scores",
     "grid_for",
     "merge_scores",
@@ -38,6 +41,7 @@ SCORE_BINS = 65_536
 _MOST_ENTRIES = 1 << 19
 """Possible entries (bins x strata) up to which the bins stay as many as asked for: 32 MiB a shard."""
 _FEWEST_BINS = 1_024
+_LARGEST = float(np.finfo(np.float64).max)
 _PENDING = 1 << 20
 """Entries that may wait before equal ones are added up."""
 
@@ -184,6 +188,35 @@ def _runs(major: npt.NDArray[Any], minor: Ints) -> tuple[Ints, Ints]:
     starts = np.ones(a.size, bool)
     starts[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
     return np.flatnonzero(starts), order
+
+
+def check_scores(
+    method: str,
+    partials: Sequence[Partial],
+    grid: Grid,
+    strata: int,
+    rows: int,
+    *,
+    losses: bool,
+    besides: Mapping[str, Wanted] | None = None,
+) -> None:
+    """Hold the arrays of `count_scores`, and what lies `besides`, against what they must be.
+
+    Raises:
+        ChildFailed: they are something else, or count other rows than there are.
+    """
+    wanted = {**(besides or {}), "stratum": whole("entries", top=strata)}
+    if grid.exact:
+        wanted |= {"score": floats("entries", low=-_LARGEST, high=_LARGEST)}
+        wanted |= {"count": counted("entries", rows=rows, least=1)}
+    else:
+        wanted |= {"cell": whole("entries", top=grid.bins)}
+        wanted |= {"sums": floats("entries", 6 if losses else 2, low=-_LARGEST, high=_LARGEST)}
+    check_arrays(method, partials, wanted, entries=rows)
+    if not grid.exact:
+        count = np.concatenate([partial.arrays["sums"][:, 0] for partial in partials])
+        if (count < 1).any() or (count != np.rint(count)).any() or count.sum() != rows:
+            raise ChildFailed(f"What the child counted for {method} are not the {rows:,} rows.")
 
 
 def merge_scores(

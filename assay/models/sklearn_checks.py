@@ -34,12 +34,16 @@ def check_estimators(root: Any) -> None:
         if "tree_" in own and own["tree_"].n_features != own.get("n_features_in_"):
             raise Unsound("a tree reads other features than its estimator")
         kind = type(found).__name__
-        if "Forest" in kind or "ExtraTrees" in kind or kind.startswith("GradientBoosting"):
+        if kind == "IsolationForest":
+            _check_isolation(own)
+        elif "Forest" in kind or "ExtraTrees" in kind or kind.startswith("GradientBoosting"):
             _check_forest(own)
         if kind.startswith("GradientBoosting"):
             _check_boosting(own)
         if kind.startswith("HistGradientBoosting"):
             _check_histograms(own)
+        if kind.startswith("KNeighbors"):
+            _check_neighbours(own)
         if kind in ("SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM"):
             _check_support_vectors(own, kind)
 
@@ -70,9 +74,7 @@ def _estimators(root: Any) -> Iterator[Any]:
 def _check_forest(own: dict[str, Any]) -> None:
     features = own.get("n_features_in_")
     for tree in np.asarray(own.get("estimators_", ()), dtype=object).reshape(-1):
-        if "estimators_features_" in own or not hasattr(tree, "tree_"):
-            continue
-        if tree.tree_.n_features != features:
+        if hasattr(tree, "tree_") and tree.tree_.n_features != features:
             raise Unsound("a tree of the ensemble reads other features than the ensemble")
 
 
@@ -91,6 +93,8 @@ def _check_boosting(own: dict[str, Any]) -> None:
 
 def _check_histograms(own: dict[str, Any]) -> None:
     features, width = own.get("n_features_in_"), own.get("n_trees_per_iteration_")
+    if own.get("_preprocessor") is not None:
+        raise Unsound("it turns its columns into others before its trees read them")
     bins = own.get("_bin_mapper")
     if bins is not None and len(vars(bins).get("bin_thresholds_", ())) != features:
         raise Unsound("its bins are of other features than it reads")
@@ -101,6 +105,34 @@ def _check_histograms(own: dict[str, Any]) -> None:
             inner = tree.nodes["is_leaf"] == 0
             if inner.any() and tree.nodes["feature_idx"][inner].max() >= (features or 0):
                 raise Unsound("a tree of the boosting reads a feature that is not there")
+
+
+def _check_isolation(own: dict[str, Any]) -> None:
+    """Its trees read the rows as they come, or columns of them, without counting those."""
+    features, trees, read = (
+        own.get(name) for name in ("n_features_in_", "estimators_", "estimators_features_")
+    )
+    if not isinstance(trees, list) or not isinstance(read, list) or len(trees) != len(read):
+        raise Unsound("its trees do not say which features they read")
+    for tree, columns in zip(trees, read, strict=True):
+        chosen = np.asarray(columns)
+        fits = chosen.ndim == 1 and chosen.dtype.kind in "iu" and 0 < len(chosen) <= (features or 0)
+        if not fits or chosen.min() < 0 or chosen.max() >= features:
+            raise Unsound("its trees read features that are not there")
+        if tree.tree_.n_features != len(chosen) or len(chosen) != own.get("_max_features"):
+            raise Unsound("a tree of the ensemble reads other features than the ensemble")
+
+
+def _check_neighbours(own: dict[str, Any]) -> None:
+    """Neighbours' labels are looked up by their places among the rows."""
+    rows, labels, wanted = own.get("_fit_X"), own.get("_y"), own.get("n_neighbors")
+    if (
+        not (isinstance(rows, np.ndarray) and isinstance(labels, np.ndarray) and rows.ndim == 2)
+        or len(labels) != len(rows)
+        or type(wanted) is not int
+        or not 0 < wanted <= len(rows)
+    ):
+        raise Unsound("its rows, their labels and the number of neighbours do not fit each other")
 
 
 def _check_support_vectors(own: dict[str, Any], kind: str) -> None:

@@ -12,24 +12,33 @@ from assay.contracts import GateVerdict, ModelReport
 from assay.errors import ChildFailed
 from assay.intake.cleaned_files import take_over
 from assay.intake.gate import CLEANED
+from assay.runner.answers import check_sound
 
 __all__ = ["report_of", "take_over_cleaned", "verdict_of"]
+
+_LONGEST_VERDICT = 2**20
 
 
 def report_of(header: Mapping[str, Any]) -> ModelReport:
     """Raises ChildFailed: it breaks its contract."""
     try:
-        return ModelReport.model_validate(header["report"])
+        found = ModelReport.model_validate(header["report"])
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise ChildFailed("The child's report on the model breaks its contract.") from error
+    check_sound(found.model_dump(mode="json"), "report on the model")
+    return found
 
 
 def verdict_of(said: Any) -> dict[str, Any] | None:
     """What the gate decided on a model that it turned away; None where the child says none that is sound."""
-    try:
-        return None if said is None else GateVerdict.model_validate(said).model_dump(mode="json")
-    except ValidationError:
+    if said is None:
         return None
+    try:
+        found = GateVerdict.model_validate(said).model_dump(mode="json")
+        check_sound(found, "verdict", _LONGEST_VERDICT)
+    except (ValidationError, ChildFailed):
+        return None
+    return found
 
 
 def take_over_cleaned(scratch: Path, into: Path) -> None:

@@ -25,6 +25,7 @@ __all__ = ["MAX_BODY", "MAX_HEADER", "Closed", "Incoming", "pack_arrays", "recei
 
 MAX_HEADER = 64 * 1024 * 1024
 MAX_BODY = 2 * 1024 * 1024 * 1024
+_MAX_DIRECTORY = 2**20
 _SIZES = struct.Struct("!QQ")
 _PIECE = 1 << 20
 
@@ -120,6 +121,7 @@ def unpack_arrays(body: bytes) -> dict[str, npt.NDArray[Any]]:
     if not body:
         return {}
     try:
+        _bound_directory(body)
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             members = archive.infolist()
             if any(info.compress_type != zipfile.ZIP_STORED for info in members):
@@ -133,6 +135,13 @@ def unpack_arrays(body: bytes) -> dict[str, npt.NDArray[Any]]:
         # The readers of zip and npy raise a dozen kinds for nonsense, tokenize's and MemoryError among them.
         said = visible(str(error)[:200]) or type(error).__name__
         raise ChildFailed(f"The child sent arrays that cannot be read: {said}.") from error
+
+
+def _bound_directory(body: bytes) -> None:
+    """A directory of millions of members would take many times its bytes before any member is read."""
+    end, *_, size, _, comment = struct.unpack("<4s4H2LH", body[-22:])
+    if end != b"PK\x05\x06" or comment or size > _MAX_DIRECTORY or body[-42:-38] == b"PK\x06\x07":
+        raise ValueError("no archive of a few arrays")
 
 
 def _array(content: bytes) -> npt.NDArray[Any]:

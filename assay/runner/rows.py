@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from assay.annex import RunRows, attribute_array
-from assay.contracts import DatasetProfile, Profile
+from assay.contracts import Profile
 from assay.errors import ChildFailed
-from assay.intake.limits import MAX_ROWS
 
-__all__ = ["check_counts", "checked_results", "checked_rows"]
+__all__ = ["checked_results", "checked_rows"]
 
 Array = npt.NDArray[Any]
-
-
-def check_counts(datasets: Iterable[DatasetProfile]) -> None:
-    """Whether there can be as many rows as a child says: plans are as long as that.
-
-    Raises:
-        ChildFailed: less than none, or more than intake takes in.
-    """
-    for dataset in datasets:
-        if not 0 <= dataset.rows <= MAX_ROWS:
-            raise ChildFailed(
-                f"The {dataset.role} data have {f'{dataset.rows:,}'[:40]} rows, says the child; at most "
-                f"{MAX_ROWS:,} are audited."
-            )
 
 
 def checked_rows(arrays: Mapping[str, Array], profile: Profile) -> RunRows:

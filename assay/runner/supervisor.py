@@ -38,14 +38,23 @@ from assay.contracts import (
 from assay.datasets.values import visible
 from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
+from assay.evidence import digest
 from assay.runner import protocol
+from assay.runner.answers import (
+    check_datasets,
+    check_files,
+    check_model,
+    check_profile,
+    check_sound,
+    checked_data,
+)
 from assay.runner.disk import Disk
 from assay.runner.memory import default_memory_limit, usage
 from assay.runner.model_answers import report_of, take_over_cleaned, verdict_of
 from assay.runner.needs import confine
 from assay.runner.profiles import PROFILES, ProfileName
 from assay.runner.queries import keeping, reading, reply
-from assay.runner.rows import check_counts, checked_rows
+from assay.runner.rows import checked_rows
 from assay.runner.sandbox import child_environment
 from assay.runner.scratch import remove, sweep
 from assay.runner.words import doing_of, said_in, share_of, told, without_note
@@ -101,6 +110,8 @@ class Supervisor:
         self._disk: Disk | None = None
         self._words = bytearray()
         self._layers: dict[str, bool] = {}
+        self._read: str | None = None
+        """Digest of the profile that the first child made."""
         self._stopped = ""
         self.rows_per_second = 0.0
         """How fast the model answered at intake; 0 without a model."""
@@ -140,6 +151,7 @@ class Supervisor:
             ChildFailed: the child crashed, took too long, or used too much memory.
         """
         message = {"do": "intake", "request": self._asked_for()}
+        assert self._request is not None
         self._start(self._request)
         with reading(self._asker):
             header, _ = self._ask(message, "reading the data", without_note(on_progress))
@@ -149,7 +161,10 @@ class Supervisor:
             profile = Profile.model_validate(header["profile"])
         except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
-        check_counts(profile.datasets)
+        check_profile(profile, self._request)
+        if self._read is not None and digest(profile) != self._read:
+            raise ChildFailed("The child that was started again reads another subject than the first did.")
+        self._read = digest(profile)
         return profile
 
     def describe_model(self, request: ModelRequest, cleaned: Path | None = None) -> ModelReport:
@@ -167,6 +182,7 @@ class Supervisor:
         message = {"do": "model", "request": request.model_dump(mode="json")}
         header, _ = self._ask(message, "reading the model", None)
         found = report_of(header)
+        check_model(found.facts, request)
         if cleaned is None or request.gate is not None or found.facts.gate is None:
             return found
         if found.facts.gate.trust != "B":
@@ -193,7 +209,10 @@ class Supervisor:
             report = DataReport.model_validate(header["report"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's report on the data breaks its contract.") from error
-        check_counts(report.datasets)
+        check_datasets(report.datasets)
+        assert self._request is not None
+        check_files(report.datasets, self._request)
+        check_sound(report.model_dump(mode="json"), "report on the data")
         return report
 
     def run(
@@ -209,9 +228,7 @@ class Supervisor:
         message = {"do": "run", "shard": shard.model_dump(mode="json"), "params": dict(params), "seed": seed}
         with keeping(self._asker):
             header, body = self._ask(message, shard.method, without_note(on_progress))
-        data = header.get("data")
-        if not isinstance(data, dict):
-            raise ChildFailed(f"The child's answer to {shard.method} breaks its contract.")
+        data = checked_data(header, shard.method)
         return Partial(shard.method, shard.stage, shard.index, data, protocol.unpack_arrays(body))
 
     def remedy(
@@ -246,9 +263,11 @@ class Supervisor:
         }
         header, _ = self._ask(message, remedy, on_progress)
         try:
-            return Lineage.model_validate(header["lineage"])
+            lineage = Lineage.model_validate(header["lineage"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed(f"The child's answer to {remedy} breaks its contract.") from error
+        check_sound(lineage.model_dump(mode="json"), f"answer to {remedy}")
+        return lineage
 
     def rows(self, profile: Profile) -> RunRows | None:
         """Row-level results for the annex; None for more rows than are kept. Call it after `intake`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +14,14 @@ import pytest
 
 from assay.contracts import EndpointLimits
 from assay.endpoints import caller
+from assay.endpoints.canary import distance
 from assay.endpoints.meter import Meter
 from assay.errors import BadInput, Cancelled, ChildFailed, EndpointFailed, LimitReached
 from tests.endpoint_server import drip, hang_up, raw, served, slow, status
 from tests.endpoints.asked import asker, outputs, request
 
 ROWS = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 0.0]])
+_ONE = b'{"outputs": [{"name": "p", "datatype": "FP64", "shape": [3], "data": [1,%s,3]}]}'
 EXPECTED = 1 / (1 + np.exp(-(ROWS[:, 0] - ROWS[:, 1])))
 
 
@@ -131,6 +134,14 @@ def test_a_huge_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -
             "says prob",
         ),
         (b'{"outputs": [{"datatype": "FP32", "shape": [3]}]}', "no data in JSON"),
+        (
+            b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [1,1%s,3]}]}'
+            % (b"0" * 400),
+            "finite",
+        ),
+        (b'{"outputs": [{"name": "p", "datatype": "FP64", "shape": [3], "data": [1,1e300,3]}]}', "finite"),
+        (b'{"outputs": [{"name": "p", "shape": %s}]}' % (b"[" * 900 + b"]" * 900), "nests more than 32 deep"),
+        (b'{"outputs": [%s[]]}' % (b"[]," * 1_000_000), "more than 1,000,000 lists"),
     ],
 )
 def test_an_answer_that_breaks_the_protocol_is_refused(content: bytes, says: str) -> None:
@@ -167,6 +178,40 @@ def test_a_key_goes_to_the_endpoint_and_nowhere_else() -> None:
             wrong.answer({"what": "describe"}, {})
         with pytest.raises(BadInput, match="no key"):
             asker(asked, key=lambda _name: "two words\r\nX-Evil: 1")
+
+
+def test_a_long_key_is_cut_out_before_the_words_around_it_are() -> None:
+    """A key of thousands of characters, told back in a message, a redirect, a name and a label."""
+    key = "sk-" + "very-secret" * 300
+    with served() as server:
+        asked = request(server, key="MODEL_KEY")
+        found = asker(asked, key={"MODEL_KEY": key}.__getitem__)
+        found.answer({"what": "describe"}, {})
+        server.called = key
+        outputs(found, ROWS)
+        faults = [status(400, body={"error": key}), status(400, body=f"it is {key}")]
+        for fault in (*faults, status(302, {"Location": f"https://elsewhere.example/?token={key}"})):
+            server.faults = [fault]
+            with pytest.raises(BadInput) as refused:
+                found.answer({"what": "rows", "rows": 3}, {"rows": ROWS + 1})
+            assert "secret" not in refused.value.message
+        assert "secret" not in found.finish().model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "when", ["Mon, 99999999999 Jan 2026 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 +2359", "x" * 400]
+)
+def test_a_time_to_come_back_that_is_none_is_no_time(when: str) -> None:
+    with served() as server:
+        found = asker(request(server))
+        server.faults = [status(429, {"Retry-After": when})]
+        np.testing.assert_allclose(outputs(found, ROWS)[:, 1], EXPECTED, rtol=1e-6)
+
+
+def test_answers_too_far_apart_for_a_number_are_another_model() -> None:
+    far = np.full((2, 1), 3e38)
+    assert distance(far, -far, labels=False) == 2.0
+    assert math.isfinite(distance(np.full((2, 1), 1e308), np.full((2, 1), -1e308), labels=False))
 
 
 def test_requests_beyond_the_limit_are_refused_before_they_are_made(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from assay.contracts import ModelSignature, TextInput
 from assay.endpoints.labels import class_of
-from assay.errors import BadInput, LimitReached
+from assay.errors import BadInput, EndpointFailed, LimitReached
 from assay.models.endpoint import NO_CLASS
-from tests.endpoint_server import served
+from tests.endpoint_server import raw, served
 from tests.endpoints.asked import TEXTS, asker, outputs, request
 
 PROBABLE = TEXTS.model_copy(update={"output": "probability"})
@@ -109,6 +109,16 @@ def test_missing_logprobs_and_classes_that_begin_alike_are_told() -> None:
         alike = PROBABLE.model_copy(update={"classes": ("badly", "bad")})
         with pytest.raises(BadInput, match='"bad" begins more than one class'):
             outputs(asker(request(server, alike, "openai_chat")), ["a bad film bad bad bad"])
+
+
+@pytest.mark.parametrize("logprob", ["-1" + "0" * 400, "-1e999", "0.5", "true"])
+def test_logprobs_that_are_none_are_told(logprob: str) -> None:
+    first = f'{{"token": "good", "logprob": 0, "top_logprobs": [{{"token": "bad", "logprob": {logprob}}}]}}'
+    said = f'{{"choices": [{{"index": 0, "logprobs": {{"content": [{first}]}}}}]}}'
+    with served() as server:
+        server.faults = [raw(said.encode())]
+        with pytest.raises(EndpointFailed, match="logprobs that are none"):
+            outputs(asker(request(server, PROBABLE, "openai_chat")), ROWS)
 
 
 def test_spending_stops_before_the_limit_is_overrun(tmp_path: Path) -> None:

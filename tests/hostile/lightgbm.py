@@ -87,6 +87,14 @@ CASES = (
     Hostile(
         "a billion features", _file(_line("max_feature_idx", "999999998")), "says that it has 999,999,999"
     ),
+    Hostile(
+        "an objective of more classes than there is room for",
+        _file(_line("objective", "multiclass num_class:100000")),
+        "objective is not of the 1 classes",
+    ),
+    Hostile(
+        "an objective's word twice", _file(_line("objective", "binary sigmoid:1 sigmoid:2")), "objective"
+    ),
     Hostile("an objective that is none", _file(_line("objective", "binary `touch RAN`")), "its objective"),
     Hostile(
         "a line twice", _file(lambda text: text.replace("num_cat=", "num_leaves=4\nnum_cat=", 1)), "twice"

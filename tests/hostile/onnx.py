@@ -157,6 +157,80 @@ def _endless() -> onnx.ModelProto:
     return model([helper.make_node("Loop", ["m", "k", "x"], ["y"], body=body)], [rounds, go])
 
 
+def _rounds(*nodes: Any, weights: list[Any] | None = None) -> Callable[[], onnx.ModelProto]:
+    """The endless loop, whose rounds `nodes` make, so that two readers may take other ones."""
+
+    def make() -> onnx.ModelProto:
+        made = _endless()
+        kept = [tensor for tensor in made.graph.initializer if tensor.name != "m"]
+        del made.graph.initializer[:]
+        made.graph.initializer.extend([*kept, *(weights or ())])
+        loop = made.graph.node[0]
+        del made.graph.node[:]
+        made.graph.node.extend([*nodes, loop])
+        return made
+
+    return make
+
+
+def _five(name: str = "m") -> Any:
+    return helper.make_tensor(name, TensorProto.INT64, [], [5])
+
+
+def _two_values() -> Any:
+    node = helper.make_node("Constant", [], ["m"], value_int=2**62)
+    node.attribute.append(helper.make_attribute("value", _five()))
+    return node
+
+
+def _two_types() -> Any:
+    node = helper.make_node("Constant", [], ["m"], value=_five())
+    node.attribute[0].type = onnx.AttributeProto.INT
+    node.attribute[0].i = 2**62
+    return node
+
+
+def _in_a_branch() -> Any:
+    """A branch that nobody takes has a constant of the same name as the number of rounds."""
+    true = helper.make_tensor("t", TensorProto.BOOL, [], [True])
+    five = helper.make_node("Constant", [], ["m"], value=_five())
+    out = helper.make_tensor_value_info("m", TensorProto.INT64, [])
+    other = helper.make_tensor_value_info("o", TensorProto.INT64, [])
+    return [
+        helper.make_node("Constant", [], ["t"], value=true),
+        helper.make_node(
+            "If",
+            ["t"],
+            ["unused"],
+            then_branch=helper.make_graph([five], "a", [], [out]),
+            else_branch=helper.make_graph(
+                [helper.make_node("Constant", [], ["o"], value=_five("o"))], "b", [], [other]
+            ),
+        ),
+        helper.make_node("Constant", [], ["n"], value_int=2**31),
+        helper.make_node("Mul", ["n", "n"], ["m"]),
+    ]
+
+
+def _twice() -> Any:
+    return helper.make_node("Constant", [], ["m"], value_int=2**62)
+
+
+def _many() -> Any:
+    return helper.make_tensor("m", TensorProto.INT64, [], [2**62])
+
+
+def _random() -> Any:
+    return helper.make_node("RandomUniformLike", ["x"], ["y"])
+
+
+def _without_a_name() -> onnx.ModelProto:
+    """Rounds are left out, and a constant has no name either."""
+    made = _rounds(helper.make_node("Constant", [], [""], value_int=5))()
+    made.graph.node[-1].input[0] = ""
+    return made
+
+
 def _with_function() -> onnx.ModelProto:
     made = model([helper.make_node("Mine", ["x"], ["y"], domain="mine")])
     made.functions.append(
@@ -241,6 +315,15 @@ CASES = (
     Hostile("graphs in graphs", _file(_nested(5)), "more than 3 deep"),
     Hostile("graphs in graphs in graphs", _file(_nested(20)), "deep inside each other"),
     Hostile("a loop without end", _file(_endless), "loop without a fixed number of rounds"),
+    Hostile("rounds of two values", _file(_rounds(_two_values())), "has not one value"),
+    Hostile("rounds of two types", _file(_rounds(_two_types())), "of another type than it holds"),
+    Hostile("rounds made twice", _file(_rounds(_twice(), weights=[_five()])), '"m" is made twice'),
+    Hostile("rounds twice in the weights", _file(_rounds(weights=[_five(), _many()])), '"m" is made twice'),
+    Hostile("rounds named in a branch", _file(_rounds(*_in_a_branch())), "without a fixed number of rounds"),
+    Hostile("rounds without a name", _file(_without_a_name), "without a fixed number of rounds"),
+    Hostile("random answers", _file(lambda: model([_random()], [])), "draws random numbers"),
+    Hostile("a target below none", _file(_tree(target_ids=[-100_000, 0])), "cannot be run"),
+    Hostile("a target beyond all", _file(_tree(target_ids=[0, 10**8])), "cannot be run"),
     Hostile("NaN weights", _file(lambda: model(weights=[_weight(values=[[np.nan, 1]] * 2)])), "holds NaN"),
     Hostile("a tree that is a cycle", _file(_tree(nodes_truenodeids=[0, 0, 0])), "no sound ONNX model"),
     Hostile("a child outside its tree", _file(_tree(nodes_truenodeids=[9, 0, 0])), "outside its tree"),

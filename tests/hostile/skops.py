@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import skops.io
+from sklearn.ensemble import HistGradientBoostingClassifier, IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -34,6 +36,10 @@ def _saved(kind: str) -> bytes:
         "logistic": LogisticRegression(),
         "tree": DecisionTreeClassifier(max_depth=3, random_state=0),
         "svc": SVC(),
+        "forest": RandomForestClassifier(2, max_depth=2, random_state=0),
+        "isolation": IsolationForest(n_estimators=2, random_state=0),
+        "neighbours": KNeighborsClassifier(3, algorithm="brute"),
+        "histograms": HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4, min_samples_leaf=2),
     }[kind]
     content: bytes = skops.io.dumps(made.fit(rows, label))
     return content
@@ -238,6 +244,34 @@ def _support(schema: dict[str, Any], members: dict[str, bytes], _folder: Path) -
     members[_attributes(schema)["_n_support"]["file"]] = sink.getvalue()
 
 
+def _as_if_subsampled(schema: dict[str, Any], members: dict[str, bytes], folder: Path) -> None:
+    """A forest that reads one column, and an attribute that other ensembles have."""
+    _fewer_features(schema, members, folder)
+    _attributes(schema)["estimators_features_"] = _list(kind="list")
+    kind = {"__class__": "str", "__module__": "builtins", "__loader__": "TypeNode"}
+    schema["content"]["key_types"]["content"].append(kind)
+
+
+def _fewer_labels(schema: dict[str, Any], members: dict[str, bytes], _folder: Path) -> None:
+    sink = io.BytesIO()
+    np.save(sink, np.zeros(1, dtype=np.int64))
+    members[_attributes(schema)["_y"]["file"]] = sink.getvalue()
+
+
+def _more_neighbours(schema: dict[str, Any], _members: dict[str, bytes], _folder: Path) -> None:
+    _attributes(schema)["n_neighbors"] = _json(10**9)
+
+
+def _narrowed(schema: dict[str, Any], _members: dict[str, bytes], _folder: Path) -> None:
+    """What turns the columns into others leaves fewer of them than its trees read."""
+    with zipfile.ZipFile(io.BytesIO(_saved("logistic"))) as archive:
+        other = json.loads(archive.read("schema.json"))
+    _attributes(schema)["_preprocessor"] = {
+        **_object("sklearn.pipeline", "Pipeline")(_folder),
+        "content": {**other["content"], "content": {}, "key_types": _list(kind="list")},
+    }
+
+
 def _bomb(schema: dict[str, Any], members: dict[str, bytes], folder: Path) -> None:
     _npy("(524288, 1024)", "<f8", lambda _f: bytes(2**29))(schema, members, folder)
 
@@ -279,6 +313,11 @@ _TREES: tuple[tuple[str, Change, str], ...] = (
 CASES = (
     *(Hostile(name, _file(change), says) for name, change, says in _CASES),
     *(Hostile(name, _file(change, "tree"), says) for name, change, says in _TREES),
+    Hostile("a forest whose trees read on", _file(_as_if_subsampled, "forest"), "features than the ensemble"),
+    Hostile("an isolation forest whose trees read on", _file(_fewer_features, "isolation"), "features"),
+    Hostile("fewer labels than neighbours", _file(_fewer_labels, "neighbours"), "neighbours do not fit"),
+    Hostile("more neighbours than rows", _file(_more_neighbours, "neighbours"), "neighbours do not fit"),
+    Hostile("columns that become fewer", _file(_narrowed, "histograms"), "turns its columns into others"),
     Hostile("more support vectors than there are", _file(_support, "svc"), "support vectors"),
     Hostile("a joblib file called skops", _joblib, "pickle"),
 )

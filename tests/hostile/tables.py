@@ -43,6 +43,18 @@ def _claims(content: bytearray) -> None:
     content[-8 - length :] = footer + struct.pack("<I", len(footer)) + b"PAR1"
 
 
+def _repeated(folder: Path) -> Path:
+    """Half a megabyte: a dictionary of one value of 20 MB, and 200,000 rows that name it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * 200_000, pa.int32()), pa.array(["x" * 20 * 2**20]))
+    table = pa.table({"x": list(range(200_000)), "y": words})
+    path = folder / "data.parquet"
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2**30, store_schema=False)
+    return path
+
+
 def _length(value: int) -> Callable[[bytearray], None]:
     return lambda content: struct.pack_into("<I", content, len(content) - 8, value)
 
@@ -94,5 +106,6 @@ CASES = (
     Hostile(
         "a Parquet in pieces", _parquet(lambda c: c.__delitem__(slice(100, 600))), "cannot be read", "data"
     ),
+    Hostile("a Parquet that repeats 20 MB", _repeated, "its limit is", "data"),
     Hostile("a Parquet of lists in lists", _nested_schema, "cannot be read|Assay reads numbers", "data"),
 )

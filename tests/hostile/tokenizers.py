@@ -67,6 +67,9 @@ CASES = (
     Hostile("counted repeats", _with(pre_tokenizer=_split("(a{1,500}){1,500}b")), _ENDLESS),
     Hostile("optional parts", _with(pre_tokenizer=_split("(a?b?c?)*d")), _ENDLESS),
     Hostile("hidden in a lookahead", _with(pre_tokenizer=_split(r"(?=(\s+)+x)y")), _ENDLESS),
+    Hostile("few repeats of few repeats", _with(pre_tokenizer=_split("(((a{1,8}){1,8}){1,8})b")), _ENDLESS),
+    Hostile("eight endless repeats", _with(pre_tokenizer=_split("(?:a+){8}b")), _ENDLESS),
+    Hostile("many optional parts", _with(pre_tokenizer=_split("a?" * 40 + "a" * 40)), _ENDLESS),
     Hostile("many repeats in a row", _with(pre_tokenizer=_split("a*a*a*a*a*a*a*a*a*a*b")), _ENDLESS),
     Hostile("a reference back", _with(pre_tokenizer=_split(r"(\w+)\s\1")), "refers back"),
     Hostile("a pattern that calls itself", _with(pre_tokenizer=_split(r"(?<n>a\g<n>?b)")), "refers back"),
@@ -88,6 +91,18 @@ CASES = (
         "a replacement of gigabytes",
         _with(normalizer={"type": "Replace", "pattern": {"String": ""}, "content": "x" * 10_000_000}),
         ".",
+    ),
+    Hostile(
+        "replacements that double one after the other",
+        _with(
+            normalizer={
+                "type": "Sequence",
+                "normalizers": [
+                    {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"} for _ in range(40)
+                ],
+            }
+        ),
+        "replacement after replacement",
     ),
     Hostile(
         "a map that is broken",

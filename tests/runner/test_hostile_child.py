@@ -5,21 +5,23 @@ Each case is a text of Python that runs where the child would serve: after the l
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assay.contracts import DataRequest, FileRequest
+from assay.contracts import DataRequest, FileRequest, ModelRequest
 from assay.errors import AssayError, BadInput, ChildFailed
 from assay.runner.sandbox import contains
 from assay.runner.supervisor import Supervisor
+from tests.models.made import linear_folder, number
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="layers of Linux")
 
@@ -48,7 +50,13 @@ class Hostile:
         self.layers: Mapping[str, bool] = {}
 
     def run(
-        self, code: str, *, seconds: float = 20.0, memory: int = 2**29, heard: list[Any] | None = None
+        self,
+        code: str,
+        *,
+        seconds: float = 20.0,
+        memory: int = 2**29,
+        heard: list[Any] | None = None,
+        model: Path | None = None,
     ) -> None:
         """Ask for data; raises what the supervisor makes of the answer."""
         evil = self._folder / "evil.py"
@@ -66,6 +74,8 @@ class Hostile:
         ):
             patch.setattr("assay.runner.supervisor.subprocess.Popen", instead)
             try:
+                if model is not None:
+                    made.describe_model(ModelRequest(path=str(model)))
                 made.intake(None if heard is None else heard.append)
             finally:
                 self.layers = made.sandbox.layers
@@ -176,17 +186,85 @@ def test_a_speed_that_is_no_number_breaks_the_contract(hostile: Hostile, rate: s
         hostile.run(f"say({said.encode()!r})\n")
 
 
-@pytest.mark.parametrize("rows", [10**12, 10**400, -1], ids=["too many", "absurd", "less than none"])
-def test_rows_that_no_plan_could_cover_are_refused(hostile: Hostile, tmp_path: Path, rows: int) -> None:
-    """The supervisor's process cuts the work into shards by what the child says."""
-    path = tmp_path / "d.csv"
-    path.write_text("y,p\n" + "0,0\n1,1\n" * 20)
-    asked = DataRequest(test=FileRequest(path=str(path)), label="y", predictions="p")
+@pytest.fixture(scope="module")
+def honest_profile(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = tmp_path_factory.mktemp("honest") / "d.csv"
+    path.write_text("y,p,sex\n" + "0,0,f\n1,1,m\n" * 20)
+    asked = DataRequest(test=FileRequest(path=str(path)), label="y", predictions="p", sensitive=("sex",))
     with Supervisor(asked) as honest:
-        profile = honest.intake().model_dump(mode="json")
+        return honest.intake().model_dump(mode="json")
+
+
+@pytest.mark.parametrize("rows", [10**12, 10**400, -1], ids=["too many", "absurd", "less than none"])
+def test_rows_that_no_plan_could_cover_are_refused(
+    hostile: Hostile, honest_profile: dict[str, Any], rows: int
+) -> None:
+    """The supervisor's process cuts the work into shards by what the child says."""
+    profile = copy.deepcopy(honest_profile)
     profile["datasets"][0]["rows"] = rows
     said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
     with pytest.raises(ChildFailed, match="says the child"):
+        hostile.run(f"say({said.encode()!r})\n")
+
+
+@pytest.mark.parametrize("where", ["facts", "gate"])
+def test_a_model_is_not_passed_off_as_another(hostile: Hostile, tmp_path: Path, where: str) -> None:
+    """Approvals and comparisons rest on a model's digest."""
+    path = linear_folder(tmp_path / "model", [number("x")], [1.0])
+    with Supervisor(None) as honest:
+        report = honest.describe_model(ModelRequest(path=str(path), device="cpu")).model_dump(mode="json")
+    facts = report["facts"]
+    (facts if where == "facts" else facts["gate"])["sha256"] = "ab" * 32
+    said = json.dumps({"kind": "model", "report": report})
+    with pytest.raises(ChildFailed, match="tells of another model"):
+        hostile.run(f"say({said.encode()!r})\n", model=path)
+
+
+def test_data_are_not_passed_off_as_others(
+    hostile: Hostile, honest_profile: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "none.csv").write_text("y,p,sex\n0,0,f\n")
+    said = json.dumps({"kind": "profile", "profile": honest_profile, "rows_per_second": 1})
+    with pytest.raises(ChildFailed, match="tells of other test data"):
+        hostile.run(f"say({said.encode()!r})\n")
+
+
+def _test_set(profile: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = profile["datasets"][0]
+    return found
+
+
+_LIES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no test data": lambda p: p.update(datasets=[]),
+    "two test data": lambda p: p["datasets"].append(_test_set(p)),
+    "a column twice": lambda p: _test_set(p)["columns"].append(_test_set(p)["columns"][0]),
+    "thousands of groups": lambda p: _test_set(p)["columns"][2].update(
+        categories=[str(place) for place in range(5_000)], counts=[0] * 5_000
+    ),
+    "counts beyond the rows": lambda p: _test_set(p)["columns"][2].update(counts=[10**9, 0]),
+    "fewer counts than groups": lambda p: _test_set(p)["columns"][2].update(counts=[40]),
+    "a label that is no column": lambda p: p["roles"].update(label="none"),
+    "groups that are no column": lambda p: p["roles"].update(sensitive=["none"]),
+    "a model that nobody named": lambda p: p["capabilities"].append("query"),
+    "very many classes": lambda p: p["signature"].update(
+        task="multiclass", classes=[str(place) for place in range(10_000)], favourable=None
+    ),
+    "a favourable class that is none": lambda p: p["signature"].update(favourable="none"),
+    "a NUL": lambda p: p["notes"].append("a\0b"),
+    "half a character": lambda p: p["notes"].append("\ud800"),
+    "a count beyond all": lambda p: _test_set(p).update(set_aside=10**40),
+}
+
+
+@pytest.mark.parametrize("lie", _LIES)
+def test_a_profile_whose_parts_do_not_fit_together_is_refused(
+    hostile: Hostile, honest_profile: dict[str, Any], lie: str
+) -> None:
+    """Estimates, plans, merges and pages are made of it outside of the child."""
+    profile = copy.deepcopy(honest_profile)
+    _LIES[lie](profile)
+    said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
+    with pytest.raises(ChildFailed, match=r"breaks its contract|does not fit together"):
         hostile.run(f"say({said.encode()!r})\n")
 
 
@@ -201,6 +279,15 @@ def test_its_messages_move_no_cursor_and_cancel_nothing(
         hostile.run(f"say({json.dumps(said).encode()!r})\n")
     assert type(refused.value) is raised
     assert refused.value.message == r"\x1b[2JAll is well.\n\u202e\x00\ud800"
+
+
+@pytest.mark.parametrize("finding", ["\0", "\ud800", "x" * 10_000], ids=["NUL", "half", "long"])
+def test_a_verdict_that_nobody_could_keep_is_none(hostile: Hostile, finding: str) -> None:
+    verdict = {"trust": "C", "came_as": "onnx", "sha256": "ab" * 32, "findings": [finding] * 200}
+    said = {"kind": "error", "code": "bad_input", "message": "No.", "gate": verdict}
+    with pytest.raises(BadInput, match=r"^No\.$") as refused:
+        hostile.run(f"say({json.dumps(said).encode()!r})\n")
+    assert refused.value.gate is None
 
 
 def test_its_last_words_move_no_cursor(hostile: Hostile) -> None:

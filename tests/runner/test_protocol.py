@@ -119,6 +119,15 @@ def test_a_zip_that_its_reader_will_not_read_is_refused(place: int, byte: int) -
         protocol.unpack_arrays(bytes(body))
 
 
+def test_a_directory_of_very_many_arrays_is_refused_before_it_is_listed() -> None:
+    """46 bytes in the directory become a kilobyte of objects."""
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 0, 20, 0, *[0] * 12, 0, 0)[:46]
+    directory = entry * 40_000
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 40_000, 40_000, len(directory), 0, 0)
+    with pytest.raises(ChildFailed, match="no archive of a few arrays"):
+        protocol.unpack_arrays(directory + end)
+
+
 def test_empty_and_transposed_arrays_survive_too() -> None:
     arrays = {"none": np.zeros((0, 3)), "turned": np.arange(6).reshape(2, 3).T, "one": np.array(2.0)}
     back = protocol.unpack_arrays(protocol.pack_arrays(arrays))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from assay.contracts import At, Measure
+from assay.errors import ChildFailed
 from assay.stats.order_statistics import quantile_interval
 from assay.stats.ratio import ratio_of_sums
 
@@ -60,6 +61,8 @@ def token_measures(make: Maker, timed: dict[str, Any] | None, level: float) -> I
     if timed is None:
         return
     seconds, tokens = (np.asarray(timed[key], dtype=np.float64) for key in ("seconds", "tokens"))
+    if seconds.ndim != 1 or seconds.shape != tokens.shape:
+        raise ChildFailed("The child timed other continuations than it made.")
     at: At = {"new": NEW_TOKENS}
     each = quantile_interval(seconds / tokens, 0.5, level)
     low, high = (None if end is None else end * 1e3 for end in (each.low, each.high))

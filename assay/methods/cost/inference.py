@@ -24,13 +24,14 @@ from assay.contracts import (
     ShardSpec,
     SubjectProtocol,
 )
+from assay.methods.checked_arrays import Wanted, check_arrays, floats, whole
 from assay.methods.cost.energy import find_meters, measure_energy
 from assay.methods.cost.flops import count_arithmetic
 from assay.methods.cost.generating import time_tokens
 from assay.methods.cost.inference_measures import measured
 from assay.methods.cost.inference_params import InferenceParams
 from assay.methods.cost.inference_specs import CITATIONS, SPECS
-from assay.methods.cost.latency import CallTimes, time_rounds
+from assay.methods.cost.latency import ROUNDS, CallTimes, time_rounds
 from assay.methods.cost.machine import hardware_class, pinned_threads, threads_of
 from assay.methods.cost.memory import peak_memory
 from assay.methods.cost.yardstick import YARDSTICK, YARDSTICK_CALLS, yardstick
@@ -139,6 +140,13 @@ class Inference:
         params: InferenceParams,
         context: MergeContext,
     ) -> MethodResult:
+        wanted: dict[str, Wanted] = {}
+        for size in (*params.batch_sizes, YARDSTICK):
+            wanted[f"seconds {size}"] = floats(f"calls of {size}", low=0.0)
+            wanted[f"rounds {size}"] = whole(f"calls of {size}", top=ROUNDS)
+        most = {f"calls of {size}": params.most_calls for size in params.batch_sizes}
+        most[f"calls of {YARDSTICK}"] = YARDSTICK_CALLS
+        check_arrays(self.spec.id, partials, wanted, **most)
         return measured(self.spec.id, partials[0], profile, params, context)
 
 

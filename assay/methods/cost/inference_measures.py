@@ -121,7 +121,7 @@ def measured(
 ) -> MethodResult:
     """Everything that cost.inference says."""
     make = Maker(context, params.level)
-    sizes = sorted(int(size) for size in partial.data["warm"])
+    sizes = sorted(set(params.batch_sizes))
     timed = [_Timed(partial, size, params.level) for size in sizes]
     measures: list[Measure] = []
     for one in timed:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CallTimes", "WarmUp", "calls_within", "time_calls", "time_rounds", "warm_up"]
+__all__ = ["ROUNDS", "CallTimes", "WarmUp", "calls_within", "time_calls", "time_rounds", "warm_up"]
 
 ROUNDS = 20
 """Every batch size is timed in so many rounds, so that a slow spell of the machine touches all of them."""

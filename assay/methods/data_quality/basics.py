@@ -27,6 +27,8 @@ from assay.contracts import (
     ShardSpec,
     SubjectProtocol,
 )
+from assay.errors import ChildFailed
+from assay.methods.checked_arrays import Wanted, check_arrays, hashed
 from assay.methods.data_quality.measures import (
     MEASURES,
     counted_measures,
@@ -39,6 +41,7 @@ from assay.methods.data_quality.measures import (
 )
 from assay.methods.data_quality.reading import (
     OTHERS,
+    Telling,
     compared,
     content,
     limits,
@@ -48,7 +51,7 @@ from assay.methods.data_quality.reading import (
     screen_columns,
 )
 from assay.methods.data_quality.repeats import leaked, repeats
-from assay.methods.fairness.cells import Cells, merge_cells
+from assay.methods.fairness.cells import Cells, cell_arrays, merge_cells
 from assay.methods.fairness.groupings import group_cells, subsets
 from assay.methods.sharding import row_shards
 
@@ -155,12 +158,13 @@ class Basics:
             name: [p for p in partials if p.data["part"] == name]
             for name in ("test", "asked", *OTHERS, "columns")
         }
+        _check(profile, parts)
         notes: list[str] = []
         measures = list(counted_measures(profile, context.grade))
         measures += _repeated(profile, params, context, parts, notes)
         measures += _represented(profile, params, context, parts["test"], notes)
         series: list[Series] = [missing_series(profile)]
-        suspicious = [tuple(row) for partial in parts["columns"] for row in partial.data["suspicious"]]
+        suspicious = [Telling(*row) for partial in parts["columns"] for row in partial.data["suspicious"]]
         if suspicious:
             series.append(suspicious_series(suspicious))
             notes.append(
@@ -176,6 +180,31 @@ class Basics:
                 f"{profile.test.set_aside:,} rows were set aside at intake and are not counted here."
             )
         return MethodResult(measures=tuple(measures), series=tuple(series), notes=tuple(notes))
+
+
+def _check(profile: Profile, parts: dict[str, list[Partial]]) -> None:
+    """Hold what the child counted against the data that there are."""
+    name, rows, own = METHOD.spec.id, profile.test.rows, content(profile)
+    sensitive = [profile.test.column(each) for each in profile.roles.sensitive]
+    wanted = cell_arrays([len(column.categories) for column in sensitive], rows) if sensitive else {}
+    if profile.roles.described_by:
+        wanted["features"] = hashed("rows")
+        if profile.roles.label is not None:
+            wanted["labels"] = hashed("rows")
+        wanted |= {role: hashed(role) for role in OTHERS if compared(profile, role) not in ((), own)}
+    check_arrays(name, parts["test"], wanted, cells=rows, rows=rows, **dict.fromkeys(OTHERS, rows))
+    asked: dict[str, Wanted] = {role: hashed(role) for role in OTHERS if compared(profile, role)}
+    check_arrays(name, parts["asked"], asked, **dict.fromkeys(OTHERS, profile.asked.rows))
+    for role in OTHERS:
+        other = profile.dataset(role)
+        most = 0 if other is None else other.rows
+        check_arrays(name, parts[role], {"features": hashed("rows")}, rows=most)
+    for partial in parts["columns"]:
+        found = [Telling(*each) for each in partial.data["suspicious"]]
+        names = [each.column for each in found]
+        odd = any(each.statistic not in ("AUC", "purity") or not 0 <= each.value <= 1 for each in found)
+        if odd or len(names) != len(set(names)) or not set(names) <= set(profile.roles.features):
+            raise ChildFailed(f"The child names columns for {name} that are not there.")
 
 
 def _repeated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +31,15 @@ _COLUMNS_AT_ONCE = 16
 """Feature columns screened in one pass over the file: bounds memory at 16 × screen_rows numbers."""
 
 Hashes = npt.NDArray[np.uint64]
-Telling = tuple[str, str, float, int]
-"""(column, statistic, value, rows) of a column that nearly gives the label away."""
+
+
+class Telling(NamedTuple):
+    """A column that nearly gives the label away."""
+
+    column: str
+    statistic: str
+    value: float
+    rows: int
 
 
 def content(profile: Profile) -> tuple[str, ...]:
@@ -129,7 +137,7 @@ def read_other(
 
 
 def screen_columns(subject: SubjectProtocol, screen_rows: int, context: Context) -> list[Telling]:
-    """(column, statistic, value, rows) of every feature that alone nearly determines the label."""
+    """Every feature that alone nearly determines the label."""
     profile = subject.profile
     label, classes = profile.roles.label, len(profile.signature.classes)
     if label is None or not classes:
@@ -157,6 +165,6 @@ def screen_columns(subject: SubjectProtocol, screen_rows: int, context: Context)
                 else purity(values.astype(np.int32), labels, classes)
             )
             if value is not None and value > SUSPICIOUS:
-                found.append((name, statistic, value, len(labels)))
+                found.append(Telling(name, statistic, value, len(labels)))
         context.progress(min(1.0, (first + len(chosen)) / len(features)))
     return found

@@ -26,6 +26,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.methods.checked_arrays import Wanted, check_arrays, floats, whole
 from assay.methods.explainability.agreement import rank_correlation
 from assay.methods.explainability.border import border_measures, border_note
 from assay.methods.explainability.class_activation import activation_map, last_convolution
@@ -146,6 +147,7 @@ class GradCam:
                 measures=tuple(_not_applicable(spec.id, reason, context) for spec in SPECS),
                 notes=(f"Not applicable: {reason}.",),
             )
+        check_arrays(PREFIX, used, _wanted(profile, params), rows=_rows(profile, params))
         found = {name: np.concatenate([partial.arrays[name] for partial in used]) for name in used[0].arrays}
         series = [
             *map_series(PREFIX, found["map"], found["predicted"], profile, "Mean map by predicted class"),
@@ -166,6 +168,21 @@ class GradCam:
             f"{len(found['predicted']):,} images, interpolated bilinearly. Removed superpixels are black.",
         )
         return MethodResult(measures=tuple(measures), series=tuple(series), notes=notes)
+
+
+def _wanted(profile: Profile, params: GradCamParams) -> dict[str, Wanted]:
+    """The arrays of a partial; see `_explained`."""
+    signature = profile.model_signature
+    assert signature is not None
+    assert signature.image is not None
+    curve = floats("rows", len(FRACTIONS))
+    return {
+        "map": floats("rows", signature.image.height, signature.image.width),
+        "predicted": whole("rows", top=max(len(signature.classes), 1)),
+        "correlations": floats("rows", params.randomised),
+        "informed": curve,
+        "random": curve,
+    }
 
 
 def _explained(

@@ -28,6 +28,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.methods.checked_arrays import Wanted, check_arrays, floats, whole
 from assay.methods.explainability.border import border_measures, border_note
 from assay.methods.explainability.explained import explained_rows
 from assay.methods.explainability.feature_means import attribution_series, feature_measures
@@ -148,7 +149,9 @@ class IntegratedGradients:
         params: IntegratedGradientsParams,
         context: MergeContext,
     ) -> MethodResult:
-        used = [partial.arrays for partial in partials if partial.arrays]
+        filled = [partial for partial in partials if partial.arrays]
+        check_arrays(PREFIX, filled, _wanted(profile, params), rows=_rows(profile, params))
+        used = [partial.arrays for partial in filled]
         found = {name: np.concatenate([arrays[name] for arrays in used]) for name in used[0]}
         unit = _unit(profile)
         measures: list[Measure] = []
@@ -178,6 +181,23 @@ class IntegratedGradients:
         return MethodResult(
             measures=tuple(measures), series=tuple(series), notes=(*notes, *_notes(profile, params, found))
         )
+
+
+def _wanted(profile: Profile, params: IntegratedGradientsParams) -> dict[str, Wanted]:
+    """The arrays of a partial; see GradientRows.explain."""
+    signature = profile.model_signature
+    assert signature is not None
+    one, curve = floats("rows"), floats("rows", len(FRACTIONS))
+    wanted = {"gap": one, "infidelity": one, "sensitivity": one}
+    wanted |= dict.fromkeys(("informed", "random", "kept", "kept_random"), curve)
+    wanted["correlations"] = floats("rows", params.randomised)
+    wanted["steps"] = whole("rows", top=max(params.steps, params.most_steps) + 1)
+    wanted["predicted"] = whole("rows", top=max(len(signature.classes), 1))
+    if profile.modality == "table":
+        wanted["values"] = floats("rows", len(signature.columns))
+    if signature.image is not None:
+        wanted["values"] = floats("rows", signature.image.height * signature.image.width)
+    return wanted
 
 
 def _checks(

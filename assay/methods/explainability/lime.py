@@ -29,6 +29,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.methods.checked_arrays import check_arrays, floats
 from assay.methods.explainability.agreement import rank_agreement, sign_agreement, top_overlap
 from assay.methods.explainability.explained import (
     AskedModel,
@@ -142,7 +143,13 @@ class Lime:
     def merge(
         self, partials: Sequence[Partial], profile: Profile, params: LimeParams, context: MergeContext
     ) -> MethodResult:
-        used = [partial.arrays for partial in partials if partial.arrays]
+        filled = [partial for partial in partials if partial.arrays]
+        curve = floats("rows", len(FRACTIONS))
+        wanted = {**dict.fromkeys(_PER_ROW, floats("rows")), "informed": curve, "random": curve}
+        if profile.modality == "table":
+            wanted["weights"] = floats("rows", len(_features(profile)))
+        check_arrays(self.spec.id, filled, wanted, rows=_rows(profile, params))
+        used = [partial.arrays for partial in filled]
         found = {name: np.concatenate([arrays[name] for arrays in used]) for name in used[0]}
         grade, level = context.grade, params.level
         measures: list[Measure] = []

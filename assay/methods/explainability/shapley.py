@@ -26,6 +26,7 @@ from assay.contracts import (
     ShardSpec,
     SubjectProtocol,
 )
+from assay.methods.checked_arrays import check_arrays, flagged, floats
 from assay.methods.explainability.quality import deletion_changes, importance_order, random_order
 from assay.methods.explainability.shapley_found import Found
 from assay.methods.explainability.shapley_measures import shapley_result
@@ -156,6 +157,13 @@ class Shapley:
     def merge(
         self, partials: Sequence[Partial], profile: Profile, params: ShapleyParams, context: MergeContext
     ) -> MethodResult:
+        features = _features(profile)
+        one, each = floats("rows"), floats("rows", features)
+        curve = floats("rows", len(removal_steps(features)))
+        wanted = {"values": each, "errors": each, "relative": one, "exact": flagged("rows")}
+        wanted |= {"explained": one, "expected": one, "changes": curve, "random_changes": curve}
+        check_arrays(self.spec.id, partials, wanted, rows=min(params.rows, profile.asked.rows))
+
         def joined(name: str) -> npt.NDArray[Any]:
             return np.concatenate([partial.arrays[name] for partial in partials])
 
@@ -170,7 +178,7 @@ class Shapley:
             expected=joined("expected"),
             changes=joined("changes"),
             random_changes=joined("random_changes"),
-            steps=removal_steps(_features(profile)),
+            steps=removal_steps(features),
             evaluations=sum(int(partial.data["evaluations"]) for partial in partials) + background,
             background=background,
             background_role=_background_role(profile),

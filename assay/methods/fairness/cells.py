@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import Internal
+from assay.methods.checked_arrays import Wanted, counted, whole
 
-__all__ = ["Cells", "count_rows", "merge_cells"]
+__all__ = ["Cells", "cell_arrays", "count_rows", "merge_cells"]
 
 _DENSE_LIMIT = 1 << 21
 """Up to so many possible combinations a batch is counted by one dense bincount (16 MiB)."""
@@ -39,6 +40,14 @@ class Cells:
     @property
     def rows(self) -> int:
         return int(self.counts.sum())
+
+
+def cell_arrays(sizes: Sequence[int], rows: int) -> dict[str, Wanted]:
+    """The arrays in which a partial holds its `Cells`: columns of so many categories, `rows` in all."""
+    return {
+        "codes": whole("cells", len(sizes), low=-1, top=tuple(sizes)),
+        "counts": counted("cells", rows=rows, least=1),
+    }
 
 
 def count_rows(

@@ -28,7 +28,8 @@ from assay.contracts import (
     Tier,
 )
 from assay.datasets.table import predicted, prediction_columns
-from assay.methods.fairness.cells import Cells, count_rows, merge_cells
+from assay.methods.checked_arrays import check_arrays
+from assay.methods.fairness.cells import Cells, cell_arrays, count_rows, merge_cells
 from assay.methods.fairness.groupings import Grouping, GroupingParams, group_cells, outcome_of, subsets
 from assay.methods.fairness.measures import Setting, pair_measures, range_measures, rate_measures
 from assay.methods.fairness.rates import RATES, SELECTION, Rate, group_measure_specs
@@ -136,7 +137,6 @@ class GroupRates:
             method=self.spec.id,
             stage=shard.stage,
             index=shard.index,
-            data={"columns": list(columns)},
             arrays={"codes": cells.codes, "counts": cells.counts},
         )
 
@@ -147,11 +147,9 @@ class GroupRates:
         params: GroupRatesParams,
         context: MergeContext,
     ) -> MethodResult:
-        _, sizes = _columns(profile)
-        cells = merge_cells(
-            sizes,
-            [Cells(tuple(p.data["columns"]), p.arrays["codes"], p.arrays["counts"]) for p in partials],
-        )
+        columns, sizes = _columns(profile)
+        check_arrays(self.spec.id, partials, cell_arrays(sizes, profile.test.rows), cells=profile.test.rows)
+        cells = merge_cells(sizes, [Cells(columns, p.arrays["codes"], p.arrays["counts"]) for p in partials])
         favourable = _favourable(profile)
         rates = _rates(profile, favourable)
         setting = Setting(

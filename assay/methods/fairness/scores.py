@@ -35,6 +35,7 @@ from assay.methods.fairness.score_measures import CITATIONS, SPECS, Setting, mea
 from assay.methods.score_cells import (
     Grid,
     ScoreGridParams,
+    check_scores,
     count_scores,
     grid_for,
     merge_scores,
@@ -149,6 +150,8 @@ class ScoresByGroup:
         coding = _coding(profile)
         probability = profile.signature.output == "probability"
         grid = self._grid(profile, params)
+        rows = profile.test.rows
+        check_scores(self.spec.id, partials, grid, coding.strata, rows, losses=probability)
         cells = merge_scores(
             [partial.arrays for partial in partials], grid, coding.positive if probability else None
         )

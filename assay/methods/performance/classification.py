@@ -29,6 +29,7 @@ from assay.contracts import (
     Tier,
 )
 from assay.datasets.table import Batch, predicted, prediction_columns
+from assay.methods.checked_arrays import check_arrays, counted
 from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.performance.classification_specs import CITATIONS, SPECS
 from assay.methods.performance.confusion import ConfusionCounts, Found, confusion_statistics
@@ -36,6 +37,7 @@ from assay.methods.performance.score_measures import binning_note, score_estimat
 from assay.methods.score_cells import (
     Grid,
     ScoreGridParams,
+    check_scores,
     count_scores,
     grid_for,
     merge_scores,
@@ -157,6 +159,7 @@ class Classification:
         context: MergeContext,
     ) -> MethodResult:
         classes = profile.signature.classes
+        self._check(partials, profile, params)
         counts = _confusion(partials, len(classes), _blocks(profile))
         statistics = confusion_statistics(classes, _favourable(profile))
         found = counts.measure(statistics, params.level, params.replicates, context.rng("confusion"))
@@ -192,6 +195,15 @@ class Classification:
             )
             notes += [note] if note else []
         return MethodResult(measures=tuple(measures), series=tuple(series), notes=tuple(notes))
+
+    def _check(self, partials: Sequence[Partial], profile: Profile, params: ClassificationParams) -> None:
+        rows, blocks = profile.test.rows, max(_blocks(profile), 1)
+        wanted = {"confusion": counted(blocks * len(profile.signature.classes) ** 2, rows=rows)}
+        if not _scored(profile):
+            check_arrays(self.spec.id, partials, wanted)
+            return
+        grid, losses = self._grid(profile, params), _losses(profile) is not None
+        check_scores(self.spec.id, partials, grid, 2 * blocks, rows, losses=losses, besides=wanted)
 
     def _sample(
         self, partials: Sequence[Partial], profile: Profile, params: ClassificationParams

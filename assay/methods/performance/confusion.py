@@ -19,6 +19,9 @@ Matrix = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 _CHUNK = 4_000_000
 """Cells x replicates held at once: 32 MB."""
+_WORK = 20_000_000_000
+"""Numbers looked at in all replicates: with many hundreds of classes fewer are drawn (about a minute)."""
+_FEWEST_REPLICATES = 500
 
 
 class Statistic(NamedTuple):
@@ -293,6 +296,8 @@ class ConfusionCounts:
         if not statistics:
             return {}
         shape = self.matrix.shape
+        each = 4 * self.matrix.size + len(statistics) * len(self.matrix)
+        replicates = min(replicates, max(_FEWEST_REPLICATES, _WORK // each))
         chunk = max(1, _CHUNK // self.matrix.size)
         drawn: dict[tuple[str, ...], list[Floats]] = {}
         for start in range(0, replicates, chunk):

@@ -32,6 +32,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.methods.checked_arrays import check_arrays, floats, whole
 from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.measure_spec import measure_spec
 from assay.methods.sharding import row_shards
@@ -169,6 +170,9 @@ class LanguageModelling:
         params: LanguageModellingParams,
         context: MergeContext,
     ) -> MethodResult:
+        places = block_count(profile) or _SHARD_TEXTS
+        wanted = {"sums": floats(4, "texts"), "blocks": whole("texts", top=places)}
+        check_arrays(self.spec.id, partials, wanted, texts=_texts(profile, params))
         sums = np.concatenate([found.arrays["sums"] for found in partials], axis=1)
         blocks = np.concatenate([found.arrays["blocks"] for found in partials])
         clusters = block_count(profile)

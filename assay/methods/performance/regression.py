@@ -30,6 +30,8 @@ from assay.contracts import (
     ShardSpec,
     SubjectProtocol,
 )
+from assay.errors import ChildFailed
+from assay.methods.checked_arrays import check_arrays, floats
 from assay.methods.cluster_blocks import block_count, block_of
 from assay.methods.performance.regression_errors import (
     ERROR,
@@ -139,15 +141,20 @@ class Regression:
         params: RegressionParams,
         context: MergeContext,
     ) -> MethodResult:
+        blocks = max(block_count(profile), 1)
+        wanted = {"mean": floats(5), "comoment": floats(5, 5), "blocks": floats(blocks, 6)}
+        check_arrays(self.spec.id, partials, {**wanted, "bins": floats(4, _FINE_BINS)})
         moments = Moments.of(np.zeros((0, 5)))
         for partial in partials:
             part = Moments(int(partial.data["n"]), partial.arrays["mean"], partial.arrays["comoment"])
             moments = moments + part
+        if moments.n != profile.test.rows:
+            raise ChildFailed(f"The child counted {moments.n:,} of {profile.test.rows:,} rows.")
         notes: list[str] = []
         covariance, freedom = moments.covariance_of_mean, moments.n - 1
         if profile.roles.cluster is not None:
-            blocks = np.sum([partial.arrays["blocks"] for partial in partials], axis=0)
-            covariance, freedom = clustered_covariance(moments, blocks)
+            by_block = np.sum([partial.arrays["blocks"] for partial in partials], axis=0)
+            covariance, freedom = clustered_covariance(moments, by_block)
             notes.append(
                 f'Rows of one "{profile.roles.cluster}" count as one draw: intervals allow for the clusters.'
             )

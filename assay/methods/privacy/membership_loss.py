@@ -27,6 +27,7 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.methods.checked_arrays import Wanted, check_arrays, flagged, floats, whole
 from assay.methods.privacy.losses import losses_and_hits
 from assay.methods.privacy.membership_measures import Sides, measured, not_applicable
 from assay.methods.privacy.membership_rows import draw_rows, group_codes, sensitive_in_both
@@ -86,6 +87,7 @@ class MembershipLoss:
         if stage > 1 or not earlier:
             return ()
         drawn = next(partial for partial in earlier if partial.stage == 0)
+        self._check_drawn(drawn, profile, params)
         sides: tuple[tuple[DatasetRole, str], ...] = (("training", "members"), (profile.asked_role, "others"))
         shards: list[ShardSpec] = []
         for role, side in sides:
@@ -145,6 +147,17 @@ class MembershipLoss:
             arrays=arrays,
         )
 
+    def _check_drawn(self, drawn: Partial, profile: Profile, params: MembershipLossParams) -> None:
+        """Hold the rows and groups that were drawn against the data that there are."""
+        wanted: dict[str, Wanted] = {}
+        sides: tuple[tuple[DatasetRole, str], ...] = (("training", "members"), (profile.asked_role, "others"))
+        for role, side in sides:
+            wanted[side] = whole("rows", top=_rows(profile, role))
+            for place, name in enumerate(sensitive_in_both(profile)):
+                groups = len(profile.asked.column(name).categories)
+                wanted[f"{side} {place}"] = whole("rows", low=-1, top=groups)
+        check_arrays(self.spec.id, [drawn], wanted, rows=params.rows)
+
     def merge(
         self,
         partials: Sequence[Partial],
@@ -156,6 +169,11 @@ class MembershipLoss:
         if why is not None:
             return not_applicable(why, context)
         drawn, *asked = partials
+        self._check_drawn(drawn, profile, params)
+        for side in ("members", "others"):
+            own = [partial for partial in asked if partial.data["side"] == side]
+            wanted = {"loss": floats("rows"), "hit": flagged("rows")}
+            check_arrays(self.spec.id, own, wanted, rows=drawn.arrays[side].size)
         return measured(
             self.spec.id,
             Sides.of(asked, drawn),

@@ -28,7 +28,9 @@ from assay.contracts import (
     SubjectProtocol,
     Tier,
 )
+from assay.errors import ChildFailed
 from assay.evidence import measure_key
+from assay.methods.checked_arrays import check_arrays, whole
 from assay.methods.robustness.noise_kinds import Kind, image_kinds, table_kinds, text_kinds
 from assay.methods.robustness.noise_series import noise_series
 from assay.methods.robustness.noise_specs import CITATIONS, SPECS
@@ -42,6 +44,8 @@ __all__ = ["METHOD", "Noise"]
 _BATCH: Mapping[Modality, int] = {"table": 1_024, "image": 64, "text": 32}
 """Rows asked about at once: about a second of a slow model, so that a stop is heard soon."""
 _BY_ID = {spec.id.partition(".")[2]: spec for spec in SPECS}
+_SETTLED = ("contrast", "blur")
+"""Kinds of which another draw gives the same noise."""
 Share = Annotated[float, Field(gt=0, le=1)]
 Severities = Annotated[tuple[Annotated[float, Field(gt=0, le=100)], ...], Field(max_length=20)]
 Shares = Annotated[tuple[Share, ...], Field(max_length=20)]
@@ -100,12 +104,8 @@ class Noise:
 
     def estimate(self, profile: Profile, params: NoiseParams) -> Estimate:
         immutable_names(profile, params.immutable, self.spec.id)
-        levels: Mapping[str, tuple[Sequence[float], ...]] = {
-            "table": (params.gaussian, params.categories),
-            "image": (params.image_gaussian, params.brightness, params.contrast, params.blur),
-            "text": (params.typos,),
-        }
-        drawn = sum(len(severities) for severities in levels[profile.modality]) * params.repeats
+        severities = _severities(profile.modality, params).values()
+        drawn = sum(len(each) for each in severities) * params.repeats
         rows = sample_size(profile, params.rows)
         return Estimate(
             evaluations=rows * (1 + drawn),
@@ -162,8 +162,9 @@ class Noise:
     def merge(
         self, partials: Sequence[Partial], profile: Profile, params: NoiseParams, context: MergeContext
     ) -> MethodResult:
-        found = _joined(partials)
         kinds = partials[0].data["kinds"]
+        self._check(partials, profile, params, kinds)
+        found = _joined(partials)
         clean, labels = found["clean"], found.get("labels")
         level, grade = params.level, context.grade
         measures: list[Measure] = []
@@ -204,6 +205,22 @@ class Noise:
             measures=tuple(measures), series=noise_series(self.spec.id, kinds, measures), notes=tuple(notes)
         )
 
+    def _check(self, partials: Sequence[Partial], profile: Profile, params: NoiseParams, kinds: Any) -> None:
+        """Hold the arrays against the kinds of noise that there can be."""
+        assert profile.model_signature is not None
+        classes = max(len(profile.model_signature.classes), 1)
+        wanted = {"rows": whole("rows", top=profile.asked.rows), "clean": whole("rows", top=classes)}
+        if profile.roles.label is not None:
+            wanted["labels"] = whole("rows", top=max(len(profile.signature.classes), 1))
+        possible = _severities(profile.modality, params)
+        for kind in kinds:
+            name = kind["name"]
+            if name in wanted or tuple(kind["severities"]) != possible.get(name):
+                raise ChildFailed("The child tells of a kind of noise that there is not.")
+            repeats = params.repeats if name not in _SETTLED else 1
+            wanted[name] = whole(len(kind["severities"]), repeats, "rows", top=classes)
+        check_arrays(self.spec.id, partials, wanted, rows=sample_size(profile, params.rows))
+
     def row_results(
         self, partials: Sequence[Partial], profile: Profile, params: NoiseParams
     ) -> Mapping[str, npt.NDArray[np.int8]]:
@@ -231,6 +248,16 @@ class Noise:
                 right = found[kind["name"]][place] == labels
                 keep("noisy_accuracy" if len(right) == 1 else "steady_accuracy", right.all(axis=0), at)
         return results
+
+
+def _severities(modality: Modality, params: NoiseParams) -> Mapping[str, tuple[float, ...]]:
+    """Kind of noise -> its severities."""
+    if modality == "image":
+        names = ("brightness", "contrast", "blur")
+        return {"gaussian": params.image_gaussian, **{name: getattr(params, name) for name in names}}
+    if modality == "text":
+        return {"typos": params.typos}
+    return {"gaussian": params.gaussian, "categories": params.categories}
 
 
 def _kinds(subject: SubjectProtocol, params: NoiseParams) -> tuple[tuple[Kind, ...], list[str]]:

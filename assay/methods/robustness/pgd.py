@@ -28,6 +28,7 @@ from assay.contracts import (
     Tier,
 )
 from assay.evidence import measure_key
+from assay.methods.checked_arrays import check_arrays, flagged, whole
 from assay.methods.robustness.pgd_measures import Fallen, budget_series, pgd_measures
 from assay.methods.robustness.pgd_specs import CITATIONS, SPECS
 from assay.methods.robustness.rate_measures import absent
@@ -147,8 +148,12 @@ class ProjectedGradientDescent:
             note = "the model reads no number that may be moved"
             gone = tuple(absent(spec, "not_applicable", note, context.grade) for spec in SPECS)
             return MethodResult(measures=gone, notes=tuple(notes))
-        rows, fallen = _joined(partials)
         budgets, unit = _budgets(profile, params)
+        one, each = flagged("rows"), flagged(len(budgets), "rows")
+        wanted = {"rows": whole("rows", top=profile.asked.rows), "right": one, "zero": one, "huge": one}
+        wanted |= {"pgd": each, "single": each, "noise": each}
+        check_arrays(self.spec.id, partials, wanted, rows=sample_size(profile, params.rows))
+        rows, fallen = _joined(partials)
         measures, raised = pgd_measures(fallen, budgets, unit, params.level, context.grade)
         if raised:
             notes.insert(
