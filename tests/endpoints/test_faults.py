@@ -134,11 +134,6 @@ def test_a_huge_answer_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -
             "says prob",
         ),
         (b'{"outputs": [{"datatype": "FP32", "shape": [3]}]}', "no data in JSON"),
-        (
-            b'{"outputs": [{"name": "p", "datatype": "FP32", "shape": [3], "data": [1,1%s,3]}]}'
-            % (b"0" * 400),
-            "finite",
-        ),
         (b'{"outputs": [{"name": "p", "datatype": "FP64", "shape": [3], "data": [1,1e300,3]}]}', "finite"),
         (b'{"outputs": [{"name": "p", "shape": %s}]}' % (b"[" * 900 + b"]" * 900), "nests more than 32 deep"),
         (b'{"outputs": [%s[]]}' % (b"[]," * 1_000_000), "more than 1,000,000 lists"),

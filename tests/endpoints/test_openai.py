@@ -111,13 +111,21 @@ def test_missing_logprobs_and_classes_that_begin_alike_are_told() -> None:
             outputs(asker(request(server, alike, "openai_chat")), ["a bad film bad bad bad"])
 
 
-@pytest.mark.parametrize("logprob", ["-1" + "0" * 400, "-1e999", "0.5", "true"])
-def test_logprobs_that_are_none_are_told(logprob: str) -> None:
+@pytest.mark.parametrize(
+    ("logprob", "says"),
+    [
+        ("-1" + "0" * 400, "a number of 402 digits"),
+        ("-1e999", "logprobs that are none"),
+        ("0.5", "logprobs that are none"),
+        ("true", "logprobs that are none"),
+    ],
+)
+def test_logprobs_that_are_none_are_told(logprob: str, says: str) -> None:
     first = f'{{"token": "good", "logprob": 0, "top_logprobs": [{{"token": "bad", "logprob": {logprob}}}]}}'
     said = f'{{"choices": [{{"index": 0, "logprobs": {{"content": [{first}]}}}}]}}'
     with served() as server:
         server.faults = [raw(said.encode())]
-        with pytest.raises(EndpointFailed, match="logprobs that are none"):
+        with pytest.raises(EndpointFailed, match=says):
             outputs(asker(request(server, PROBABLE, "openai_chat")), ROWS)
 
 
