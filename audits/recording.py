@@ -15,10 +15,13 @@ from assay.evidence import measure_key
 from audits import ledger
 from audits.models import Finding, FindingRun, Run, RunMeasure, RunState, RunVerdict
 from audits.signals import run_ended
+from models_registry.models import ModelVersion
 from trail.services import record
 
 __all__ = ["record_failure", "record_result", "worst"]
 
+_PASSED = ("pass", "warn")
+_MODEL = "run__subject__model_version__model"
 _ORDER = ("fail", "insufficient", "not_tested", "warn", "pass")
 
 
@@ -116,7 +119,7 @@ def record_failure(run: Run, state: str, why: str) -> None:
 
 
 def _record_findings(run: Run, evidence: Evidence) -> None:
-    """Open findings that are new to the system, see known ones again, and mend those that passed."""
+    """Open findings that are new to the system, see known ones again, and mend those that pass now."""
     known = {f.key: f for f in Finding.objects.of(run.organisation_id).filter(system=run.system)}
     number = Finding.objects.of(run.organisation_id).aggregate(top=Max("number"))["top"] or 0
     seen = []
@@ -138,16 +141,40 @@ def _record_findings(run: Run, evidence: Evidence) -> None:
             finding.save(update_fields=["state"])
         seen.append(FindingRun(finding=finding, run=run, content=found.model_dump(mode="json")))
     FindingRun.objects.bulk_create(seen)
-    passed = {v.rule for v in evidence.verdicts if v.outcome in ("pass", "warn")} - {
-        v.rule for v in evidence.verdicts if v.outcome not in ("pass", "warn")
+    passed = {v.rule for v in evidence.verdicts if v.outcome in _PASSED} - {
+        v.rule for v in evidence.verdicts if v.outcome not in _PASSED
     }
-    _mend([finding.pk for finding in known.values() if finding.state != Finding.State.MENDED], passed)
+    _mend(run, [finding.pk for finding in known.values() if finding.state != Finding.State.MENDED], passed)
 
 
-def _mend(keys: Sequence[UUID], passed: Collection[str]) -> None:
-    """Mend those of these findings, accepted ones too, whose rule passed (3 queries)."""
-    sightings = FindingRun.objects.filter(finding__in=keys)
-    last = sightings.values("finding").annotate(last=Max("pk")).values("last")
-    latest = FindingRun.objects.filter(pk__in=last).values_list("finding", "content")
-    mended = [finding for finding, content in latest if content.get("rule") in passed]
+def _mend(run: Run, findings: Sequence[UUID], passed: Collection[str]) -> None:
+    """Mend those of these findings, accepted ones too, whose rule passed for every model that showed them."""
+    model = ModelVersion.unscoped.filter(subjects=run.subject_id).values_list("model", flat=True).get()
+    sightings = FindingRun.objects.filter(finding__in=findings)
+    last = sightings.values("finding", _MODEL).annotate(last=Max("pk")).values("last")
+    rules: dict[UUID, str] = {}
+    models: dict[UUID, set[UUID]] = defaultdict(set)
+    latest = FindingRun.objects.filter(pk__in=last).order_by("pk")
+    for finding, shown, content in latest.values_list("finding", _MODEL, "content"):
+        rules[finding] = content.get("rule")
+        models[finding].add(shown)
+    passing = [finding for finding in rules if rules[finding] in passed and model in models[finding]]
+    others = {(other, rules[finding]) for finding in passing for other in models[finding] - {model}}
+    still = _not_passing(run.system_id, others) if others else set()
+    mended = [f for f in passing if not any((other, rules[f]) in still for other in models[f] - {model})]
     Finding.unscoped.filter(pk__in=mended).update(state=Finding.State.MENDED, accepted_until=None)
+
+
+def _not_passing(system: UUID, wanted: Collection[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Those pairs of model and rule whose newest verdicts are no plain pass."""
+    verdicts = RunVerdict.objects.filter(
+        run__system=system,
+        rule__in={rule for _, rule in wanted},
+        **{f"{_MODEL}__in": {model for model, _ in wanted}},
+    ).order_by("run__ended_at", "run__number")
+    newest: dict[tuple[UUID, str], tuple[UUID, bool]] = {}
+    named = verdicts.values_list(_MODEL, "rule", "run", "outcome")
+    for model, rule, run, outcome in named:
+        known, good = newest.get((model, rule), (run, True))
+        newest[model, rule] = (run, outcome in _PASSED and (good if known == run else True))
+    return {pair for pair in wanted if not newest.get(pair, (None, False))[1]}

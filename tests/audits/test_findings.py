@@ -20,7 +20,7 @@ from assay.contracts import Finding as EngineFinding
 from assay.errors import AssayError, BadInput
 from audits.findings_selectors import list_findings, open_findings
 from audits.findings_services import accept_finding, assign_finding, is_open, reopen_finding, today_in
-from audits.models import Finding, FindingRun, Policy, PolicyVersion, Run
+from audits.models import Finding, FindingRun, Policy, PolicyVersion, Run, RunVerdict
 from audits.planning import evidence_of
 from audits.recording import record_result
 from models_registry.models import DatasetVersion, Subject
@@ -310,6 +310,43 @@ def test_what_passes_is_mended_accepted_or_not_in_a_fixed_number_of_queries(comm
         assert {(f.state, f.accepted_until) for f in found} == {("mended", None)}
         assert other.state == "open"
     assert asked[0] == asked[1]
+
+
+def test_what_another_model_shows_is_not_mended_by_this_one(committed: None) -> None:
+    people = make_people()
+    run = factory.measured_run(people, policy=sample.policy_version(people))
+    evidence = evidence_of(run)
+    verdict = evidence.verdicts[0].model_copy(update={"outcome": "pass"})
+    passing = evidence.model_copy(update={"findings": (), "verdicts": (verdict,)})
+
+    def shown(number: int, runs: list[Run]) -> Finding:
+        finding = made(people, number)
+        Finding.unscoped.filter(pk=finding.pk).update(system=run.system)
+        for each in runs:
+            Run.unscoped.filter(pk=each.pk).update(system=run.system)
+            FindingRun.objects.create(finding=finding, run=each, content={"rule": verdict.rule})
+        return finding
+
+    def state(finding: Finding) -> str:
+        finding.refresh_from_db()
+        return str(finding.state)
+
+    elsewhere = seen(made(people, 400), people, rule=verdict.rule)
+    RunVerdict.objects.create(
+        run=elsewhere, place=0, rule=verdict.rule, pillar="fairness", outcome="fail", content={}
+    )
+    others, both, ours = shown(401, [elsewhere]), shown(402, [run, elsewhere]), shown(403, [run])
+    recorded(run, passing, 500)
+    assert [state(each) for each in (others, both, ours)] == ["open", "open", "mended"]
+    # the other model passes later: what both showed is mended by the next audit of this one
+    later = seen(made(people, 404), people)
+    Subject.unscoped.filter(pk=later.subject_id).update(model_version=elsewhere.subject.model_version)
+    Run.unscoped.filter(pk=later.pk).update(system=run.system)
+    RunVerdict.objects.create(
+        run=later, place=0, rule=verdict.rule, pillar="fairness", outcome="pass", content={}
+    )
+    recorded(run, passing, 501)
+    assert [state(each) for each in (others, both)] == ["open", "mended"]
 
 
 def test_results_that_end_at_once_number_their_findings_one_after_the_other(committed: None) -> None:
