@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from accounts.models import Organisation, User
 from assay.contracts import EndpointRecord, EndpointRequest
+from assay.datasets.odd_characters import refuse_odd_characters
 from assay.endpoints.address import Access, listed_hosts, parse_url
 from assay.endpoints.asker import Asker
 from assay.errors import BadInput
@@ -21,7 +22,7 @@ from jobs.kinds import ShardContext
 from models_registry.description import endpoint_of
 from models_registry.files import ANSWERS, root_of
 from models_registry.models import Model, ModelVersion
-from models_registry.names import checked_text, refuse_odd_characters
+from models_registry.names import checked_text
 from models_registry.signals import version_changed
 from models_registry.versions import add_described_version
 from trail.services import record

@@ -27,7 +27,6 @@ from models_registry.description import (
 from models_registry.endpoints import asker_of
 from models_registry.files import chunks_of
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, StoredFile, VersionFile
-from models_registry.names import refuse_odd_characters
 from models_registry.selectors import version_names
 from models_registry.signals import version_changed
 from models_registry.versions import DATASET_INTAKE, MODEL_INTAKE
@@ -51,7 +50,6 @@ class _Session(ChildSession, ABC):
         folder = self._new_folder()
         try:
             report = self._read(folder, context).model_dump(mode="json")
-            refuse_odd_characters(report, "names and values in these files")
         except (ChildFailed, Internal, Cancelled):
             raise
         except AssayError as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 from accounts.names import trouble_with
+from assay.datasets.odd_characters import refuse_odd_characters
 from assay.datasets.values import visible
 from assay.errors import BadInput
 
@@ -19,7 +19,6 @@ __all__ = [
     "file_name",
     "in_one_folder",
     "left_behind",
-    "refuse_odd_characters",
 ]
 
 MOST_FILES = 1_000
@@ -49,20 +48,6 @@ def checked_text(text: str, what: str, longest: int = _LONGEST_TEXT) -> str:
         raise BadInput(f"The text on {what} has {len(text):,} characters; at most {longest:,} are kept.")
     refuse_odd_characters(text, what)
     return text.strip()
-
-
-def refuse_odd_characters(value: Any, what: str) -> None:
-    """Raises BadInput where a string anywhere in a JSON value holds NUL or half a surrogate pair."""
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise BadInput(f"Text in {what} holds a NUL or a broken character; leave it out.")
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            refuse_odd_characters(key, what)
-            refuse_odd_characters(each, what)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            refuse_odd_characters(each, what)
 
 
 def file_name(path: str) -> str:

@@ -21,7 +21,6 @@ from models_registry.child_session import ChildSession
 from models_registry.description import lay_out, request_of
 from models_registry.endpoints import asker_of
 from models_registry.models import ModelVersion, Subject
-from models_registry.names import refuse_odd_characters
 
 __all__ = ["SubjectSession", "queue_of", "subject_key"]
 
@@ -65,7 +64,6 @@ class SubjectSession(ChildSession):
     def _read(self, context: ShardContext) -> ShardResult:
         """Profile, digest of the rows' content, and how fast the model answers."""
         supervisor, profile = self._loaded(context)
-        refuse_odd_characters(profile.model_dump(mode="json"), "names and values of model and data")
         try:
             rows = supervisor.rows(profile)
         except ChildFailed:

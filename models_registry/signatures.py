@@ -10,9 +10,9 @@ from django.db import transaction
 
 from accounts.models import User
 from assay.contracts import ModelSignature
+from assay.datasets.odd_characters import refuse_odd_characters
 from assay.errors import AssayError, BadInput
 from models_registry.models import IntakeState, ModelVersion, SignatureCorrection, Subject, VersionFile
-from models_registry.names import refuse_odd_characters
 from models_registry.signature_changes import signature_changes
 from models_registry.versions import next_model_version, submit_reading
 from trail.services import record

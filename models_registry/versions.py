@@ -17,6 +17,7 @@ from django.db.models import Max
 from accounts.models import Organisation, User
 from assay.canonical import canonical_json
 from assay.contracts import Lineage, ModelSignature
+from assay.datasets.odd_characters import refuse_odd_characters
 from assay.errors import AssayError, BadInput
 from jobs.services import submit
 from models_registry.bases import held_base, refuse_odd_pair
@@ -31,7 +32,7 @@ from models_registry.models import (
     StoredFile,
     VersionFile,
 )
-from models_registry.names import checked_name, checked_paths, checked_text, file_name, refuse_odd_characters
+from models_registry.names import checked_name, checked_paths, checked_text, file_name
 from models_registry.signals import version_changed
 from trail.services import record
 

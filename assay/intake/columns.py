@@ -16,10 +16,10 @@ from assay.datasets.row_hash import Hashes, hash_column
 from assay.datasets.values import canonical_number, canonical_values, value_order
 from assay.errors import BadInput
 from assay.intake.cells import data_row, numbers
+from assay.intake.limits import LISTED_CATEGORIES
 from assay.intake.scan import ColumnScan
 
 __all__ = [
-    "LISTED_CATEGORIES",
     "MAX_VALUE",
     "ColumnPlan",
     "plan_as",
@@ -29,8 +29,6 @@ __all__ = [
     "plan_sensitive",
 ]
 
-LISTED_CATEGORIES = 1_000
-"""More values than this are not listed in a profile."""
 MAX_VALUE = 200
 """Characters of a category value; longer ones are text, not categories."""
 

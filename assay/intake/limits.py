@@ -72,3 +72,5 @@ memory."""
 
 MAX_ROWS = 2**32
 """Rows of one dataset. Work is cut into shards by what a child says of them, outside of the child."""
+LISTED_CATEGORIES = 1_000
+"""More values of a column than this are not listed in a profile."""

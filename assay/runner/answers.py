@@ -12,8 +12,7 @@ from assay.contracts import DataRequest, DatasetProfile, FileRequest, ModelFacts
 from assay.errors import ChildFailed
 from assay.evidence import digest
 from assay.intake.column_names import MAX_COLUMNS
-from assay.intake.columns import LISTED_CATEGORIES
-from assay.intake.limits import MAX_OUTPUTS, MAX_ROWS
+from assay.intake.limits import LISTED_CATEGORIES, MAX_OUTPUTS, MAX_ROWS
 from assay.intake.mlflow_folder import is_mlflow
 from assay.intake.model_files import digests_of, file_digest
 from assay.intake.roles import MOST_INFERRED

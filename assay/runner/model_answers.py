@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from assay.contracts import GateVerdict, ModelReport
+from assay.datasets.odd_characters import refuse_odd_characters
 from assay.errors import ChildFailed
 from assay.intake.cleaned_files import take_over
 from assay.intake.gate import CLEANED
@@ -25,6 +26,7 @@ def report_of(header: Mapping[str, Any]) -> ModelReport:
         found = ModelReport.model_validate(header["report"])
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise ChildFailed("The child's report on the model breaks its contract.") from error
+    refuse_odd_characters(found.model_dump(mode="json"), "names and values in these files")
     check_sound(found.model_dump(mode="json"), "report on the model")
     return found
 

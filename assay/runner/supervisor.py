@@ -35,6 +35,7 @@ from assay.contracts import (
     SandboxReport,
     ShardSpec,
 )
+from assay.datasets.odd_characters import refuse_odd_characters
 from assay.datasets.values import visible
 from assay.endpoints.asker import Asker
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
@@ -161,6 +162,7 @@ class Supervisor:
             profile = Profile.model_validate(header["profile"])
         except (KeyError, TypeError, ValueError, OverflowError, ValidationError) as error:
             raise ChildFailed("The child's profile breaks its contract.") from error
+        refuse_odd_characters(profile.model_dump(mode="json"), "names and values of model and data")
         check_profile(profile, self._request)
         if self._read is not None and digest(profile) != self._read:
             raise ChildFailed("The child that was started again reads another subject than the first did.")
@@ -209,6 +211,7 @@ class Supervisor:
             report = DataReport.model_validate(header["report"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ChildFailed("The child's report on the data breaks its contract.") from error
+        refuse_odd_characters(report.model_dump(mode="json"), "names and values in these files")
         check_datasets(report.datasets)
         assert self._request is not None
         check_files(report.datasets, self._request)

@@ -14,6 +14,7 @@ from assay.errors import ChildFailed
 from assay.intake import cleaned_files
 from assay.intake.cleaned_files import MOST_CLEANED, take_over
 from assay.intake.gate import CLEANED
+from assay.intake.model_files import digests_of
 from assay.runner.supervisor import Supervisor
 from tests.models.made import linear_folder, number
 
@@ -99,7 +100,9 @@ def test_what_was_cleaned_is_described_by_a_child_that_never_saw_what_came_in(
 ) -> None:
     came = tmp_path / "came.pt"
     came.write_bytes(b"class B")
-    verdict = GateVerdict(trust="B", came_as="checkpoint", sha256="a" * 64, cleaning=("Kept 2 tensors.",))
+    verdict = GateVerdict(
+        trust="B", came_as="checkpoint", sha256=digests_of(came)[0], cleaning=("Kept 2 tensors.",)
+    )
     cleaned = tmp_path / "cleaned"
     cleaned.mkdir()
     asked: list[str] = []

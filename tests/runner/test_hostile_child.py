@@ -250,7 +250,6 @@ _LIES: dict[str, Callable[[dict[str, Any]], Any]] = {
         task="multiclass", classes=[str(place) for place in range(10_000)], favourable=None
     ),
     "a favourable class that is none": lambda p: p["signature"].update(favourable="none"),
-    "a NUL": lambda p: p["notes"].append("a\0b"),
     "half a character": lambda p: p["notes"].append("\ud800"),
     "a count beyond all": lambda p: _test_set(p).update(set_aside=10**40),
 }
@@ -265,6 +264,17 @@ def test_a_profile_whose_parts_do_not_fit_together_is_refused(
     _LIES[lie](profile)
     said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
     with pytest.raises(ChildFailed, match=r"breaks its contract|does not fit together"):
+        hostile.run(f"say({said.encode()!r})\n")
+
+
+def test_a_name_that_no_database_keeps_is_told_as_what_files_hold(
+    hostile: Hostile, honest_profile: dict[str, Any]
+) -> None:
+    """An honest child says so of a file with such a name; a lying one gains nothing by it."""
+    profile = copy.deepcopy(honest_profile)
+    profile["notes"].append("a\0b")
+    said = json.dumps({"kind": "profile", "profile": profile, "rows_per_second": 1})
+    with pytest.raises(BadInput, match="holds a NUL"):
         hostile.run(f"say({said.encode()!r})\n")
 
 
