@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from django.urls import reverse
+from django.urls import resolve, reverse
 
-from accounts.permissions import Permission, allows
+from accounts.permissions import allows
 
 __all__ = ["link_of", "words_of"]
 
@@ -22,11 +22,11 @@ _WORDS = {
     "token.revoked": "API token revoked",
     "trail.erased": "Words of an entry erased",
 }
-# target_kind -> the page that shows such a row to whoever may see it
-_OF_ALL: dict[str, tuple[str, Permission]] = {
-    "organisation": ("accounts:settings", "manage_organisation"),
-    "user": ("accounts:members", "manage_members"),
-    "invitation": ("accounts:members", "manage_members"),
+# target_kind -> the page that shows all such rows, or that shows one by its id
+_OF_ALL = {
+    "organisation": "accounts:settings",
+    "user": "accounts:members",
+    "invitation": "accounts:members",
 }
 _OF_ONE = {
     "run": "audits:run",
@@ -51,8 +51,11 @@ def words_of(action: str) -> str:
 
 
 def link_of(role: str, slug: str, kind: str, target: uuid.UUID) -> str:
-    """The page of a target; empty where there is none, or none for a reader of this role."""
+    """The page of a target; empty where there is none, or none that this role may open."""
     if kind in _OF_ALL:
-        name, permission = _OF_ALL[kind]
-        return reverse(name, args=[slug]) if allows(role, permission) else ""
-    return reverse(_OF_ONE[kind], args=[slug, target]) if kind in _OF_ONE else ""
+        path = reverse(_OF_ALL[kind], args=[slug])
+    elif kind in _OF_ONE:
+        path = reverse(_OF_ONE[kind], args=[slug, target])
+    else:
+        return ""
+    return path if allows(role, resolve(path).func.permission) else ""  # type: ignore[attr-defined]

@@ -11,14 +11,7 @@ from assay.evidence import measure_key
 from assay.policy.checking import pillar_of
 from assay.policy.groups import other_side, pair_identity
 
-__all__ = [
-    "Sameness",
-    "by_identity",
-    "identity",
-    "same_hardware",
-    "same_model",
-    "same_predictions",
-]
+__all__ = ["Sameness", "by_identity", "identity", "same_hardware", "same_model", "same_predictions"]
 
 
 def identity(measure: Measure) -> Hashable:

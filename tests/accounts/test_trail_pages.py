@@ -146,3 +146,5 @@ def test_what_is_recorded_of_reports_leads_to_the_report() -> None:
     assert link_of(Role.AUDITOR, "bank", "a kind without a page", key) == ""
     assert link_of(Role.OWNER, "bank", "user", key) == "/o/bank/members/"
     assert link_of(Role.AUDITOR, "bank", "user", key) == ""
+    assert link_of(Role.OPERATOR, "bank", "job", key) == f"/o/bank/jobs/{key}/"
+    assert link_of(Role.REVIEWER, "bank", "job", key) == ""
