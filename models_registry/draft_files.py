@@ -8,16 +8,20 @@ sent again to an offset after a crash is the same bytes, so that a disk seen bef
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from assay.sealing import BODY, Keyring, opened_key, stream_cipher, stream_key
 
-__all__ = ["DraftFile", "draft_name"]
+__all__ = ["DraftFile", "DraftWriter", "draft_name"]
 
 _PIECE = 1 << 18
 """Bytes enciphered at once, which stay in the processor's cache."""
+_POLL = 0.02
+"""Seconds between two looks whether a draft is free."""
 
 
 def draft_name(key: object) -> str:
@@ -51,24 +55,24 @@ class DraftFile:
         """Bytes of content. Raises OSError where there is no draft."""
         return self.path.stat().st_size - (BODY if self.sealed else 0)
 
-    def write_from(self, offset: int, chunk: bytes) -> bool:
-        """Put a chunk at `offset`, and end there; whether all bytes before it were there."""
+    @contextlib.contextmanager
+    def writer(self, wait: float = 0.0) -> Iterator[DraftWriter]:
+        """The draft, made where there is none, for one writer at a time, whatever process the others are in.
+
+        Args:
+            wait: seconds until another one must have ended.
+
+        Raises:
+            BlockingIOError: another one writes to it.
+            OSError: it cannot be written.
+        """
         sealed, path = self.sealed, self.path
-        key = self._key_of_a_draft() if sealed else b""
-        start = BODY if sealed else 0
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+b") as file:
-            if file.seek(0, os.SEEK_END) < start + offset:
-                return False
-            file.seek(start + offset)
-            if not sealed:
-                file.write(chunk)
-            for at in range(0, len(chunk), _PIECE) if sealed else ():
-                file.write(stream_cipher(key, offset + at, chunk[at : at + _PIECE]))
-            file.truncate()
-            file.flush()
-            _begin_to_write_out(file.fileno(), start + offset, len(chunk))
-        return True
+        descriptor = _locked(path, time.monotonic() + wait)
+        try:
+            key = self._key_of_a_draft(descriptor) if sealed else b""
+            yield DraftWriter(descriptor, BODY if sealed else 0, key)
+        finally:
+            os.close(descriptor)
 
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes of content. Raises OSError where there is no draft."""
@@ -91,7 +95,8 @@ class DraftFile:
     def touch(self) -> None:
         """Begin an empty one."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.write_from(0, b"")
+        with self.writer():
+            pass
 
     def sync(self) -> None:
         with self.path.open("rb") as file:
@@ -104,18 +109,71 @@ class DraftFile:
     def _key(self) -> bytes:
         return opened_key(self._sealed, draft_name(self._plain.name), self._ring)
 
-    def _key_of_a_draft(self) -> bytes:
+    def _key_of_a_draft(self, descriptor: int) -> bytes:
         """The draft's key; made with the draft."""
-        if self._sealed.exists():
+        if os.fstat(descriptor).st_size >= BODY:
             return self._key()
         key, head = stream_key(draft_name(self._plain.name), self._ring)
-        descriptor = os.open(self._sealed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(head)
+        os.pwrite(descriptor, head, 0)
         return key
 
 
-def _begin_to_write_out(descriptor: int, offset: int, size: int) -> None:
-    """Let the system begin with these bytes now, so that little is left to wait for at the end."""
-    with contextlib.suppress(AttributeError, OSError):  # a hint, which not every system takes
-        os.posix_fadvise(descriptor, offset, size, os.POSIX_FADV_DONTNEED)
+class DraftWriter:
+    """A draft that nobody else writes to.
+
+    Args:
+        start: where its content begins in the file.
+        key: of a sealed draft; empty for one in the clear.
+    """
+
+    def __init__(self, descriptor: int, start: int, key: bytes) -> None:
+        self._descriptor = descriptor
+        self._start = start
+        self._key = key
+
+    def size(self) -> int:
+        """Bytes of content."""
+        return os.fstat(self._descriptor).st_size - self._start
+
+    def cut(self, size: int) -> None:
+        """Drop what is beyond `size` bytes of content."""
+        os.ftruncate(self._descriptor, self._start + size)
+
+    def write(self, offset: int, content: memoryview) -> None:
+        """Put bytes at `offset`."""
+        if not self._key:
+            self._put(offset, content)
+        for at in range(0, len(content), _PIECE) if self._key else ():
+            self._put(
+                offset + at, memoryview(stream_cipher(self._key, offset + at, content[at : at + _PIECE]))
+            )
+
+    def write_out(self, offset: int, size: int) -> None:
+        """Let the system begin with these bytes now, so that little is left to wait for at the end."""
+        with contextlib.suppress(AttributeError, OSError):  # a hint, which not every system takes
+            os.posix_fadvise(self._descriptor, self._start + offset, size, os.POSIX_FADV_DONTNEED)
+
+    def _put(self, offset: int, content: memoryview) -> None:
+        while content:
+            written = os.pwrite(self._descriptor, content, self._start + offset)
+            offset, content = offset + written, content[written:]
+
+
+def _locked(path: Path, until: float) -> int:
+    """A descriptor of the file that lies at `path`, locked."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                os.close(descriptor)
+                raise
+            time.sleep(_POLL)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # removed meanwhile, or somebody else's turn

@@ -1,8 +1,8 @@
 """Digests of uploads that are under way in this process, so that a finished file need not be read again.
 
-Each chunk is hashed once it is kept, while the next one is on its way. A digest counts only where this
-process kept every chunk of the upload in its order and nobody touched the upload in between (another process
-may have begun it anew); where that is not so, the file is read when it is finished.
+What came is hashed once it counts, while what comes next is received. A digest counts only where this process
+kept every byte of the upload in its order and nobody touched the upload in between (another process may have
+begun it anew); where that is not so, the file is read when it is finished.
 """
 
 from __future__ import annotations
@@ -12,51 +12,82 @@ import threading
 import uuid
 from collections import OrderedDict
 from datetime import datetime
-from typing import Any, NamedTuple
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
-__all__ = ["digest_of", "forget", "hash_on"]
+__all__ = ["HashedBeside", "digest_of", "forget"]
 
 _MOST = 256
 """Uploads that are remembered; the one that was touched longest ago goes first."""
-_MOST_CHUNKS = 8
-"""Chunks that wait for their hash at one time, each in memory; who brings one more waits."""
 
 
 class _Running(NamedTuple):
     size: int
-    """Bytes that are hashed when `beside` has ended."""
+    """Bytes that are hashed."""
     hashed: Any
     touched: datetime
-    """When the upload's row says that it was touched, by the newest chunk."""
-    beside: threading.Thread | None
+    """When the upload's row says that it was touched, by what was hashed last."""
 
 
 _running: OrderedDict[uuid.UUID, _Running] = OrderedDict()
 _lock = threading.Lock()
-_room = threading.BoundedSemaphore(_MOST_CHUNKS)
 
 
-def hash_on(key: uuid.UUID, offset: int, chunk: bytes, *, before: datetime, after: datetime) -> None:
-    """Hash a chunk that was kept at `offset`, beside whatever comes next; another place ends the digest.
+class HashedBeside:
+    """What one request adds to an upload, hashed by a thread of its own, in two buffers that take turns.
 
     Args:
-        before, after: what the upload's row said of its last touch before the chunk, and says now.
+        offset: where it begins.
+        touched: what the upload's row says of its last touch before.
+        portion: bytes of a buffer.
     """
-    with _lock:
-        found = _running.pop(key, None)
-    if offset == 0:
-        found = _Running(0, hashlib.sha256(), before, None)
-    if found is None or found.size != offset or found.touched != before:
-        return
-    if found.beside is not None:
-        found.beside.join()
-    _room.acquire()
-    beside = threading.Thread(target=_update, args=(found.hashed, chunk), daemon=True)
-    beside.start()
-    with _lock:
-        _running[key] = _Running(offset + len(chunk), found.hashed, after, beside)
-        while len(_running) > _MOST:
-            _running.popitem(last=False)
+
+    def __init__(self, key: uuid.UUID, offset: int, touched: datetime, portion: int) -> None:
+        with _lock:
+            found = _running.pop(key, None)
+        if offset == 0:
+            found = _Running(0, hashlib.sha256(), touched)
+        goes_on = found is not None and (found.size, found.touched) == (offset, touched)
+        self._key, self._size, self._touched = key, offset, touched
+        self._hashed = found.hashed if found is not None and goes_on else None
+        self._free: SimpleQueue[bytearray] = SimpleQueue()
+        self._full: SimpleQueue[tuple[bytearray, int] | None] = SimpleQueue()
+        for _ in range(2):
+            self._free.put(bytearray(portion))
+        self._thread = threading.Thread(target=self._hash, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._full.put(None)
+        self._thread.join()
+        if self._hashed is None:
+            return
+        with _lock:
+            _running[self._key] = _Running(self._size, self._hashed, self._touched)
+            while len(_running) > _MOST:
+                _running.popitem(last=False)
+
+    def buffer(self) -> bytearray:
+        """One that is hashed, to be filled; `add` gives it back."""
+        return self._free.get()
+
+    def add(self, buffer: bytearray, size: int, touched: datetime) -> None:
+        """Hash the first bytes of a buffer; they count, and the upload's row says `touched` of them."""
+        self._size, self._touched = self._size + size, touched
+        self._full.put((buffer, size))
+
+    def _hash(self) -> None:
+        while (found := self._full.get()) is not None:
+            buffer, size = found
+            if self._hashed is not None:
+                self._hashed.update(memoryview(buffer)[:size])
+            self._free.put(buffer)
 
 
 def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:
@@ -67,10 +98,8 @@ def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:
     """
     with _lock:
         found = _running.get(key)
-    if found is None or found.size != size or found.touched != touched:
+    if found is None or (found.size, found.touched) != (size, touched):
         return None
-    if found.beside is not None:
-        found.beside.join()
     digest: str = found.hashed.hexdigest()
     return digest
 
@@ -78,10 +107,3 @@ def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:
 def forget(key: uuid.UUID) -> None:
     with _lock:
         _running.pop(key, None)
-
-
-def _update(hashed: Any, chunk: bytes) -> None:
-    try:
-        hashed.update(chunk)
-    finally:
-        _room.release()

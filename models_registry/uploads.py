@@ -1,7 +1,8 @@
 """Files on their way in, chunk by chunk: whatever breaks, the next chunk goes on where the last one ended.
 
 The row says how many bytes count; the draft on disk may hold more (a process died between writing and
-committing), and what is beyond is written again. The draft lies below the organisation's own file root.
+committing), and what is beyond is written again. One request at a time writes to the draft, which lies below
+the organisation's own file root.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 from django.conf import settings
@@ -22,18 +24,18 @@ from django.utils import timezone
 
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
-from models_registry.draft_files import DraftFile
+from models_registry.draft_files import DraftFile, DraftWriter
 from models_registry.files import Written, adopt, keep, root_of, written
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
-from models_registry.running_digests import digest_of, forget, hash_on
+from models_registry.running_digests import HashedBeside, digest_of, forget
 
 __all__ = [
     "MOST_CHECKED",
     "MOST_CHUNK",
     "PORTION",
+    "TURN",
     "WrongOffset",
-    "add_chunk",
     "begin_upload",
     "draft_of",
     "finish_upload",
@@ -50,6 +52,8 @@ MOST_CHECKED = 16 * 2**20
 """Bytes of one that comes with a digest of its own."""
 PORTION = 4 * 2**20
 """Bytes of a request that are held in memory, and begin to count, at a time."""
+TURN = 40.0
+"""Seconds that a request waits for another one that sends the same upload: a broken one ends within them."""
 KEPT = timedelta(days=2)
 """How long an upload that nobody touches stays."""
 
@@ -90,70 +94,109 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
     return upload
 
 
-def receive(upload: Upload, offset: int, read: Callable[[int], bytes], sha256: str | None = None) -> Upload:
+def receive(
+    upload: Upload, offset: int, readinto: Callable[[memoryview], int], sha256: str | None = None
+) -> Upload:
     """Add what comes from `offset` on, a portion at a time: what was there when the connection broke counts.
 
+    What is there already is compared and changes nothing. The answer's `received` says how much is there.
+
     Args:
-        read: gives the next bytes, up to so many; none at the end.
+        readinto: fills a buffer from its beginning, as far as bytes are there; 0 at the end.
         sha256: of all that comes; nothing of it counts where it differs, so that all of it is held in memory.
 
     Raises:
-        BadInput: a digest that differs, more than MOST_CHECKED bytes that come with one; as `add_chunk`.
-        WrongOffset: as `add_chunk`.
+        BadInput: a digest that differs, more than MOST_CHECKED bytes that come with one, more bytes than were
+            announced, a full disk, a draft that is damaged.
+        WrongOffset: it begins elsewhere, other bytes are there already, or somebody else sends them just now.
     """
     if sha256 is not None:
-        chunk = read(MOST_CHECKED + 1)
-        if len(chunk) > MOST_CHECKED:
-            raise BadInput(f"A chunk with a SHA-256 of its own has at most {MOST_CHECKED:,} bytes.")
-        if hashlib.sha256(chunk).hexdigest() != sha256.lower():
-            raise BadInput(
-                f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again."
-            )
-        return add_chunk(upload, offset, chunk)
-    portion = read(PORTION)
-    while True:
-        upload = add_chunk(upload, offset, portion)
-        offset += len(portion)
-        if not (portion := read(PORTION)):
-            return upload
+        readinto = _checked(offset, readinto, sha256)
+    found = Upload.unscoped.get(pk=upload.pk)
+    if found.file_id is not None and 0 <= offset <= found.received:
+        return found
+    try:
+        with _draft(upload).writer(TURN) as draft:
+            found = Upload.unscoped.get(pk=upload.pk)
+            if not 0 <= offset <= found.received:
+                raise _conflict(found, f"begins at byte {offset:,}")
+            offset = _compared(found, offset, readinto)
+            return _appended(found, draft, readinto) if offset == found.received else found
+    except BlockingIOError:
+        now = Upload.unscoped.get(pk=upload.pk)
+        raise WrongOffset(
+            f"{now.name} is being sent by another request; go on in a minute, from byte {now.received:,}.",
+            now.received,
+        ) from None
+    except OSError as error:
+        raise BadInput(
+            f"The chunk could not be stored: {error.strerror or error}. What is there stays; go on later."
+        ) from error
 
 
-def add_chunk(upload: Upload, offset: int, chunk: bytes) -> Upload:
-    """Add bytes that begin at `offset`, all or none; the answer's `received` says how many are there.
-
-    The same chunk again changes nothing.
-
-    Raises:
-        BadInput: more bytes than were announced, a full disk.
-        WrongOffset: it begins elsewhere, or other bytes are there already.
-    """
-    locked, before = _added(upload, offset, chunk)
-    if before is not None:
-        hash_on(upload.pk, offset, chunk, before=before, after=locked.touched_at)
-    return locked
+def _checked(offset: int, readinto: Callable[[memoryview], int], sha256: str) -> Callable[[memoryview], int]:
+    """All that comes, once its digest was found right."""
+    buffer = bytearray(MOST_CHECKED + 1)
+    size = _filled(memoryview(buffer), readinto)
+    if size > MOST_CHECKED:
+        raise BadInput(f"A chunk with a SHA-256 of its own has at most {MOST_CHECKED:,} bytes.")
+    chunk = bytes(buffer[:size])
+    if hashlib.sha256(chunk).hexdigest() != sha256.lower():
+        raise BadInput(f"The chunk at byte {offset:,} arrived damaged: its SHA-256 differs. Send it again.")
+    return BytesIO(chunk).readinto
 
 
-def _added(upload: Upload, offset: int, chunk: bytes) -> tuple[Upload, datetime | None]:
-    """The upload, and when it was touched before; None where the chunk was not new."""
-    with transaction.atomic():
-        locked = Upload.unscoped.select_for_update().get(pk=upload.pk)
-        before = locked.touched_at
-        if offset < 0 or offset > locked.received:
-            raise _conflict(locked, f"begins at byte {offset:,}")
-        if offset + len(chunk) > locked.size:
-            raise BadInput(
-                f"{locked.name} was announced with {locked.size:,} bytes; this chunk would make it "
-                f"{offset + len(chunk):,}."
-            )
-        if offset + len(chunk) <= locked.received:
-            _refuse_other_bytes(locked, offset, chunk)
-            return locked, None
-        if offset < locked.received or locked.file_id is not None:
-            raise _conflict(locked, f"begins at byte {offset:,}")
-        _write(locked, chunk)
-        locked.received += len(chunk)
-        locked.save(update_fields=["received", "touched_at"])
-    return locked, before
+def _filled(buffer: memoryview, readinto: Callable[[memoryview], int]) -> int:
+    size = 0
+    while size < len(buffer) and (count := readinto(buffer[size:])):
+        size += count
+    return size
+
+
+def _compared(upload: Upload, offset: int, readinto: Callable[[memoryview], int]) -> int:
+    """Where what comes and is there already ends: a doubled chunk is harmless, other bytes are not."""
+    draft, buffer = _draft(upload), memoryview(bytearray(min(PORTION, upload.received - offset)))
+    while count := _filled(buffer[: upload.received - offset], readinto):
+        if draft.read(offset, count) != buffer[:count]:
+            raise _conflict(upload, f"has other bytes at {offset:,} already")
+        offset += count
+    return offset
+
+
+def _appended(upload: Upload, draft: DraftWriter, readinto: Callable[[memoryview], int]) -> Upload:
+    """What comes, written while it comes, and counted a portion at a time."""
+    if draft.size() < upload.received:
+        raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
+    draft.cut(upload.received)  # bytes of somebody who ended before they counted
+    with HashedBeside(upload.pk, upload.received, upload.touched_at, PORTION) as hashing:
+        size = PORTION
+        while size == PORTION:
+            buffer, size, start = hashing.buffer(), 0, upload.received
+            room = memoryview(buffer)
+            while size < PORTION and (count := readinto(room[size:])):
+                if start + size + count > upload.size:
+                    raise BadInput(
+                        f"{upload.name} was announced with {upload.size:,} bytes; this chunk goes beyond."
+                    )
+                # at once: these bytes are in the processor's cache still
+                draft.write(start + size, room[size : size + count])
+                size += count
+            if size:
+                draft.write_out(start, size)
+                _count(upload, start + size)
+                hashing.add(buffer, size, upload.touched_at)
+    return upload
+
+
+def _count(upload: Upload, received: int) -> None:
+    """Let bytes that are there count. Raises WrongOffset where the upload was begun anew meanwhile."""
+    now = timezone.now()
+    same = Upload.unscoped.filter(
+        pk=upload.pk, received=upload.received, touched_at=upload.touched_at, file=None
+    )
+    if not same.update(received=received, touched_at=now):
+        raise _conflict(Upload.unscoped.get(pk=upload.pk), "was begun anew")
+    upload.received, upload.touched_at = received, now
 
 
 def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
@@ -320,28 +363,6 @@ def _has_row(name: str) -> bool:
 
 def _drafts(organisation_id: uuid.UUID) -> Path:
     return root_of(organisation_id) / "drafts"
-
-
-def _write(upload: Upload, chunk: bytes) -> None:
-    try:
-        if not _draft(upload).write_from(upload.received, chunk):
-            raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
-    except OSError as error:
-        raise BadInput(
-            f"The chunk could not be stored: {error.strerror or error}. What is there stays; go on later."
-        ) from error
-
-
-def _refuse_other_bytes(upload: Upload, offset: int, chunk: bytes) -> None:
-    """A doubled chunk is harmless; other bytes in its place are not."""
-    if upload.file_id is not None:
-        return
-    try:
-        same = _draft(upload).read(offset, len(chunk)) == chunk
-    except OSError:
-        same = False
-    if not same:
-        raise _conflict(upload, f"has other bytes at {offset:,} already")
 
 
 def _synced_digest(draft: DraftFile, running: str | None) -> str:

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.http.request import UnreadablePostError
 from django.shortcuts import get_object_or_404
 from ninja import Header, Query, Router, Status
 
 from accounts.api_auth import ApiRequest, require
-from assay.errors import AssayError, BadInput
+from assay.errors import BadInput
 from models_registry import services
 from models_registry.models import Upload
+from models_registry.request_bodies import reader_of
 from models_registry.schemas import FinishIn, StoredOut, UploadIn, UploadOut
 from models_registry.uploads import MOST_CHUNK, WrongOffset
 
@@ -94,20 +94,14 @@ def received(request: HttpRequest, upload: Upload, offset: int, sha256: str | No
         raise BadInput("A chunk comes with its Content-Length, not in pieces without one.")
     if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_CHUNK:
         raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; send smaller ones.")
-
-    def read(most: int) -> bytes:
-        try:
-            return request.read(most)
-        except UnreadablePostError:  # the connection broke: what came, came
-            return b""
-
+    readinto = reader_of(request)
     try:
-        return services.receive(upload, offset, read, sha256)
-    except AssayError:
+        return services.receive(upload, offset, readinto, sha256)
+    finally:
         # Who is still sending would find a closed connection in the place of the answer.
-        while read(_REST):
+        rest = memoryview(bytearray(_REST))
+        while readinto(rest):
             pass
-        raise
 
 
 def offset_of(offset: int | None, content_range: str | None) -> int:

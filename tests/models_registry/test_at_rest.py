@@ -25,6 +25,7 @@ from models_registry import files, rotation, uploads
 from models_registry.models import StoredFile
 from models_registry.uploads import draft_of
 from tests.conftest import People, make_people
+from tests.models_registry.sending import add_chunk
 
 FIRST, SECOND = "11" * 32, "22" * 32
 CONTENT = b"name,income\nAda,1200\n" * 500
@@ -72,11 +73,11 @@ def test_uploads_never_lie_in_the_clear(people: People, keys: Callable[[str], No
     upload = uploads.begin_upload(people.organisation, "data.csv", len(CONTENT), people.engineer)
     step = 1_000
     for first in range(0, len(CONTENT), step):
-        uploads.add_chunk(upload, first, CONTENT[first : first + step])
-        uploads.add_chunk(upload, first, CONTENT[first : first + step])  # sent twice
+        add_chunk(upload, first, CONTENT[first : first + step])
+        add_chunk(upload, first, CONTENT[first : first + step])  # sent twice
         assert all(b"Ada" not in path.read_bytes() for path in _lies(people))
     with pytest.raises(uploads.WrongOffset, match="other bytes"):
-        uploads.add_chunk(upload, 0, b"x" * step)
+        add_chunk(upload, 0, b"x" * step)
     stored = uploads.finish_upload(upload, hashlib.sha256(CONTENT).hexdigest())
     assert uploads.finish_upload(upload) == stored
     assert files.read(people.organisation, stored.sha256) == CONTENT
@@ -90,9 +91,9 @@ def test_an_upload_goes_on_when_keys_come_or_change(people: People, keys: Callab
     for before, after in (("", FIRST), (FIRST, f"{SECOND} {FIRST}"), (FIRST, f"off {FIRST}")):
         keys(before)
         upload = uploads.begin_upload(people.organisation, "data.csv", len(CONTENT), people.engineer)
-        uploads.add_chunk(upload, 0, CONTENT[:half])
+        add_chunk(upload, 0, CONTENT[:half])
         keys(after)
-        uploads.add_chunk(upload, half, CONTENT[half:])
+        add_chunk(upload, half, CONTENT[half:])
         stored = uploads.finish_upload(upload)
         assert files.read(people.organisation, stored.sha256) == CONTENT
         assert not draft_of(upload).parent.exists() or not list(draft_of(upload).parent.iterdir())
@@ -117,7 +118,7 @@ def test_rotation_seals_rewraps_and_opens_again(people: People, keys: Callable[[
     )
     reference = annex.put(rows)
     upload = uploads.begin_upload(people.organisation, "a", 4, people.engineer)
-    uploads.add_chunk(upload, 0, b"ab")
+    add_chunk(upload, 0, b"ab")
 
     keys(f"{SECOND} {FIRST}")
     said = _rotate()
@@ -128,7 +129,7 @@ def test_rotation_seals_rewraps_and_opens_again(people: People, keys: Callable[[
     assert files.read(people.organisation, clear.sha256) == b"from before"
     assert files.read(people.organisation, old.sha256) == b"under the first key"
     assert files.annex(people.organisation).get(reference) is not None
-    uploads.add_chunk(upload, 2, b"cd")
+    add_chunk(upload, 2, b"cd")
     assert files.read(people.organisation, uploads.finish_upload(upload).sha256) == b"abcd"
 
     keys(f"off {SECOND}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import OrderedDict
 from datetime import timedelta
 from io import BytesIO, StringIO
@@ -16,12 +17,13 @@ from django.utils import timezone
 
 from assay.errors import BadInput
 from models_registry import files, running_digests, uploads
-from models_registry.draft_files import DraftFile
+from models_registry.draft_files import DraftFile, DraftWriter
 from models_registry.models import StoredFile, Upload
 from models_registry.services import begin_upload, finish_upload, finished_files, receive
-from models_registry.uploads import WrongOffset, add_chunk, draft_of, sweep_uploads
+from models_registry.uploads import WrongOffset, draft_of, sweep_uploads
 from tests.at_once import at_once
 from tests.conftest import People, make_people
+from tests.models_registry.sending import add_chunk
 
 CONTENT = b"first half, second half"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -77,8 +79,10 @@ def test_other_bytes_in_the_place_of_a_chunk_are_a_conflict(people: People) -> N
     upload = add_chunk(begun(people), 0, CONTENT[:7])
     with pytest.raises(WrongOffset, match="other bytes"):
         add_chunk(upload, 0, b"FIRST")
-    with pytest.raises(WrongOffset, match="goes on at byte 7"):
-        add_chunk(upload, 5, CONTENT[5:12])
+    with pytest.raises(WrongOffset, match="other bytes at 5"):
+        add_chunk(upload, 5, CONTENT[6:12])
+    assert add_chunk(upload, 5, CONTENT[5:12]).received == 12
+    assert finish_upload(sent(upload)).sha256 == DIGEST
 
 
 def test_a_writer_that_died_before_its_commit_leaves_bytes_that_do_not_count(people: People) -> None:
@@ -91,29 +95,29 @@ def test_a_writer_that_died_before_its_commit_leaves_bytes_that_do_not_count(peo
 def test_a_chunk_with_another_digest_is_refused_and_nothing_is_kept(people: People) -> None:
     upload = begun(people)
     with pytest.raises(BadInput, match="arrived damaged"):
-        receive(upload, 0, BytesIO(CONTENT[:7]).read, sha256="0" * 64)
+        receive(upload, 0, BytesIO(CONTENT[:7]).readinto, sha256="0" * 64)
     good = hashlib.sha256(CONTENT[:7]).hexdigest().upper()
-    assert receive(upload, 0, BytesIO(CONTENT[:7]).read, sha256=good).received == 7
+    assert receive(upload, 0, BytesIO(CONTENT[:7]).readinto, sha256=good).received == 7
     longer = bytes(uploads.MOST_CHECKED + 1)
     with pytest.raises(BadInput, match="of its own has at most"):
-        receive(upload, 7, BytesIO(longer).read, sha256=hashlib.sha256(longer).hexdigest())
+        receive(upload, 7, BytesIO(longer).readinto, sha256=hashlib.sha256(longer).hexdigest())
 
 
 def test_portions_that_came_before_the_connection_broke_count(people: People) -> None:
     content = bytes(range(256)) * (2 * uploads.PORTION // 256 + 1)
     upload, stream = begun(people, len(content)), BytesIO(content)
 
-    def broken(size: int) -> bytes:
+    def broken(buffer: memoryview) -> int:
         if stream.tell() >= 2 * uploads.PORTION:
-            raise OSError("the connection broke")
-        return stream.read(size)
+            raise KeyboardInterrupt("the process ended")
+        return stream.readinto(buffer)
 
-    with pytest.raises(OSError, match="broke"):
+    with pytest.raises(KeyboardInterrupt):
         receive(upload, 0, broken)
     upload.refresh_from_db()
     assert upload.received == 2 * uploads.PORTION
     # the same request again: what is there is compared, what is lacking is added
-    receive(upload, 0, BytesIO(content).read)
+    receive(upload, 0, BytesIO(content).readinto)
     assert finish_upload(upload).sha256 == hashlib.sha256(content).hexdigest()
 
 
@@ -219,9 +223,9 @@ def test_a_file_that_one_process_received_is_not_read_again(
 def test_a_file_whose_chunks_others_received_is_read_when_it_is_whole(people: People) -> None:
     """Another process had the first chunk: this one's running digest counts for nothing."""
     upload = begun(people, len(CONTENT))
-    uploads.add_chunk(upload, 0, CONTENT[:5])
+    add_chunk(upload, 0, CONTENT[:5])
     running_digests.forget(upload.pk)
-    uploads.add_chunk(upload, 5, CONTENT[5:])
+    add_chunk(upload, 5, CONTENT[5:])
     assert running_digests.digest_of(upload.pk, len(CONTENT), upload.touched_at) is None
     assert uploads.finish_upload(upload).sha256 == DIGEST
 
@@ -230,13 +234,58 @@ def test_a_chunk_that_was_not_kept_is_not_counted_in_the_digest(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload = begun(people, len(CONTENT))
-    uploads.add_chunk(upload, 0, CONTENT[:5])
+    add_chunk(upload, 0, CONTENT[:5])
     with monkeypatch.context() as broken:
-        broken.setattr(DraftFile, "write_from", lambda *_: False)
+        broken.setattr(DraftWriter, "size", lambda _: 0)
         with pytest.raises(BadInput, match="damaged on the disk"):
-            uploads.add_chunk(upload, 5, b"other bytes"[: len(CONTENT) - 5])
-    uploads.add_chunk(upload, 5, CONTENT[5:])
+            add_chunk(upload, 5, b"other bytes"[: len(CONTENT) - 5])
+    add_chunk(upload, 5, CONTENT[5:])
     assert uploads.finish_upload(upload).sha256 == DIGEST
+
+
+def test_two_requests_that_send_one_upload_take_turns(
+    committed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one writes nothing while the first one is on its way, and is told where that ended."""
+    people = make_people()
+    upload = begun(people)
+    monkeypatch.setattr(uploads, "TURN", 0.2)
+    at, stream = threading.Event(), BytesIO(CONTENT[:7])
+    told = threading.Event()
+
+    def slow(buffer: memoryview) -> int:
+        at.set()
+        assert told.wait(20)
+        return stream.readinto(buffer)
+
+    def first() -> int:
+        return receive(upload, 0, slow).received
+
+    def second() -> str:
+        assert at.wait(20)
+        with pytest.raises(WrongOffset, match="sent by another request") as error:
+            add_chunk(upload, 0, OTHER)
+        told.set()
+        return str(error.value.received)
+
+    assert at_once(first, second) == [7, "0"]
+    assert finish_upload(sent(add_chunk(upload, 7, CONTENT[7:]))).sha256 == DIGEST
+
+
+def test_what_was_begun_anew_meanwhile_does_not_count(people: People) -> None:
+    """Whoever sends into the draft of before learns of it, and the bytes of now stay."""
+    upload = add_chunk(begun(people), 0, CONTENT[:7])
+    stream = BytesIO(CONTENT[7:])
+
+    def meddling(buffer: memoryview) -> int:
+        if not stream.tell():
+            uploads._begin_anew(upload)
+            sent(Upload.unscoped.get(pk=upload.pk), OTHER)
+        return stream.readinto(buffer)
+
+    with pytest.raises(WrongOffset, match="was begun anew"):
+        receive(upload, 7, meddling)
+    assert finish_upload(upload).sha256 == hashlib.sha256(OTHER).hexdigest()
 
 
 OTHER = bytes(reversed(CONTENT))

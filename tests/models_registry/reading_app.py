@@ -1,0 +1,30 @@
+"""A WSGI application for gunicorn that reads bodies as uploads do, and says what came."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIRequest
+
+from models_registry import request_bodies
+
+request_bodies.STALLED = 0.5
+BUFFER = 1_000
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    request = WSGIRequest(environ)
+    readinto = request_bodies.reader_of(request)
+    room, hashed, size = memoryview(bytearray(BUFFER)), hashlib.sha256(), 0
+    while count := readinto(room):
+        hashed.update(room[:count])
+        size += count
+        if request.path == "/some":
+            break
+    direct = isinstance(getattr(readinto, "__self__", None), request_bodies._Direct)
+    answer = json.dumps({"size": size, "sha256": hashed.hexdigest(), "direct": direct}).encode()
+    start_response("200 OK", [("Content-Length", str(len(answer)))])
+    return [answer]
