@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import clean_names
+from assay.intake.limits import MAX_LINE
 
 __all__ = ["ParquetSource", "plain_column"]
 
@@ -28,7 +29,8 @@ class ParquetSource:
     """A Parquet file of flat columns.
 
     Raises:
-        BadInput: a damaged file, unusable column names, nested or binary columns.
+        BadInput: a damaged file, unusable column names, nested or binary columns; in a batch, a text that is too
+            long.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,6 +74,7 @@ class ParquetSource:
                     read += batch.num_rows
                     self.done = min(1.0, read / total)
                     if batch.num_rows:
+                        self._hold_to_lengths(batch, wanted)
                         yield [
                             plain_column(batch.column(index_of[place]), as_text=column in as_text)
                             for column, place in zip(columns, places, strict=True)
@@ -80,6 +83,14 @@ class ParquetSource:
                 self._digest = file_digest(raw, "sha256").hexdigest()
         except _UNREADABLE:
             raise self._damaged() from None
+
+    def _hold_to_lengths(self, batch: pa.RecordBatch, places: Sequence[int]) -> None:
+        for column, place in zip(batch.columns, places, strict=True):
+            if (longest := _longest(column)) > MAX_LINE:
+                raise BadInput(
+                    f'{self.name} column "{self.columns[place]}" holds a text of {longest:,} bytes; a value may '
+                    f"have {MAX_LINE:,}. Shorten it or leave the column out."
+                )
 
     def _damaged(self) -> BadInput:
         return BadInput(f"{self.name} starts like Parquet but cannot be read as such; it may be damaged.")
@@ -105,6 +116,17 @@ def _readable(kind: pa.DataType) -> bool:
         or pa.types.is_temporal(kind)
         or pa.types.is_null(kind)
     )
+
+
+def _longest(column: pa.Array) -> int:
+    """Bytes of the longest text of a column; 0 where it holds none."""
+    if pa.types.is_dictionary(column.type):
+        return _longest(column.dictionary)
+    if pa.types.is_string_view(column.type):
+        column = pc.cast(column, pa.large_string())
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return 0
+    return int(pc.max(pc.binary_length(column)).as_py() or 0)
 
 
 def plain_column(column: pa.Array, *, as_text: bool) -> pa.Array:

@@ -55,6 +55,14 @@ def _repeated(folder: Path) -> Path:
     return path
 
 
+def _long_text(folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": ["short", "x" * 3 * 2**20]}), folder / "data.parquet", compression="zstd")
+    return folder / "data.parquet"
+
+
 def _length(value: int) -> Callable[[bytearray], None]:
     return lambda content: struct.pack_into("<I", content, len(content) - 8, value)
 
@@ -107,5 +115,6 @@ CASES = (
         "a Parquet in pieces", _parquet(lambda c: c.__delitem__(slice(100, 600))), "cannot be read", "data"
     ),
     Hostile("a Parquet that repeats 20 MB", _repeated, "its limit is", "data"),
+    Hostile("a Parquet with a text of 3 MB", _long_text, "holds a text of 3,145,728 bytes", "data"),
     Hostile("a Parquet of lists in lists", _nested_schema, "cannot be read|Assay reads numbers", "data"),
 )
