@@ -37,6 +37,8 @@ def invite(organisation: Organisation, email: str, role: str, *, by: User) -> tu
         raise BadInput(f"{email} is a member already; change the role in the list of members.")
     secret = secrets.token_urlsafe(32)
     with transaction.atomic():
+        # Two at once for one address would each leave a link that works.
+        Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
         open_invitations(organisation).filter(email__iexact=email).update(withdrawn_at=timezone.now())
         made: Invitation = Invitation.objects.create(
             organisation=organisation,

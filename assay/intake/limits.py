@@ -67,8 +67,8 @@ MAX_RATIO = 200
 RATIO_FROM = 64 * 2**20
 
 MAX_LINE = 2 * 2**20
-"""Bytes of one line of a table, or of one value of a Parquet file; a longer one is a broken file or an attack, and
-would have to be held in memory."""
+"""Bytes of one line of a table, or of one text of a Parquet file; a longer one is a broken file or an attack,
+and would have to be held in memory."""
 
 MAX_ROWS = 2**32
 """Rows of one dataset. Work is cut into shards by what a child says of them, outside of the child."""

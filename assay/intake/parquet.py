@@ -29,8 +29,7 @@ class ParquetSource:
     """A Parquet file of flat columns.
 
     Raises:
-        BadInput: a damaged file, unusable column names, nested or binary columns; in a batch, a text that is too
-            long.
+        BadInput: a damaged file, unusable column names, nested or binary columns; of a batch, a long text.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,8 +87,8 @@ class ParquetSource:
         for column, place in zip(batch.columns, places, strict=True):
             if (longest := _longest(column)) > MAX_LINE:
                 raise BadInput(
-                    f'{self.name} column "{self.columns[place]}" holds a text of {longest:,} bytes; a value may '
-                    f"have {MAX_LINE:,}. Shorten it or leave the column out."
+                    f'{self.name} column "{self.columns[place]}" holds a text of {longest:,} bytes; '
+                    f"it may have {MAX_LINE:,}. Shorten it or leave the column out."
                 )
 
     def _damaged(self) -> BadInput:

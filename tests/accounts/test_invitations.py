@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.invitations import accept, find, invite, open_invitations, withdraw
 from accounts.models import Invitation, Membership, User
 from assay.errors import AssayError, BadInput
-from tests.conftest import People
+from tests.at_once import at_once
+from tests.conftest import People, make_people
 from trail.models import TrailEntry
 
 AsUser = Callable[[User], Client]
@@ -50,6 +51,18 @@ def test_an_invited_stranger_sets_name_and_password_and_is_a_member(people: Peop
         "action", flat=True
     )
     assert {"invitation.sent", "member.added"} <= set(actions)
+
+
+def test_of_two_invitations_of_one_address_at_once_one_works(committed: None) -> None:
+    people = make_people()
+    at_once(
+        *[
+            lambda: invite(people.organisation, "twice@example.org", "reviewer", by=people.owner)
+            for _ in range(4)
+        ]
+    )
+    assert open_invitations(people.organisation).filter(email="twice@example.org").count() == 1
+    assert Invitation.objects.of(people.organisation).filter(email="twice@example.org").count() == 4
 
 
 def test_somebody_with_an_account_just_joins(people: People, as_user: AsUser) -> None:

@@ -121,7 +121,7 @@ def test_nested_and_binary_columns_are_refused_by_name(tmp_path: Path, values: p
     "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())], ids=str
 )
 def test_a_text_longer_than_a_line_may_be_is_refused(tmp_path: Path, kind: pa.DataType) -> None:
-    """Bytes count, not characters, and a text of two bytes a character reaches the limit with half of them."""
+    """Bytes count, not characters: at two bytes a character half as many reach the limit."""
     longest = "\u00e9" * 2**20
     for words in ([longest + "x", "b"], ["a", longest + "x"]):
         with pytest.raises(BadInput, match=r'column "x" holds a text of 2,097,153 bytes'):
