@@ -5,17 +5,28 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, NamedTuple
 
+from compliance.models import ReviewState
 from reports.models import Document
 
 __all__ = ["Standing", "standing_of"]
 
 Word = Literal[
-    "valid", "awaiting", "refused", "draft", "stale", "expired", "superseded", "revoked", "making", "failed"
+    "valid",
+    "awaiting",
+    "withdrawn",
+    "refused",
+    "draft",
+    "stale",
+    "expired",
+    "superseded",
+    "revoked",
+    "making",
+    "failed",
 ]
 
 
 class Standing(NamedTuple):
-    """One of ten words, and how it looks."""
+    """One of these words, and how it looks."""
 
     word: Word
     look: str
@@ -69,6 +80,14 @@ def standing_of(document: Document, today: date) -> Standing:
             "fail",
             "Revoked",
             f"The approval was revoked on {review.revoked_at:%Y-%m-%d}. Do not rely on it.",
+        )
+    if review is not None and review.state == ReviewState.WITHDRAWN and outcome == "awaiting":
+        return Standing(
+            "withdrawn",
+            "none",
+            "none",
+            "Withdrawn",
+            "The request for a review was withdrawn; no reviewer has decided. Do not rely on it as approved.",
         )
     found = _said(facts, outcome, today)
     if found.word == "expired" or review is None or outcome != "approved":

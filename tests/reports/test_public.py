@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import Organisation
 from compliance.models import Review
+from compliance.services import withdraw
 from compliance.staleness import sweep
 from reports import checking
 from reports.models import Document
@@ -125,6 +126,18 @@ def test_stale_expired_and_refused_decisions_are_called_so() -> None:
     assert "The approval was revoked" in page(document)
     assert "Rejected" in page(decided(state="rejected", valid_until=None))
     assert "Valid: approved" in page(decided(valid_until=date.today()))
+
+
+def test_a_certified_report_whose_review_was_withdrawn_awaits_nobody() -> None:
+    people = make_people()
+    review = submit(people, factory.measured_run(people))
+    factory.run_jobs()
+    document = Document.objects.of(people.organisation).get(kind="certified")
+    assert "Awaits a reviewer" in page(document)
+    withdraw(review, people.engineer)
+    text = page(document)
+    assert "The request for a review was withdrawn" in text
+    assert "Awaits a reviewer" not in text
 
 
 def test_an_approval_whose_time_is_over_is_expired_and_nothing_is_said_to_have_changed() -> None:
