@@ -319,9 +319,9 @@ def finished_files(organisation: Organisation, by: User, ids: Iterable[str]) -> 
 
 
 def sweep_uploads(older_than: timedelta = KEPT) -> int:
-    """Remove uploads that nobody touched, and drafts without a row; returns how many went.
+    """Remove uploads that nobody touched, drafts without a row, and what a crash left of storing.
 
-    Stored files stay: only the way in is forgotten.
+    Returns how many went. Stored files stay: only the way in is forgotten.
     """
     before, count = timezone.now() - older_than, 0
     for key in list(Upload.unscoped.filter(touched_at__lt=before).values_list("pk", flat=True)):
@@ -334,7 +334,7 @@ def sweep_uploads(older_than: timedelta = KEPT) -> int:
         DraftFile(draft, settings.ENV.keyring).remove()
         count += 1
     files = Path(settings.ENV.files)
-    for draft in (*files.glob("*/drafts/*"), *files.glob("*/content/.put-*")):
+    for draft in (*files.glob("*/drafts/*"), *files.glob("*/*/.put-*")):
         try:
             old = draft.stat().st_mtime < before.timestamp()
             if old and not _has_row(draft.stem):

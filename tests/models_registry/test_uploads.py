@@ -201,13 +201,19 @@ def test_abandoned_uploads_are_swept_and_stored_files_stay(people: People) -> No
     finish_upload(done)
     Upload.unscoped.filter(pk__in=[left.pk, done.pk]).update(touched_at=timezone.now() - timedelta(days=3))
     orphan = draft_of(fresh).with_name("00000000-0000-4000-8000-000000000000")
-    orphan.write_bytes(b"x")
-    os.utime(orphan, (0, 0))
+    torn = [
+        files.root_of(people.organisation) / folder / ".put-x" for folder in ("content", "annex", "answers")
+    ]
+    for path in (orphan, *torn):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+        os.utime(path, (0, 0))
     out = StringIO()
     call_command("sweep_uploads", stdout=out)
-    assert out.getvalue() == "3 uploads removed.\n"
+    assert out.getvalue() == "6 uploads removed.\n"
     assert [u.pk for u in Upload.objects.of(people.organisation)] == [fresh.pk]
     assert not draft_of(left).exists()
+    assert not any(path.exists() for path in torn)
     assert files.read(people.organisation, DIGEST) == CONTENT
     assert sweep_uploads() == 0
 
