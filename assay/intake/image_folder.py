@@ -15,15 +15,14 @@ from assay.contracts import ImageInput
 from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.column_names import LABEL
+from assay.intake.image_files import entry_of, listed_pictures
 from assay.intake.images import ImageSource
 from assay.intake.pixels import MAX_SIDE, PixelWriter
 
 __all__ = ["MAX_PICTURE", "decode_picture", "is_image_folder", "open_image_folder"]
 
-MAX_PICTURES = 1_000_000
 MAX_PICTURE = 64 * 2**20
 """Bytes of one picture's file."""
-_MAX_CLASSES = 10_000
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 _MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBA": "RGBA"}
 """Pillow's mode of a file -> the mode that it is read in. Others (16 bits, CMYK, ...) are refused."""
@@ -51,7 +50,7 @@ def open_image_folder(path: Path, pixels_at: Path, wanted: ImageInput | None) ->
             pictures of different sizes or of another size than the model reads.
     """
     name = visible(path.name)
-    listed = _listed(path, name)
+    listed = listed_pictures(path)
     whole = hashlib.sha256()
     with PixelWriter(name, pixels_at, wanted) as writer:
         for label, file in listed:
@@ -59,38 +58,12 @@ def open_image_folder(path: Path, pixels_at: Path, wanted: ImageInput | None) ->
             if file.stat().st_size > MAX_PICTURE:
                 raise BadInput(f"{name}: {where} has more than {MAX_PICTURE // 2**20} MB.")
             content = file.read_bytes()
-            whole.update(
-                f"{len(label)}:{label}/{len(file.name)}:{file.name}:".encode("utf-8", "surrogatepass")
-            )
-            whole.update(hashlib.sha256(content).digest())
+            whole.update(entry_of(label, file, hashlib.sha256(content).digest()))
             writer.append(decode_picture(name, where, content)[None], where)
         pixels = writer.finish()
     labels = pa.array([label for label, _ in listed], pa.string())
     files = [file for _, file in listed]
     return ImageSource(name, {LABEL: labels}, pixels, writer.digests, whole.hexdigest(), writer.notes, files)
-
-
-def _listed(path: Path, name: str) -> list[tuple[str, Path]]:
-    """(class, file), sorted; hidden files and files beside the classes are left out."""
-    folders = sorted(m for m in path.iterdir() if m.is_dir() and not m.name.startswith("."))
-    if len(folders) > _MAX_CLASSES:
-        raise BadInput(f"{name} has {len(folders):,} subfolders; one a class, at most {_MAX_CLASSES:,}.")
-    found: list[tuple[str, Path]] = []
-    for folder in folders:
-        for file in sorted(folder.iterdir()):
-            where = f"{visible(folder.name)}/{visible(file.name)}"
-            if file.name.startswith("."):
-                continue
-            if file.is_symlink() or folder.is_symlink() or not (file.is_file() or file.is_dir()):
-                raise BadInput(f"{name}: {where} is a link or no regular file; put the image itself there.")
-            if file.is_dir():
-                raise BadInput(f"{name}: {where} is a folder; a class's subfolder holds images only.")
-            found.append((visible(folder.name), file))
-            if len(found) > MAX_PICTURES:
-                raise BadInput(f"{name} holds more than {MAX_PICTURES:,} images.")
-    if not found:
-        raise BadInput(f"{name} holds no images: it needs a subfolder for each class with PNG or JPEG files.")
-    return found
 
 
 def decode_picture(name: str, where: str, content: bytes) -> npt.NDArray[Any]:

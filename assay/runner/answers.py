@@ -12,6 +12,7 @@ from assay.contracts import DataRequest, DatasetProfile, FileRequest, ModelFacts
 from assay.errors import ChildFailed
 from assay.evidence import digest
 from assay.intake.column_names import MAX_COLUMNS
+from assay.intake.image_files import image_folder_digest
 from assay.intake.limits import LISTED_CATEGORIES, MAX_OUTPUTS, MAX_ROWS
 from assay.intake.mlflow_folder import is_mlflow
 from assay.intake.model_files import digests_of, file_digest
@@ -112,8 +113,9 @@ def check_files(datasets: Iterable[DatasetProfile], request: DataRequest) -> Non
     known: dict[str, str] = {}
     for dataset in datasets:
         file: FileRequest = getattr(request, dataset.role, None) or request.leading[1]
-        if file.path not in known and Path(file.path).is_file():
-            known[file.path] = file_digest(Path(file.path))
+        path = Path(file.path)
+        if file.path not in known and path.exists():
+            known[file.path] = image_folder_digest(path) if path.is_dir() else file_digest(path)
         if dataset.sha256 != known.get(file.path, dataset.sha256):
             raise ChildFailed(f"The child tells of other {dataset.role} data than those that it was given.")
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from assay.contracts import DataRequest, FileRequest, Measure, ModelRequest
 from assay.datasets.subject import Subject
-from assay.errors import BadInput
+from assay.errors import BadInput, ChildFailed
 from assay.execution import run_method
 from assay.intake.table import take_in
 from assay.loading import load_subject
 from assay.registry import METHODS
+from assay.runner.answers import check_files
 from tests.models.made import linear_folder, number, tiny_bert
 from tests.models.pictures import squares, tiny_cnn
 
@@ -117,6 +118,18 @@ def test_a_folder_gives_what_the_npz_of_its_pictures_gives(tmp_path: Path, model
     next(folder.glob("dark/*.png")).rename(folder / "light" / "moved.png")
     moved = _take(folder, tmp_path / "s", models / "grey")
     assert moved.profile.test.sha256 != subject.profile.test.sha256
+
+
+def test_the_digest_of_a_folder_is_computed_outside_of_the_child_too(tmp_path: Path, models: Path) -> None:
+    folder = _folder(tmp_path / "faces", *squares(12))
+    (folder / "dark" / "ab\udcff.png").write_bytes(next(folder.glob("dark/*")).read_bytes())
+    told = _take(folder, tmp_path / "s", models / "grey").profile.test
+    request = DataRequest(test=FileRequest(path=str(folder)))
+    check_files([told], request)
+    last = sorted((folder / "light").iterdir())[-1]
+    last.write_bytes(last.read_bytes() + b"\0")
+    with pytest.raises(ChildFailed, match="tells of other test data"):
+        check_files([told], request)
 
 
 def test_a_jpeg_is_what_pillow_decodes(tmp_path: Path, models: Path) -> None:
