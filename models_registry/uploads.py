@@ -120,6 +120,8 @@ def receive(
             found = Upload.unscoped.get(pk=upload.pk)
             if not 0 <= offset <= found.received:
                 raise _conflict(found, f"begins at byte {offset:,}")
+            if found.file_id is not None:  # finished while this waited
+                return found
             offset = _compared(found, offset, readinto)
             return _appended(found, draft, readinto) if offset == found.received else found
     except BlockingIOError:
