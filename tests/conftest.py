@@ -127,6 +127,15 @@ def as_user() -> Callable[[User], Client]:
 
 
 @pytest.fixture
+def fresh_children() -> Iterator[None]:
+    """Children of `factory.run_jobs` and `working` are interpreters of their own (tests/warm.py)."""
+    from tests import warm
+
+    with warm.fresh_children():
+        yield
+
+
+@pytest.fixture
 def committed(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
     """A database whose commits are real, for jobs and threads.
 

@@ -29,6 +29,7 @@ from models_registry.models import (
 from tests.command import loans, write_csv
 from tests.conftest import People
 from tests.models.made import linear_folder, number
+from tests.warm import warm_children
 
 __all__ = [
     "data_version",
@@ -45,7 +46,8 @@ def run_jobs() -> int:
     """Work off every job in this process, as a worker would."""
     slot = Slot(["cpu", "gpu"])
     try:
-        return slot.work()
+        with warm_children():
+            return slot.work()
     finally:
         slot.close()
 
@@ -67,7 +69,8 @@ def working() -> Iterator[None]:
     worker = threading.Thread(target=work)
     worker.start()
     try:
-        yield
+        with warm_children():
+            yield
     finally:
         over.set()
         worker.join()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from audits.models import Opening
 from audits.planning import evidence_of
 from audits.services import repeat_run
 from tests import factory
 from tests.conftest import make_people
 from trail.services import verify
+
+pytestmark = pytest.mark.usefixtures("fresh_children")
 
 
 def test_supplied_predictions_are_audited_and_frozen(committed: None) -> None:

@@ -98,7 +98,7 @@ def desk(committed: None) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def worker(committed: None) -> Iterator[None]:
+def worker(committed: None, fresh_children: None) -> Iterator[None]:
     """A worker beside the test."""
     with factory.working():
         yield

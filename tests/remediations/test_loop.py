@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from audits.models import Opening
 from audits.planning import evidence_of
 from models_registry.models import IntakeState, ModelVersion
@@ -12,6 +14,8 @@ from tests.conftest import make_people
 from tests.remediations.made import audited
 from trail.models import TrailEntry
 from trail.services import verify
+
+pytestmark = pytest.mark.usefixtures("fresh_children")
 
 
 def test_a_remedy_makes_a_version_and_audits_it_with_the_same_plan(committed: None) -> None:
