@@ -24,7 +24,9 @@ from assay.endpoints.kept import KeptAnswers
 from models_registry.files import ANSWERS, root_of
 from tests import factory
 from tests.conftest import make_people
-run = factory.measured_run(make_people())
+from tests.warm import fresh_children
+with fresh_children():
+    run = factory.measured_run(make_people())
 assert run.state == "done", run.reason
 kept = KeptAnswers("endpoint", root_of(run.organisation_id) / ANSWERS / f"{run.subject_id}.npz")
 kept.put(bytes(16), np.array([0.25, 0.75]), False)

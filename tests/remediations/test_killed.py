@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from remediations.models import RemedyRun, RemedyState
 from remediations.services import start_remedy
 from tests.conftest import make_people
 from tests.remediations.made import audited
+from tests.warm import warm_children
 
 PARAMS = {"epochs": 12, "batch_rows": 4, "learning_rate": 0.01, "patience": None}
 
@@ -48,7 +50,8 @@ def make(baseline: Run, interrupt: Callable[[Slot], None] | None = None) -> Reme
 
         over = threading.Event()
         threading.Thread(target=watch, daemon=True).start()
-    slot.work(limit=1)
+    with warm_children() if interrupt is None else nullcontext():
+        slot.work(limit=1)
     shard = Shard.objects.get(job=remedy.job, purpose="work")
     if interrupt is not None:
         assert (shard.state, shard.checkpoint) != ("done", None)
