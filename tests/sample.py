@@ -10,6 +10,7 @@ from jobs.worker import Slot
 from tests import factory
 from tests.conftest import People, make_people
 from tests.sample_intake import taken_in
+from tests.warm import warm_children
 
 __all__ = ["Sample", "biased_pair", "build", "policy_version"]
 
@@ -115,7 +116,8 @@ def _half_done(people: People, rows: Rows, policy: PolicyVersion) -> Run:
     second, data = rows["second"], rows["dataset_version"]
     running = draft_run(second, data, by=people.engineer, policy=policy, start_when_ready=True)
     slot = Slot(["cpu"])
-    slot.work(limit=4)
+    with warm_children():
+        slot.work(limit=4)
     slot.close()
     return running
 

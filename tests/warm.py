@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -142,6 +143,7 @@ def _serve(channel: socket.socket) -> None:
     """The nursery: loads what most children load, then forks one for each request until nobody asks."""
     for name in _LOADED:
         importlib.import_module(name)
+    gc.freeze()
     while True:
         said, control, _, _ = channel.recvmsg(1 << 16, socket.CMSG_SPACE(16))
         if not said:

@@ -5,6 +5,7 @@ Nothing of the tree is loaded by this module: what it runs is the copy.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -13,7 +14,10 @@ from pathlib import Path
 
 __all__ = ["run"]
 
-_HEAVY = ("torch", "scipy.stats", "pandas", "pyarrow", "sklearn", "django.test")
+_HEAVY = (
+    *("torch", "scipy.stats", "pandas", "pyarrow", "sklearn", "django.test"),
+    *("pytest", "hypothesis", "schemathesis"),
+)
 
 
 def run(tree: Path, node: str, seconds: float) -> tuple[int | None, str]:
@@ -38,6 +42,7 @@ def _context() -> ForkServerContext:
 
 def _pytest(tree: str, node: str, printed: str, environment: dict[str, str]) -> None:
     """In the new process: forget this tree, take the copy's place, and run."""
+    gc.freeze()  # what was loaded before is there to stay: looking through it takes half a second each time
     sink = os.open(printed, os.O_WRONLY | os.O_CREAT, 0o600)
     os.dup2(sink, 1)
     os.dup2(sink, 2)
@@ -51,6 +56,8 @@ def _pytest(tree: str, node: str, printed: str, environment: dict[str, str]) -> 
     os.chdir(tree)
     import pytest
 
-    code = int(pytest.main(["-x", "-p", "no:xdist", node]))
+    # The plug-ins are there already, whose own asserts would be rewritten otherwise.
+    ignored = "ignore::pytest.PytestAssertRewriteWarning"
+    code = int(pytest.main(["-x", "-p", "no:xdist", "-W", ignored, node]))
     sys.stdout.flush()
     os._exit(code)
