@@ -322,7 +322,7 @@ class EndpointRequest(Frozen):
     url: Annotated[str, StringConstraints(min_length=8, max_length=1_000)]
     """What the protocol's own paths are added to, such as https://models.example.org or .../v1."""
     protocol: EndpointProtocol
-    # A counted repetition of \w would take 18 MB in each process: every letter of Unicode, 200 times.
+    # Compiling a counted repetition of \w takes 18 MB: every letter of Unicode, 200 times.
     model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@+-]+$", max_length=200)]
     """Its name there."""
     signature: ModelSignature
