@@ -1,13 +1,11 @@
-"""How fast does a file come in? Over HTTP into the store, against SHA-256 of the same file alone.
+"""How fast does a file come in? Over HTTP onto the disk, against SHA-256 of the same file alone.
 
 The web server that `./run serve` starts, with a home and a database of its own, receives 2 GB of noise as
-the API takes it: announced, sent in chunks of 64 MiB over one connection, finished with its SHA-256; then
-again with a storage key. hashlib reads and hashes the same file in between; of three times the best counts,
-of the service and of hashlib alike. All of it happens in two places: in memory (a tmpfs), where the service's
-own path is all there is, and on the disk, where it waits for that too; writing and flushing the file alone,
-without a hash, says how long. Memory was used and freed just before each time: a virtual machine has to ask
-its host for pages that lay idle, which takes longer than all the rest. Sender and server share the machine.
-Peaks are of the process that received. `python -m benchmarks.storing [MB]`.
+the API takes it: announced, sent in one request, finished with its SHA-256, on the disk when the answer is
+there; then in requests of 64 MiB; then in one again with a storage key. hashlib reads and hashes the same
+file in between; of several times the best counts, of the service and of hashlib alike. Writing the file as
+other programs do, through the system's cache, and flushing it, without a hash, is timed beside. Sender and
+server share the machine. Peaks are of the process that received. `python -m benchmarks.storing [MB]`.
 """
 
 from __future__ import annotations
@@ -31,12 +29,10 @@ from typing import Any, NamedTuple
 from benchmarks.database import in_process
 from jobs.web_server import web_command
 
-__all__ = ["MEMORY", "run"]
+__all__ = ["WAYS", "run"]
 
 MEGABYTES = 2_048
-MEMORY = Path("/dev/shm")
 _CHUNK = 64 * 2**20
-_KEY = "11" * 32
 
 
 class Server(NamedTuple):
@@ -46,8 +42,18 @@ class Server(NamedTuple):
     worker: int
 
 
+class Way(NamedTuple):
+    """A way to bring a file: bytes of a request, and the storage key, if any."""
+
+    request: int
+    key: str
+
+
+WAYS = {"stored": Way(2**62, ""), "in_chunks": Way(_CHUNK, ""), "sealed": Way(2**62, "11" * 32)}
+
+
 def run(megabytes: int = MEGABYTES, times: int = 3) -> dict[str, Any]:
-    """Megabytes a second of hashing, of storing and of storing sealed, by place: `memory` and `disk`.
+    """Megabytes a second of hashing and of each of WAYS, and their shares of hashing.
 
     Args:
         times: how often each is done; the best counts.
@@ -56,49 +62,35 @@ def run(megabytes: int = MEGABYTES, times: int = 3) -> dict[str, Any]:
         RuntimeError: there is no room for a few files of that size, or the server failed.
     """
     found: dict[str, Any] = {"megabytes": megabytes, "load": os.getloadavg()[0] / (os.cpu_count() or 1)}
-    places = {"disk": tempfile.gettempdir()}
-    if MEMORY.is_dir():
-        places = {"memory": str(MEMORY), **places}
-    for place, root in places.items():
-        with tempfile.TemporaryDirectory(prefix="assay-storing-", dir=root) as folder:
-            free = shutil.disk_usage(folder).free
-            if free < 5 * megabytes * 2**20:
-                raise RuntimeError(f"{root}: {megabytes:,} MB a few times do not fit into {free >> 20:,} MB.")
-            found[place] = _measured(Path(folder), megabytes, times)
-    return found
-
-
-def _measured(folder: Path, megabytes: int, times: int) -> dict[str, Any]:
-    """In one place: figures of hashing and writing alone, and of both ways of storing."""
-    home, path = folder / "home", folder / "noise"
-    token = in_process("benchmarks.storing", "prepare", {"ASSAY_HOME": str(home)})["token"]
-    _touch_memory(folder, megabytes)
-    writing = _noise(path, megabytes * 2**20)
-    hashing, digest = _hashing(path)
-    found: dict[str, Any] = {"write_and_flush_mb_s": megabytes / writing}
-    for name, key in (("stored", ""), ("sealed", _KEY)):
-        best = float("inf")
-        for _ in range(times):
-            with _server(home, key) as server:
-                _touch_memory(folder, megabytes)
-                before, used = _peak(server.worker), _cpu(server.worker)
-                seconds = _sent(server.port, token, path, digest)
-                used = _cpu(server.worker) - used
-                peak = _peak(server.worker)
-            hashing = min(hashing, _hashing(path)[0])
-            shutil.rmtree(home / "files")
-            if seconds < best:
-                best = seconds
-                found |= {
-                    f"{name}_mb_s": megabytes / seconds,
-                    f"{name}_cpu_seconds_a_gb": used * 1_024 / megabytes,
-                    f"{name}_peak_mb": peak,
-                    f"{name}_grown_mb": peak - before,
-                }
+    with tempfile.TemporaryDirectory(prefix="assay-storing-") as name:
+        folder = Path(name)
+        free = shutil.disk_usage(folder).free
+        if free < 5 * megabytes * 2**20:
+            raise RuntimeError(f"{folder}: {megabytes:,} MB a few times do not fit into {free >> 20:,} MB.")
+        home, path = folder / "home", folder / "noise"
+        token = in_process("benchmarks.storing", "prepare", {"ASSAY_HOME": str(home)})["token"]
+        found["write_and_flush_mb_s"] = megabytes / _noise(path, megabytes * 2**20)
+        hashing, digest = _hashing(path)
+        for way in WAYS:
+            best = float("inf")
+            for _ in range(times):
+                with _server(home, WAYS[way].key) as server:
+                    before, used = _peak(server.worker), _cpu(server.worker)
+                    seconds = _sent(server.port, token, path, digest, WAYS[way].request)
+                    used = _cpu(server.worker) - used
+                    peak = _peak(server.worker)
+                hashing = min(hashing, _hashing(path)[0])
+                shutil.rmtree(home / "files")
+                if seconds < best:
+                    best = seconds
+                    found |= {
+                        f"{way}_mb_s": megabytes / seconds,
+                        f"{way}_cpu_seconds_a_gb": used * 1_024 / megabytes,
+                        f"{way}_peak_mb": peak,
+                        f"{way}_grown_mb": peak - before,
+                    }
     found["sha256_mb_s"] = megabytes / hashing
-    return found | {
-        f"{name}_share": found[f"{name}_mb_s"] / found["sha256_mb_s"] for name in ("stored", "sealed")
-    }
+    return found | {f"{way}_share": found[f"{way}_mb_s"] / found["sha256_mb_s"] for way in WAYS}
 
 
 def _prepare() -> dict[str, Any]:
@@ -117,14 +109,6 @@ def _prepare() -> dict[str, Any]:
     user.set_unusable_password()
     user.save()
     return {"token": new_token(user, create_organisation("Bench", user), "bench", ["read", "write"])[1]}
-
-
-def _touch_memory(folder: Path, megabytes: int) -> None:
-    """Use and free as much of the machine's memory as the file takes, where files lie in memory."""
-    if folder.is_relative_to(MEMORY):
-        path = folder / "touched"
-        _noise(path, megabytes * 2**20)
-        path.unlink()
 
 
 def _noise(path: Path, size: int) -> float:
@@ -185,8 +169,8 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the web server did not start")
 
 
-def _sent(port: int, token: str, path: Path, digest: str) -> float:
-    """Seconds from announcing the file until the service has stored it."""
+def _sent(port: int, token: str, path: Path, digest: str, request: int) -> float:
+    """Seconds from announcing the file until the service has stored it, in requests of so many bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     start, size, offset = time.perf_counter(), path.stat().st_size, 0
 
@@ -205,7 +189,7 @@ def _sent(port: int, token: str, path: Path, digest: str) -> float:
     key = asked("", {"name": "noise", "size": size})["id"]
     with path.open("rb") as file:
         while offset < size:
-            length = min(_CHUNK, size - offset)
+            length = min(request, size - offset)
             connection.putrequest("PATCH", f"/api/v1/uploads/{key}?offset={offset}")
             connection.putheader("Authorization", f"Bearer {token}")
             connection.putheader("Content-Type", "application/octet-stream")

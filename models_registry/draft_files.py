@@ -8,7 +8,9 @@ sent again to an offset after a crash is the same bytes, so that a disk seen bef
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import mmap
 import os
 import time
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ __all__ = ["DraftFile", "DraftWriter", "draft_name"]
 
 _PIECE = 1 << 18
 """Bytes enciphered at once, which stay in the processor's cache."""
+_DIRECT = getattr(os, "O_DIRECT", 0)
+"""Past the system's cache; not every system has it."""
 _POLL = 0.02
 """Seconds between two looks whether a draft is free."""
 
@@ -130,6 +134,8 @@ class DraftWriter:
         self._descriptor = descriptor
         self._start = start
         self._key = key
+        self._flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        self._direct = 0 if key else _DIRECT
 
     def size(self) -> int:
         """Bytes of content."""
@@ -140,7 +146,11 @@ class DraftWriter:
         os.ftruncate(self._descriptor, self._start + size)
 
     def write(self, offset: int, content: memoryview) -> None:
-        """Put bytes at `offset`."""
+        """Put bytes at `offset`; of a draft in the clear, whole pages go straight on the disk.
+
+        Copied into the system's cache first, a byte costs as much as being received and hashed. Pages go
+        straight where `content` begins at one in memory, as `mmap` gives it, and `offset` at one in the file.
+        """
         if not self._key:
             self._put(offset, content)
         for at in range(0, len(content), _PIECE) if self._key else ():
@@ -155,8 +165,23 @@ class DraftWriter:
 
     def _put(self, offset: int, content: memoryview) -> None:
         while content:
-            written = os.pwrite(self._descriptor, content, self._start + offset)
+            at = self._start + offset
+            pages = 0 if at % mmap.PAGESIZE else len(content) // mmap.PAGESIZE * mmap.PAGESIZE
+            direct = self._direct if pages else 0
+            try:
+                self._flag_direct(direct)
+                written = os.pwrite(self._descriptor, content[:pages] if direct else content, at)
+            except OSError as error:
+                if not direct or error.errno != errno.EINVAL:
+                    raise
+                self._direct = 0  # a file system that wants more than pages, or has no such way
+                continue
             offset, content = offset + written, content[written:]
+
+    def _flag_direct(self, wanted: int) -> None:
+        if self._flags & _DIRECT != wanted:
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, self._flags ^ _DIRECT)
+            self._flags ^= _DIRECT
 
 
 def _locked(path: Path, until: float) -> int:

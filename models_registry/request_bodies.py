@@ -8,6 +8,7 @@ the connection lives on. Elsewhere (another server, a test) Django reads.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 
 from django.http import HttpRequest
@@ -15,16 +16,18 @@ from django.http.request import UnreadablePostError
 from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
-__all__ = ["STALLED", "reader_of"]
+__all__ = ["LONGEST", "STALLED", "reader_of"]
 
 STALLED = 30.0
 """Seconds without a byte after which a connection counts as broken."""
+LONGEST = 600.0
+"""Seconds after which a request counts as broken whatever still comes: it holds a thread of the server."""
 
 
 def reader_of(request: HttpRequest) -> Callable[[memoryview], int]:
     """What fills a buffer from its beginning with what is there of the body, and says how many bytes that is.
 
-    0 is the end; a connection that broke or stalled ends, too.
+    0 is the end; a connection that broke, stalled or took too long ends, too.
     """
     body, connection = request.META.get("wsgi.input"), request.META.get("gunicorn.socket")
     if (
@@ -54,6 +57,7 @@ class _Direct:
         self._connection = connection
         self._body = body
         self._reader = reader
+        self._until = time.monotonic() + LONGEST
 
     def read(self, buffer: memoryview) -> int:
         wanted: int = min(len(buffer), self._reader.length)
@@ -71,8 +75,11 @@ class _Direct:
         return count
 
     def _received(self, buffer: memoryview) -> int:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            return 0
         before = self._connection.gettimeout()
-        self._connection.settimeout(STALLED)
+        self._connection.settimeout(min(STALLED, left))
         try:
             return self._connection.recv_into(buffer)
         except OSError:

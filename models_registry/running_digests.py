@@ -1,13 +1,14 @@
 """Digests of uploads that are under way in this process, so that a finished file need not be read again.
 
-What came is hashed once it counts, while what comes next is received. A digest counts only where this process
-kept every byte of the upload in its order and nobody touched the upload in between (another process may have
-begun it anew); where that is not so, the file is read when it is finished.
+What came is hashed while it is written and what comes next is received. A digest counts only where this
+process kept every byte of the upload in its order and nobody touched the upload in between (another process
+may have begun it anew); where that is not so, the file is read when it is finished.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import threading
 import uuid
 from collections import OrderedDict
@@ -37,10 +38,12 @@ _lock = threading.Lock()
 class HashedBeside:
     """What one request adds to an upload, hashed by a thread of its own, in two buffers that take turns.
 
+    Where the request ends with an error, some of what is hashed may not count: the digest is forgotten.
+
     Args:
         offset: where it begins.
         touched: what the upload's row says of its last touch before.
-        portion: bytes of a buffer.
+        portion: bytes of a buffer, whole pages.
     """
 
     def __init__(self, key: uuid.UUID, offset: int, touched: datetime, portion: int) -> None:
@@ -51,10 +54,10 @@ class HashedBeside:
         goes_on = found is not None and (found.size, found.touched) == (offset, touched)
         self._key, self._size, self._touched = key, offset, touched
         self._hashed = found.hashed if found is not None and goes_on else None
-        self._free: SimpleQueue[bytearray] = SimpleQueue()
-        self._full: SimpleQueue[tuple[bytearray, int] | None] = SimpleQueue()
+        self._free: SimpleQueue[memoryview] = SimpleQueue()
+        self._full: SimpleQueue[memoryview | None] = SimpleQueue()
         for _ in range(2):
-            self._free.put(bytearray(portion))
+            self._free.put(_pages(portion))
         self._thread = threading.Thread(target=self._hash, daemon=True)
 
     def __enter__(self) -> Self:
@@ -66,28 +69,39 @@ class HashedBeside:
     ) -> None:
         self._full.put(None)
         self._thread.join()
-        if self._hashed is None:
+        if self._hashed is None or error is not None:
             return
         with _lock:
             _running[self._key] = _Running(self._size, self._hashed, self._touched)
             while len(_running) > _MOST:
                 _running.popitem(last=False)
 
-    def buffer(self) -> bytearray:
-        """One that is hashed, to be filled; `add` gives it back."""
+    def buffer(self) -> memoryview:
+        """One that is hashed, to be filled."""
         return self._free.get()
 
-    def add(self, buffer: bytearray, size: int, touched: datetime) -> None:
-        """Hash the first bytes of a buffer; they count, and the upload's row says `touched` of them."""
-        self._size, self._touched = self._size + size, touched
-        self._full.put((buffer, size))
+    def add(self, content: memoryview) -> None:
+        """Hash what a buffer begins with; it stays as it is until the caller asks for another one."""
+        self._size += len(content)
+        self._full.put(content)
+
+    def counted(self, touched: datetime) -> None:
+        """All that was added counts, and the upload's row says `touched` of it."""
+        self._touched = touched
 
     def _hash(self) -> None:
-        while (found := self._full.get()) is not None:
-            buffer, size = found
+        while (content := self._full.get()) is not None:
             if self._hashed is not None:
-                self._hashed.update(memoryview(buffer)[:size])
-            self._free.put(buffer)
+                self._hashed.update(content)
+            self._free.put(memoryview(content.obj))
+
+
+def _pages(size: int) -> memoryview:
+    """Memory that begins at a page, as what goes straight on a disk must; in large pages where there are."""
+    found = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        found.madvise(mmap.MADV_HUGEPAGE)
+    return memoryview(found)
 
 
 def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:

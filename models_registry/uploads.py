@@ -32,7 +32,6 @@ from models_registry.running_digests import HashedBeside, digest_of, forget
 
 __all__ = [
     "MOST_CHECKED",
-    "MOST_CHUNK",
     "PORTION",
     "TURN",
     "WrongOffset",
@@ -46,12 +45,12 @@ __all__ = [
     "sweep_uploads",
 ]
 
-MOST_CHUNK = 64 * 2**20
-"""Bytes of one request."""
 MOST_CHECKED = 16 * 2**20
-"""Bytes of one that comes with a digest of its own."""
+"""Bytes of a request that comes with a digest of its own."""
 PORTION = 4 * 2**20
-"""Bytes of a request that are held in memory, and begin to count, at a time."""
+"""Bytes of a request that are received, hashed and written at a time; whole pages."""
+COUNTED = 16 * 2**20
+"""Bytes of a request that begin to count at a time."""
 TURN = 40.0
 """Seconds that a request waits for another one that sends the same upload: a broken one ends within them."""
 KEPT = timedelta(days=2)
@@ -97,7 +96,7 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
 def receive(
     upload: Upload, offset: int, readinto: Callable[[memoryview], int], sha256: str | None = None
 ) -> Upload:
-    """Add what comes from `offset` on, a portion at a time: what was there when the connection broke counts.
+    """Add what comes from `offset` on: what was there when the connection broke counts.
 
     What is there already is compared and changes nothing. The answer's `received` says how much is there.
 
@@ -166,27 +165,27 @@ def _compared(upload: Upload, offset: int, readinto: Callable[[memoryview], int]
 
 
 def _appended(upload: Upload, draft: DraftWriter, readinto: Callable[[memoryview], int]) -> Upload:
-    """What comes, written while it comes, and counted a portion at a time."""
+    """What comes, hashed while it is written, and counted now and then and at its end, however it ends."""
     if draft.size() < upload.received:
         raise BadInput(f"What arrived of {upload.name} is damaged on the disk; begin a new upload.")
     draft.cut(upload.received)  # bytes of somebody who ended before they counted
     with HashedBeside(upload.pk, upload.received, upload.touched_at, PORTION) as hashing:
-        size = PORTION
-        while size == PORTION:
-            buffer, size, start = hashing.buffer(), 0, upload.received
-            room = memoryview(buffer)
-            while size < PORTION and (count := readinto(room[size:])):
-                if start + size + count > upload.size:
-                    raise BadInput(
-                        f"{upload.name} was announced with {upload.size:,} bytes; this chunk goes beyond."
-                    )
-                # at once: these bytes are in the processor's cache still
-                draft.write(start + size, room[size : size + count])
-                size += count
-            if size:
-                draft.write_out(start, size)
-                _count(upload, start + size)
-                hashing.add(buffer, size, upload.touched_at)
+        end, ended = upload.received, False
+        while not ended:
+            room = hashing.buffer()[: PORTION - end % PORTION]  # so that the next ones begin at a page
+            content = room[: _filled(room, readinto)]
+            ended = len(content) < len(room)
+            if end + len(content) > upload.size:
+                raise BadInput(
+                    f"{upload.name} was announced with {upload.size:,} bytes; this chunk goes beyond."
+                )
+            hashing.add(content)
+            draft.write(end, content)
+            draft.write_out(end, len(content))
+            end += len(content)
+            if end - upload.received >= (1 if ended else COUNTED):
+                _count(upload, end)
+        hashing.counted(upload.touched_at)
     return upload
 
 

@@ -17,7 +17,7 @@ from models_registry import services
 from models_registry.models import Upload
 from models_registry.request_bodies import reader_of
 from models_registry.schemas import FinishIn, StoredOut, UploadIn, UploadOut
-from models_registry.uploads import MOST_CHUNK, WrongOffset
+from models_registry.uploads import WrongOffset
 
 __all__ = ["conflict", "offset_of", "received", "router"]
 
@@ -59,8 +59,9 @@ def chunk(
     content_range: Annotated[str | None, Header(alias="Content-Range", max_length=100)] = None,
     chunk_sha256: Annotated[str | None, Header(alias="Chunk-SHA256", pattern=r"^[0-9a-fA-F]{64}$")] = None,
 ) -> Any:
-    """Raw bytes, at most 64 MiB (16 MiB with a Chunk-SHA256), that begin at `offset` (or as Content-Range
-    says). A chunk that is there already changes nothing; one that begins elsewhere is a 409 whose `received`
+    """Raw bytes, up to the whole file (16 MiB with a Chunk-SHA256), that begin at `offset` (or as
+    Content-Range says). A request that breaks off, or takes longer than ten minutes, counts as far as it
+    came. A chunk that is there already changes nothing; one that begins elsewhere is a 409 whose `received`
     says where to go on."""
     request = require(request, "register")
     upload = _upload(request, upload_id)
@@ -92,8 +93,8 @@ def received(request: HttpRequest, upload: Upload, offset: int, sha256: str | No
     """
     if "HTTP_TRANSFER_ENCODING" in request.META:
         raise BadInput("A chunk comes with its Content-Length, not in pieces without one.")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_CHUNK:
-        raise BadInput(f"A chunk has at most {MOST_CHUNK:,} bytes; send smaller ones.")
+    if int(request.META.get("CONTENT_LENGTH") or 0) > upload.size:
+        raise BadInput(f"{upload.name} was announced with {upload.size:,} bytes; this chunk alone has more.")
     readinto = reader_of(request)
     try:
         return services.receive(upload, offset, readinto, sha256)

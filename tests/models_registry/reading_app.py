@@ -11,7 +11,7 @@ from django.core.handlers.wsgi import WSGIRequest
 
 from models_registry import request_bodies
 
-request_bodies.STALLED = 0.5
+request_bodies.STALLED, request_bodies.LONGEST = 0.5, 2.0
 BUFFER = 1_000
 
 

@@ -124,6 +124,12 @@ def test_what_came_before_a_connection_broke_or_stalled_came(client: Client, end
     assert client.rest() == b""
 
 
+def test_what_trickles_in_ends_too(client: Client) -> None:
+    client.send(head(len(BODY)), *(BODY[at : at + 1] for at in range(30)), pause=0.1)  # reading_app.LONGEST
+    assert 0 < client.answer()["size"] < 30
+    assert client.rest() == b""
+
+
 def test_a_body_without_a_length_is_left_to_the_server(client: Client) -> None:
     client.send(b"PATCH / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
     assert client.answer()["direct"] is False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import threading
 from collections import OrderedDict
 from datetime import timedelta
@@ -103,19 +104,30 @@ def test_a_chunk_with_another_digest_is_refused_and_nothing_is_kept(people: Peop
         receive(upload, 7, BytesIO(longer).readinto, sha256=hashlib.sha256(longer).hexdigest())
 
 
-def test_portions_that_came_before_the_connection_broke_count(people: People) -> None:
-    content = bytes(range(256)) * (2 * uploads.PORTION // 256 + 1)
+def test_what_came_before_the_connection_broke_counts(people: People) -> None:
+    content = random.Random(1).randbytes(2 * uploads.PORTION + 5_000)
+    upload = begun(people, len(content))
+    at = 0
+    for size in (3, uploads.PORTION, 4_100):  # each goes on where no page begins
+        at += size
+        assert add_chunk(upload, at - size, content[at - size : at]).received == at
+    add_chunk(upload, at, content[at:])
+    assert uploads.finish_upload(upload).sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_much_of_what_came_before_the_process_ended_counts(people: People) -> None:
+    content = random.Random(2).randbytes(uploads.COUNTED + uploads.PORTION + 5_000)
     upload, stream = begun(people, len(content)), BytesIO(content)
 
-    def broken(buffer: memoryview) -> int:
-        if stream.tell() >= 2 * uploads.PORTION:
+    def ended(buffer: memoryview) -> int:
+        if stream.tell() >= uploads.COUNTED + uploads.PORTION:
             raise KeyboardInterrupt("the process ended")
         return stream.readinto(buffer)
 
     with pytest.raises(KeyboardInterrupt):
-        receive(upload, 0, broken)
+        receive(upload, 0, ended)
     upload.refresh_from_db()
-    assert upload.received == 2 * uploads.PORTION
+    assert upload.received == uploads.COUNTED
     # the same request again: what is there is compared, what is lacking is added
     receive(upload, 0, BytesIO(content).readinto)
     assert finish_upload(upload).sha256 == hashlib.sha256(content).hexdigest()
