@@ -1,12 +1,17 @@
-"""The trigger `audit`: a model's latest version on the latest data, under a policy, again and again."""
+"""The trigger `audit`: a model's latest version on the latest data, under a policy, again and again.
+
+Of the model or the data that a schedule waits for, the version that arrived is taken: a newer one may have
+been read before it.
+"""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from django import forms
+from django.db.models import QuerySet
 from django.urls import NoReverseMatch, reverse
 from pydantic import Field, ValidationError
 
@@ -21,6 +26,8 @@ from jobs.schedules import About, Checked, Made, fire_event
 from models_registry.models import Dataset, DatasetVersion, IntakeState, Model, ModelVersion, Stage
 
 __all__ = ["AuditTrigger", "ScheduledAudit", "on_version_changed"]
+
+Row = TypeVar("Row", ModelVersion, DatasetVersion)
 
 
 class ScheduledAudit(Frozen):
@@ -41,13 +48,13 @@ class ScheduledAuditForm(forms.Form):
     model = forms.ModelChoiceField(
         queryset=Model.unscoped.none(),
         empty_label="Choose a model",
-        help_text="Its latest version is audited.",
+        help_text="Its latest version is audited, or each one that arrives.",
     )
     dataset = forms.ModelChoiceField(
         queryset=Dataset.unscoped.none(),
         label="Data",
         empty_label="Choose data",
-        help_text="Of the same system; its latest version is used.",
+        help_text="Of the same system; its latest version is used, or each one that arrives.",
     )
     policy = forms.ModelChoiceField(
         queryset=Policy.unscoped.none(),
@@ -125,14 +132,14 @@ class AuditTrigger:
             METHODS.get(method)
         return Checked(model.system_id, asked.model_dump(mode="json", exclude_unset=True))
 
-    def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
+    def fire(self, schedule: Schedule, *, by: User, cause: uuid.UUID | None) -> uuid.UUID:
         asked = _asked(schedule.request)
         rows = ModelVersion.objects.of(schedule.organisation).filter(state=IntakeState.READY)
-        version = rows.filter(model_id=asked.model).order_by("-number").first()
+        version = _arrived_or_latest(rows.filter(model_id=asked.model), cause)
         if version is None:
             raise BadInput("The model has no version that is ready; register one.")
         known = DatasetVersion.objects.of(schedule.organisation).filter(state=IntakeState.READY)
-        data = known.filter(dataset_id=asked.dataset).order_by("-number").first()
+        data = _arrived_or_latest(known.filter(dataset_id=asked.dataset), cause)
         if data is None:
             raise BadInput("The dataset has no version that is ready; add one.")
         policy = None
@@ -200,6 +207,10 @@ def on_version_changed(sender: object, version: Any, **_more: object) -> None:
         return
     for schedule in waiting:
         fire_event(schedule, version.pk)
+
+
+def _arrived_or_latest(rows: QuerySet[Row], cause: uuid.UUID | None) -> Row | None:
+    return rows.filter(pk=cause).first() or rows.order_by("-number").first()
 
 
 def _asked(request: Mapping[str, Any]) -> ScheduledAudit:

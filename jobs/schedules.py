@@ -94,8 +94,11 @@ class Trigger(Protocol):
         cannot be done."""
         ...
 
-    def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
+    def fire(self, schedule: Schedule, *, by: User, cause: uuid.UUID | None) -> uuid.UUID:
         """Do it, inside the transaction that notes the firing; returns the id of what was made.
+
+        Args:
+            cause: the version that arrived, of a schedule that waits for one.
 
         Raises:
             AssayError: why it cannot be done now, for the schedule's page.
@@ -256,7 +259,7 @@ def _fire(
         if not may(by, "schedule", schedule.organisation):
             raise BadInput(f"{by} may not schedule here any more. Whoever edits the schedule takes it over.")
         with transaction.atomic():
-            firing.made_id = get_trigger(schedule.trigger).fire(schedule, by=by)
+            firing.made_id = get_trigger(schedule.trigger).fire(schedule, by=by, cause=cause)
     except Exception as error:
         if not isinstance(error, AssayError):
             _log.exception("Schedule %s could not be fired", schedule.pk)

@@ -123,7 +123,7 @@ class Asker:
             rows=self._rows,
             kept_rows=self._kept_rows,
             tokens=own.tokens,
-            spend=own.spend,
+            spend=self._meter.spend,
             unmatched=self._unmatched,
             first_asked=self._first_asked or None,
             last_asked=self._last_asked or None,

@@ -17,7 +17,7 @@ from assay.datasets.values import visible
 from assay.endpoints.address import Access, Place, Resolver, parse_url, resolve
 from assay.endpoints.meter import Meter
 from assay.endpoints.wire import Deadline, pool
-from assay.errors import BadInput, Cancelled, EndpointFailed
+from assay.errors import AssayError, BadInput, Cancelled, EndpointFailed
 from assay.rng import keyed_rng
 
 __all__ = ["MAX_ANSWER", "Caller", "Refused"]
@@ -128,19 +128,22 @@ class Caller:
     ) -> tuple[dict[str, Any], int]:
         for attempt in range(self._limits.retries + 1):
             self._meter.begin(retry=attempt > 0, tokens=tokens)
-            if self.stopped:
-                raise Cancelled(self.stopped)
             try:
+                if self.stopped:
+                    raise Cancelled(self.stopped)
                 found = self._read(self._send(method, path, content))
+            except AssayError:
+                self._meter.end(0, tokens)
+                raise
             except _MayPass as error:
-                self._meter.end(tokens if error.billed else 0)
+                self._meter.end(tokens if error.billed else 0, tokens)
                 if attempt == self._limits.retries or (error.wait or 0) > _LONGEST_WAIT:
                     tries = f" after {attempt + 1} attempts" if attempt else ""
                     raise EndpointFailed(f"{self.place.name} {error.why}{tries}.") from None
                 self._pause(error.wait, attempt)
             else:
                 took = used(found) if used is not None else 0
-                self._meter.end(took or tokens)
+                self._meter.end(took or tokens, tokens)
                 return found, took
         raise AssertionError("unreachable")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +18,11 @@ __all__ = ["Counts", "Meter"]
 
 @dataclass
 class Counts:
-    """Of one run: attempts, retries among them, tokens, and what the tokens cost."""
+    """Of one run: attempts, retries among them, and tokens, also those that requests on their way may take."""
 
     requests: int = 0
     retries: int = 0
     tokens: int = 0
-    spend: float = 0.0
 
 
 class Meter:
@@ -54,8 +52,8 @@ class Meter:
         """Count an attempt before it is made, and wait for its turn.
 
         Args:
-            tokens: how many it will take by a rough count, so that the limit is not overrun; several
-                processes that ask at once may overrun it by a request each.
+            tokens: how many it may take, by a rough count. They count from now on, for every process that
+                asks; of one that is killed meanwhile they stay counted, since the request may be billed.
 
         Raises:
             LimitReached: one more would be over the limit on requests or spending.
@@ -67,7 +65,7 @@ class Meter:
                     f"The limit of {limits.most_requests:,} requests is reached, so the audit stopped. Raise "
                     "the limit most_requests, ask fewer rows, or choose fewer methods."
                 )
-            expected = counts.spend + self._price(tokens)
+            expected = self._price(counts.tokens + tokens)
             if limits.most_spend is not None and expected > limits.most_spend:
                 raise LimitReached(
                     f"The next request could bring the spending to {expected:,.4f}, over the limit of "
@@ -76,17 +74,21 @@ class Meter:
                 )
             counts.requests += 1
             counts.retries += retry
+            counts.tokens += tokens
         self.own.requests += 1
         self.own.retries += retry
         self._wait()
 
-    def end(self, tokens: int) -> None:
-        """Count what an answer took."""
+    def end(self, took: int, expected: int) -> None:
+        """Count what an attempt took, in the place of what `begin` expected."""
         with self._shared() as counts:
-            counts.tokens += tokens
-            counts.spend += self._price(tokens)
-        self.own.tokens += tokens
-        self.own.spend += self._price(tokens)
+            counts.tokens += took - expected
+        self.own.tokens += took
+
+    @property
+    def spend(self) -> float:
+        """What this meter's own tokens cost."""
+        return self._price(self.own.tokens)
 
     def refuse_more_than(self, requests: int, what: str) -> None:
         """Raises LimitReached: `what` takes more requests than are left."""
@@ -130,9 +132,6 @@ def _read(text: str) -> Counts:
         return Counts()
     try:
         said = json.loads(text)
-        found = Counts(int(said["requests"]), int(said["retries"]), int(said["tokens"]), float(said["spend"]))
+        return Counts(int(said["requests"]), int(said["retries"]), int(said["tokens"]))
     except (ValueError, KeyError, TypeError) as error:
         raise Internal("The counts of what was asked of an endpoint cannot be read.") from error
-    if not math.isfinite(found.spend):
-        raise Internal("The counts of what was asked of an endpoint are not finite.")
-    return found

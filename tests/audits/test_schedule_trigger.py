@@ -82,6 +82,25 @@ def test_a_version_that_arrives_is_audited_once(people: People, when: str) -> No
     assert schedule.firings.count() == 1
 
 
+@pytest.mark.parametrize("when", ["new_version", "new_data"])
+def test_the_version_that_arrived_is_audited_whatever_was_read_before_it(people: People, when: str) -> None:
+    system = factory.system(people)
+    versions = [factory.predictions_version(system, people.engineer) for _ in range(2)]
+    data = [factory.data_version(system, people.engineer, rows=rows) for rows in (40, 50)]
+    schedule = scheduled(people, system, when)
+    for place in (1, 0):
+        version_changed.send(ModelVersion, version=versions[place])
+        version_changed.send(DatasetVersion, version=data[place])
+    subjects = [
+        Run.objects.of(people.organisation).get(pk=key).subject
+        for key in schedule.firings.order_by("pk").values_list("made_id", flat=True)
+    ]
+    arrived = [found.model_version if when == "new_version" else found.dataset_version for found in subjects]
+    latest = [found.dataset_version if when == "new_version" else found.model_version for found in subjects]
+    assert arrived == list(reversed(versions if when == "new_version" else data))
+    assert latest == [(data if when == "new_version" else versions)[1]] * 2
+
+
 def test_what_cannot_be_done_is_said_on_the_schedule(people: People) -> None:
     system = factory.system(people)
     version = factory.predictions_version(system, people.engineer)

@@ -225,6 +225,20 @@ def test_requests_beyond_the_limit_are_refused_before_they_are_made(tmp_path: Pa
         assert json.loads(counts.read_text())["requests"] == 3
 
 
+def test_requests_on_their_way_count_for_all_who_ask(tmp_path: Path) -> None:
+    limits = EndpointLimits(price_per_1k_tokens=1.0, most_spend=0.15, requests_per_second=1_000)
+    first, second = (Meter(limits, tmp_path / "counts") for _ in range(2))
+    first.begin(retry=False, tokens=100)
+    with pytest.raises(LimitReached, match=r"could bring the spending to 0\.2000, over the limit of 0\.1500"):
+        second.begin(retry=False, tokens=100)
+    first.end(40, 100)
+    second.begin(retry=False, tokens=100)
+    assert (first.spend, second.spend) == (pytest.approx(0.04), 0)
+    del second  # killed before the answer: what it asked may be billed
+    with pytest.raises(LimitReached, match=r"\(140 tokens so far\)"):
+        first.begin(retry=False, tokens=20)
+
+
 def test_requests_keep_their_distance() -> None:
     now, starts = [0.0], []
     meter = Meter(EndpointLimits(requests_per_second=4), clock=lambda: now[0], sleep=lambda s: _pass(now, s))

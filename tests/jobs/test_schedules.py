@@ -48,7 +48,7 @@ class Recording:
     def check(self, organisation: Organisation, request: Mapping[str, Any]) -> schedules.Checked:
         return schedules.Checked(organisation.pk, dict(request))
 
-    def fire(self, schedule: Schedule, *, by: User) -> uuid.UUID:
+    def fire(self, schedule: Schedule, *, by: User, cause: uuid.UUID | None) -> uuid.UUID:
         if self.refuse == "crash":
             raise RuntimeError("It broke.")
         if self.refuse:
