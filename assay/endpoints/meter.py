@@ -18,7 +18,7 @@ __all__ = ["Counts", "Meter"]
 
 @dataclass
 class Counts:
-    """Of one run: attempts, retries among them, and tokens, also those that requests on their way may take."""
+    """Of one run: attempts, retries among them, and tokens, also of requests that are on their way."""
 
     requests: int = 0
     retries: int = 0
