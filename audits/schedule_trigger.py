@@ -210,7 +210,8 @@ def on_version_changed(sender: object, version: Any, **_more: object) -> None:
 
 
 def _arrived_or_latest(rows: QuerySet[Row], cause: uuid.UUID | None) -> Row | None:
-    return rows.filter(pk=cause).first() or rows.order_by("-number").first()
+    arrived = rows.filter(pk=cause).first() if cause is not None else None
+    return arrived or rows.order_by("-number").first()
 
 
 def _asked(request: Mapping[str, Any]) -> ScheduledAudit:

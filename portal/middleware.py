@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import escape
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from assay.errors import AssayError
 from portal import kept as typed
@@ -20,6 +20,10 @@ from portal.refill import refill
 __all__ = ["ErrorsForReaders", "KeepTyped", "NoNulls"]
 
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+_CONFIRMING = ("account_reauthenticate", "mfa_reauthenticate")
+"""Where somebody who is signed in shows again who they are."""
 
 
 class ErrorsForReaders:
@@ -69,18 +73,25 @@ def _has_null(request: HttpRequest) -> bool:
 
 
 class KeepTyped:
-    """An ended sign-in loses nothing that was typed (portal/kept.py); a page of htmx goes to the sign-in."""
+    """Nothing typed is lost to a sign-in that ended, or to a confirmation of who one is (portal/kept.py); a
+    page of htmx goes to the sign-in."""
 
     def __init__(self, get_response: Handler) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         answer = self._get_response(request)
-        if answer.status_code == 302 and _to_sign_in(answer):
-            return self._ended(request, answer)
-        if settings.SESSION_COOKIE_NAME in request.COOKIES and (kept := typed.kept_for(request)):
+        if answer.status_code == 302:
+            place = urlsplit(answer["Location"])
+            if place.path == reverse(settings.LOGIN_URL):
+                return self._ended(request, answer)
+            if request.method == "POST" and place.path in map(reverse, _CONFIRMING):
+                typed.keep(request, page=parse_qs(place.query).get("next", [""])[0])
+                return answer
+        found = typed.kept_here(request) if settings.SESSION_COOKIE_NAME in request.COOKIES else []
+        for kept in reversed(found):
             if request.method == "POST" and request.path == kept.action and answer.status_code < 400:
-                typed.drop(request)
+                typed.drop(request, kept.action)
             elif request.method == "GET" and request.get_full_path() == kept.page:
                 return self._filled(request, answer, kept)
         return answer
@@ -98,13 +109,17 @@ class KeepTyped:
     def _filled(self, request: HttpRequest, answer: HttpResponse, kept: typed.Kept) -> HttpResponse:
         """The page that was left, filled in; the list of what was typed where its form is gone."""
         html = answer.status_code == 200 and answer.get("Content-Type", "").startswith("text/html")
-        if answer.status_code == 302 or (html and answer.streaming):
+        if answer.status_code == 302:
+            if url_has_allowed_host_and_scheme(answer["Location"], None):
+                typed.move(request, kept, answer["Location"])  # the form is where this leads
+            return answer
+        if html and answer.streaming:
             return answer
         filled = refill(answer.content.decode(), kept.page, kept.action, kept.fields) if html else None
         if filled is None:
-            request.session["typed"] = asdict(replace(kept, page=""))
+            typed.move(request, kept, "")
             return redirect("portal:kept")
-        words = "You were signed out in between. What you typed is filled in again: look at it, then send it."
+        words = "What you typed is filled in again. Nothing of it was sent yet: look at it, then send it."
         if kept.files:
             words += " Files have to be chosen again."
         banner = f'<p class="banner warning" role="status">{escape(words)}</p>'
@@ -114,10 +129,6 @@ class KeepTyped:
         answer.headers.pop("ETag", None)
         answer["Cache-Control"] = "no-store"
         return answer
-
-
-def _to_sign_in(answer: HttpResponse) -> bool:
-    return answer.get("Location", "").split("?")[0] == reverse(settings.LOGIN_URL)
 
 
 def _sign_in(page: str) -> str:

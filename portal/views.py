@@ -73,10 +73,11 @@ def organisation(request: Any) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def kept(request: Any) -> HttpResponse:
-    """What was typed into a form that is no longer where it was; POST forgets it."""
-    found = typed.kept_for(request)
+    """What was typed into forms that are no longer where they were; POST forgets it."""
+    found = [each for each in typed.kept_here(request) if not each.page]
     if request.method == "POST":
-        typed.drop(request)
+        for each in found:
+            typed.drop(request, each.action)
         return redirect("portal:home")
     return render(request, "portal/kept.html", {"kept": found})
 
@@ -84,5 +85,7 @@ def kept(request: Any) -> HttpResponse:
 def csrf_failure(request: Any, reason: str = "") -> HttpResponse:
     """A form that was older than the sign-in, or came from another site: explained; kept if ours."""
     found = typed.keep(request) if typed.same_origin(request) else None
+    if found is not None and request.user.is_authenticated and found.by != str(request.user.pk):
+        found = None  # somebody else's, who signs in again some day
     page = found.page if found else request.path
     return render(request, "portal/csrf.html", {"kept": found, "page": page}, status=403)

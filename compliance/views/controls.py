@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from accounts.access import member
 from assay.errors import AssayError
-from compliance import drafts
 from compliance.attesting import attest as say
 from compliance.attesting import withdraw_attestation
 from compliance.coverage import STATES, Coverage, coverage_of
@@ -98,14 +97,13 @@ def system_controls(request: Any, system: Any) -> HttpResponse:
     )
 
 
-@drafts.keeps_typed
 @member("reply")
 def attest(request: Any, system: Any) -> HttpResponse:
     """A person's word on one control (`?framework=&control=`)."""
     found: AISystem = get_object_or_404(
         AISystem.objects.of(request.organisation).select_related("organisation"), pk=system
     )
-    typed = request.POST if request.method == "POST" else drafts.kept(request, request.path)
+    typed = request.POST if request.method == "POST" else None
     asked = typed or request.GET
     framework = find_framework(asked.get("framework", ""))
     control = find_control(asked.get("framework", ""), asked.get("control", ""))
@@ -129,7 +127,6 @@ def attest(request: Any, system: Any) -> HttpResponse:
             except AssayError as error:
                 problem = error.message
             else:
-                drafts.forget(request, request.path)
                 messages.success(request, f"Your word on {control.id} is recorded.")
                 there = reverse("compliance:system_controls", args=[request.organisation.slug, found.pk])
                 return redirect(f"{there}?framework={framework.slug}#{control.anchor}")
@@ -143,7 +140,6 @@ def attest(request: Any, system: Any) -> HttpResponse:
             "control": control,
             "form": form,
             "problem": problem,
-            "typed_by": drafts.typed_by(request.user),
         },
         status=status,
     )

@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.access import member
 from accounts.permissions import may
 from assay.errors import AssayError
-from compliance import confirmation, drafts, selectors, services
+from compliance import confirmation, selectors, services
 from compliance.basis import what_changed
 from compliance.desk import Desk, desk_of, findings_of
 from compliance.forms import DecisionForm, ReasonForm
@@ -38,10 +38,7 @@ def _back(request: Any, pk: Any) -> HttpResponse:
 def review(request: Any, pk: Any) -> HttpResponse:
     found = _review(request, pk)
     desk = desk_of(found.run, found.snapshot_digest)
-    path = reverse("compliance:decide", args=[request.organisation.slug, pk])
-    typed = drafts.kept(request, path)
-    form = _form(found, desk, typed)
-    return _desk(request, found, desk, form, restored=typed is not None)
+    return _desk(request, found, desk, _form(found, desk))
 
 
 def _form(found: Review, desk: Desk, typed: Any = None) -> DecisionForm:
@@ -60,7 +57,6 @@ def _desk(
     *,
     conflict: str = "",
     problem: str = "",
-    restored: bool = False,
     status: int = 200,
 ) -> HttpResponse:
     user, organisation = request.user, request.organisation
@@ -98,8 +94,6 @@ def _desk(
             "requester": found.requested_by_id == user.pk,
             "conflict": conflict,
             "problem": problem,
-            "restored": restored,
-            "typed_by": drafts.typed_by(user),
         },
         status=status,
     )
@@ -144,7 +138,6 @@ def withdraw(request: Any, pk: Any) -> HttpResponse:
     return _back(request, pk)
 
 
-@drafts.keeps_typed
 @member("review")
 def decide(request: Any, pk: Any) -> HttpResponse:
     """Sign. Who has not shown lately who they are does so first, and finds everything as they typed it."""
@@ -158,7 +151,6 @@ def decide(request: Any, pk: Any) -> HttpResponse:
     if why := why_not_independent(found, request.user) or confirmation.why_cannot_sign(request.user):
         return _desk(request, found, desk, form, problem=why, status=422)
     if (proof := confirmation.proof_of(request)) is None:
-        drafts.keep(request)
         return confirmation.confirm(
             request, reverse("compliance:review", args=[request.organisation.slug, pk])
         )
@@ -182,12 +174,10 @@ def decide(request: Any, pk: Any) -> HttpResponse:
         return _desk(
             request, found, desk, _form(found, desk, request.POST), conflict=error.message, status=409
         )
-    drafts.forget(request, request.path)
     messages.success(request, f"{done}: {done.get_state_display().lower()}. Your decision is recorded.")
     return _back(request, pk)
 
 
-@drafts.keeps_typed
 @member("revoke")
 def revoke(request: Any, pk: Any) -> HttpResponse:
     """A page of its own: what is revoked stays revoked."""
@@ -195,11 +185,9 @@ def revoke(request: Any, pk: Any) -> HttpResponse:
     if found.state != ReviewState.APPROVED or found.revoked_at is not None:
         messages.info(request, f"{found} is no approval that could be revoked.")
         return _back(request, pk)
-    typed = request.POST if request.method == "POST" else drafts.kept(request, request.path)
-    form = ReasonForm(typed)
+    form = ReasonForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         services.revoke(found, request.user, form.cleaned_data["reason"])
-        drafts.forget(request, request.path)
         messages.success(request, f"{found} is revoked. What is deployed stays so, with a warning.")
         return _back(request, pk)
     return render(
@@ -209,7 +197,6 @@ def revoke(request: Any, pk: Any) -> HttpResponse:
             "review": found,
             "version": found.run.subject.model_version,
             "form": form,
-            "typed_by": drafts.typed_by(request.user),
         },
         status=422 if request.method == "POST" else 200,
     )

@@ -14,7 +14,7 @@ from accounts.access import member
 from accounts.permissions import may
 from assay.errors import AssayError, BadInput
 from audits.models import Finding, Run
-from compliance import drafts, selectors, services
+from compliance import selectors, services
 from compliance.desk import findings_of
 from compliance.forms import ReplyForm, SubmitForm
 from compliance.models import Reply, Review, ReviewState
@@ -53,7 +53,6 @@ def _run(request: Any, pk: Any) -> Run:
     return found
 
 
-@drafts.keeps_typed
 @member("submit")
 def submit(request: Any, run: Any) -> HttpResponse:
     """What will be bound, replies that are lacking, and the request."""
@@ -66,7 +65,7 @@ def submit(request: Any, run: Any) -> HttpResponse:
     if waiting is not None:
         messages.info(request, f"{found} is with the reviewers already.")
         return redirect("compliance:review", request.organisation.slug, waiting.pk)
-    typed = request.POST if request.method == "POST" else drafts.kept(request, request.path)
+    typed = request.POST if request.method == "POST" else None
     seen = findings_of(found, today(found.organisation))
     lacking = [s for s in seen if s.wanted and not s.replies]
     reply_forms = [ReplyForm(s.finding, typed, initial=_earlier(s.others)) for s in lacking]
@@ -83,7 +82,6 @@ def submit(request: Any, run: Any) -> HttpResponse:
             except AssayError as error:
                 problem = error.message
             else:
-                drafts.forget(request, request.path)
                 messages.success(request, f"{review} waits for a reviewer now. It is bound to the snapshot.")
                 return redirect("compliance:review", request.organisation.slug, review.pk)
         status = 422
@@ -95,8 +93,6 @@ def submit(request: Any, run: Any) -> HttpResponse:
             "form": form if typed else SubmitForm(),
             "lacking": list(zip(lacking, reply_forms, strict=True)),
             "problem": problem,
-            "restored": request.method == "GET" and typed is not None,
-            "typed_by": drafts.typed_by(request.user),
         },
         status=status,
     )
@@ -114,7 +110,6 @@ def _submit(run: Run, by: Any, form: SubmitForm, reply_forms: list[ReplyForm]) -
     return services.submit_review(run, by, form.cleaned_data["message"], form.cleaned_data["purpose_stage"])
 
 
-@drafts.keeps_typed
 @member("reply")
 def reply(request: Any, finding: Any) -> HttpResponse:
     """Management's reply to one finding, as its latest run (or `?run=`) saw it."""
@@ -128,7 +123,7 @@ def reply(request: Any, finding: Any) -> HttpResponse:
         .select_related("by", "run")
         .order_by("-at")
     )
-    typed = request.POST if request.method == "POST" else drafts.kept(request, request.path)
+    typed = request.POST if request.method == "POST" else None
     form = ReplyForm(found, typed, initial=_earlier(replies), prefix="")
     problem = "" if sighting else "No run has this finding, so there is nothing to reply to."
     status = 200
@@ -139,7 +134,6 @@ def reply(request: Any, finding: Any) -> HttpResponse:
             except BadInput as error:
                 problem = error.message
             else:
-                drafts.forget(request, request.path)
                 messages.success(request, f"Your reply to F-{found.number} is recorded.")
                 return redirect(request.path)
         status = 422
@@ -152,8 +146,6 @@ def reply(request: Any, finding: Any) -> HttpResponse:
             "replies": replies,
             "form": form,
             "problem": problem,
-            "restored": request.method == "GET" and typed is not None,
-            "typed_by": drafts.typed_by(request.user),
         },
         status=status,
     )

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from accounts.access import member
 from accounts.permissions import may
 from assay.errors import AssayError
-from compliance import drafts, selectors
+from compliance import selectors
 from compliance.forms import StageForm
 from compliance.stages import approval_for, change_stage, is_up, steps_from, why_not_up
 from compliance.standing import standing_of
@@ -21,7 +21,6 @@ from models_registry.models import ModelVersion, Stage
 __all__ = ["stage"]
 
 
-@drafts.keeps_typed
 @member("read")
 def stage(request: Any, version: Any) -> HttpResponse:
     versions = ModelVersion.objects.of(request.organisation).select_related("model__system", "organisation")
@@ -30,8 +29,11 @@ def stage(request: Any, version: Any) -> HttpResponse:
     if request.method == "POST" and not allowed:
         raise PermissionDenied(f"Your role here, {request.role}, does not allow this.")
     steps = steps_from(found.stage)
-    typed = request.POST if request.method == "POST" else drafts.kept(request, request.path)
-    form = StageForm(steps, typed, initial={"expected": found.stage, "former": "retire"})
+    form = StageForm(
+        steps,
+        request.POST if request.method == "POST" else None,
+        initial={"expected": found.stage, "former": "retire"},
+    )
     problem, status = "", 200
     if request.method == "POST":
         if form.is_valid():
@@ -48,7 +50,6 @@ def stage(request: Any, version: Any) -> HttpResponse:
             except AssayError as error:
                 problem, status = error.message, 409 if error.code == "conflict" else 422
             else:
-                drafts.forget(request, request.path)
                 messages.success(request, f"{found} is {Stage(given['after']).label.lower()} now.")
                 return redirect(request.path)
         else:
@@ -80,7 +81,6 @@ def stage(request: Any, version: Any) -> HttpResponse:
             "deployed": deployed,
             "changes": selectors.stage_changes(found),
             "problem": problem,
-            "typed_by": drafts.typed_by(request.user),
         },
         status=status,
     )

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from compliance.models import Review
+from portal.kept import typed_by
 from tests.compliance.made import findings
 from tests.conftest import People
 
@@ -45,7 +46,7 @@ def form_of(client: Client, path: str) -> dict[str, Any]:
     page = client.get(path)
     return {
         "revision": page.context["form"].initial.get("revision", page.context["form"].data.get("revision")),
-        "typed_by": page.context["typed_by"],
+        "typed_by": typed_by(page.context["user"]),
     }
 
 

@@ -56,7 +56,7 @@ def test_keys_choose_and_a_password_signs_what_was_typed(desk: tuple[Any, str, P
     page.fill("input[name=password]", PASSWORD)
     page.press("input[name=password]", "Enter")
     page.wait_for_url("**/reviews/**")
-    assert page.is_visible("text=What you had typed is back")
+    assert page.is_visible("text=What you typed is filled in again")
     assert page.input_value("#id_reason") == "Rejected, a and c are just letters here."
     page.click("text=Sign the decision")
     page.wait_for_selector("text=Your decision is recorded")

@@ -58,7 +58,7 @@ def decide(page: Any) -> None:
     page.get_by_role("button", name="Sign the decision").click()
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
-    page.get_by_text("What you had typed is back").wait_for()
+    page.get_by_text("What you typed is filled in again").wait_for()
     page.get_by_role("button", name="Sign the decision").click()
     page.get_by_text("Your decision is recorded").wait_for()
 

@@ -49,7 +49,7 @@ def test_nothing_typed_is_lost_when_the_sign_in_ends(people: People, page: Any) 
     page.get_by_label("Password").fill(PASSWORD)
     press(page, "Sign in")
     assert page.url.endswith(members)
-    assert page.get_by_text("You were signed out in between").is_visible()
+    assert page.get_by_text("What you typed is filled in again").is_visible()
     assert page.get_by_label("E-mail address").input_value() == "typed@example.org"
     assert page.locator("#id_role").input_value() == "auditor"
     assert not Invitation.objects.of(people.organisation).exists(), "nothing was sent by itself"

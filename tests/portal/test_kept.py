@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import unquote
 
+from django.core import signing
 from django.test import Client
 from django.utils.html import escape
 
 from accounts.models import Invitation, User
+from portal.kept import typed_by
 from portal.refill import refill
 from tests.conftest import People
 
@@ -17,10 +20,11 @@ PASSWORD = "correct-horse-battery"
 WORDS = 'Grüße & <script>"quotes"</script>\nsecond line'
 
 
-def _expired(people: People, fields: dict[str, object], page: str, action: str) -> tuple[Client, str]:
+def _expired(by: User, fields: dict[str, object], page: str, action: str) -> tuple[Client, str]:
     """A browser whose session ended posts a form; returns it and where the answer leads."""
     client = Client()
-    answer = client.post(action, fields, headers={"Referer": f"http://testserver{page}"})
+    sent = {**fields, "typed_by": typed_by(by)}
+    answer = client.post(action, sent, headers={"Referer": f"http://testserver{page}"})
     assert answer.status_code == 302
     return client, answer.headers["Location"]
 
@@ -40,14 +44,14 @@ def _sign_in(client: Client, user: User, at: str) -> str:
 def test_the_form_comes_back_filled_in_and_waits_for_the_person(people: People) -> None:
     page = f"/o/{people.organisation.slug}/members/"
     typed = {"email": "typed@example.org", "role": "auditor"}
-    client, at = _expired(people, typed, page, f"{page}invite/")
+    client, at = _expired(people.owner, typed, page, f"{page}invite/")
     assert "members" in at
     back = _sign_in(client, people.owner, at)
     assert back == page
     html = client.get(back).content.decode()
     assert 'value="typed@example.org"' in html
     assert '<option value="auditor" selected>' in html
-    assert "You were signed out in between" in html
+    assert "What you typed is filled in again" in html
     assert not Invitation.objects.of(people.organisation).exists(), "nothing was sent by itself"
     assert 'value="typed@example.org"' in client.get(back).content.decode(), "a reload keeps it"
     client.post(f"{page}invite/", typed)
@@ -58,7 +62,7 @@ def test_the_form_comes_back_filled_in_and_waits_for_the_person(people: People) 
 def test_every_kind_of_control_is_filled_in(people: People) -> None:
     page = f"/o/{people.organisation.slug}/you/tokens/"
     typed = {"name": WORDS, "scopes": ["read", "write"], "days": "17"}
-    client, at = _expired(people, typed, page, page)
+    client, at = _expired(people.engineer, typed, page, page)
     html = client.get(_sign_in(client, people.engineer, at)).content.decode()
     assert escape(WORDS) in html
     assert "<script>&quot;" not in html
@@ -66,19 +70,57 @@ def test_every_kind_of_control_is_filled_in(people: People) -> None:
     assert 'value="17"' in html
 
 
+def test_what_one_person_typed_is_shown_to_nobody_else(people: People) -> None:
+    """Not to who signs in next in the same browser, nor to who sends another person's form."""
+    page = f"/o/{people.organisation.slug}/you/"
+    client, at = _expired(people.engineer, {"name": "Typed by Edda"}, page, page)
+    assert "Typed by Edda" not in client.get(_sign_in(client, people.owner, at)).content.decode()
+    assert "Nothing is kept" in client.get("/kept/").content.decode()
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(people.owner, backend="allauth.account.auth_backends.AuthenticationBackend")
+    sent = {"name": "Typed by Edda", "typed_by": typed_by(people.engineer)}
+    answer = strict.post(page, sent, headers={"Sec-Fetch-Site": "same-origin"})
+    assert "What you typed is kept" not in answer.content.decode()
+    assert "Typed by Edda" not in strict.get(page).content.decode()
+    for forged in ("", "forged", str(people.engineer.pk)):
+        anybody = Client()
+        anybody.post(page, {"name": "Ada", "typed_by": forged})
+        assert "kept" not in anybody.session
+
+
+def test_forms_of_two_tabs_are_both_kept(people: People) -> None:
+    page, other = (f"/o/{people.organisation.slug}/{part}" for part in ("you/", "you/tokens/"))
+    client, _ = _expired(people.engineer, {"name": "Ada in one tab"}, page, page)
+    sent = {"name": "a token", "days": "19", "typed_by": typed_by(people.engineer)}
+    at = client.post(other, sent, headers={"Referer": f"http://testserver{other}"})["Location"]
+    assert 'value="19"' in client.get(_sign_in(client, people.engineer, at)).content.decode()
+    assert "Ada in one tab" in client.get(page).content.decode()
+    client.post(page, {"name": "Ada"})
+    assert "Ada in one tab" not in client.get(page).content.decode()
+    assert 'value="19"' in client.get(other).content.decode()
+
+
+def test_every_form_says_whose_it_is(people: People, as_user: AsUser) -> None:
+    html = as_user(people.engineer).get(f"/o/{people.organisation.slug}/you/").content.decode()
+    marks = re.findall(r'name="typed_by" value="([^"]+)"', html)
+    assert len(marks) == html.count('name="csrfmiddlewaretoken"') > 0
+    assert {signing.loads(mark, salt="kept") for mark in marks} == {str(people.engineer.pk)}
+    assert "typed_by" not in Client().get("/accounts/login/").content.decode()
+
+
 def test_passwords_and_files_are_not_kept(people: People) -> None:
     page = f"/o/{people.organisation.slug}/you/"
-    client, _ = _expired(people, {"name": "Ada", "password": "hunter2hunter2"}, page, page)
-    kept = client.session["typed"]
+    client, _ = _expired(people.engineer, {"name": "Ada", "password": "hunter2hunter2"}, page, page)
+    (kept,) = client.session["kept"]
     assert kept["fields"] == [["name", "Ada"]]
     invited = Client()
     invited.post("/accounts/login/", {"login": "a@example.org", "password": "x"})
-    assert "typed" not in invited.session
+    assert "kept" not in invited.session
 
 
 def test_a_form_that_is_gone_leaves_its_words_to_copy(people: People) -> None:
     page = f"/o/{people.organisation.slug}/you/"
-    client, at = _expired(people, {"reply": WORDS}, page, f"{page}colours/")
+    client, at = _expired(people.engineer, {"reply": WORDS}, page, f"{page}colours/")
     back = _sign_in(client, people.engineer, at)
     answer = client.get(back, follow=True)
     assert answer.redirect_chain[-1][0] == "/kept/"
@@ -90,16 +132,17 @@ def test_a_form_that_is_gone_leaves_its_words_to_copy(people: People) -> None:
 
 def test_what_is_very_long_is_not_kept_and_nothing_breaks(people: People) -> None:
     page = f"/o/{people.organisation.slug}/you/"
-    client, at = _expired(people, {"name": "x" * 300_000}, page, page)
-    assert "typed" not in client.session
+    client, at = _expired(people.engineer, {"name": "x" * 300_000}, page, page)
+    assert "kept" not in client.session
     assert at.startswith("/accounts/login/")
 
 
 def test_another_site_as_referer_is_not_followed(people: People) -> None:
     page = f"/o/{people.organisation.slug}/you/"
     client = Client()
-    client.post(page, {"name": "Ada"}, headers={"Referer": "https://evil.example/o/x/"})
-    assert client.session["typed"]["page"] == page
+    sent = {"name": "Ada", "typed_by": typed_by(people.engineer)}
+    client.post(page, sent, headers={"Referer": "https://evil.example/o/x/"})
+    assert client.session["kept"][0]["page"] == page
 
 
 def test_htmx_goes_to_the_sign_in_instead_of_swapping_it_in(people: People) -> None:
@@ -116,7 +159,7 @@ def test_a_stale_csrf_token_is_explained_and_what_was_typed_kept(people: People)
     client = Client(enforce_csrf_checks=True)
     client.force_login(people.engineer, backend="allauth.account.auth_backends.AuthenticationBackend")
     headers = {"Sec-Fetch-Site": "same-origin", "Referer": f"http://testserver{page}"}
-    answer = client.post(page, {"name": "Ada Kept"}, headers=headers)
+    answer = client.post(page, {"name": "Ada Kept", "typed_by": typed_by(people.engineer)}, headers=headers)
     assert answer.status_code == 403
     assert "What you typed is kept" in answer.content.decode()
     assert 'value="Ada Kept"' in client.get(page).content.decode()
@@ -128,9 +171,13 @@ def test_words_of_another_site_are_not_kept(people: People, as_user: AsUser) -> 
     page = f"/o/{people.organisation.slug}/you/"
     client = Client(enforce_csrf_checks=True)
     client.force_login(people.engineer, backend="allauth.account.auth_backends.AuthenticationBackend")
-    answer = client.post(page, {"name": "Evil"}, headers={"Sec-Fetch-Site": "cross-site"})
+    answer = client.post(
+        page,
+        {"name": "Evil", "typed_by": typed_by(people.engineer)},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
     assert answer.status_code == 403
-    assert "typed" not in client.session
+    assert "kept" not in client.session
 
 
 def test_filling_leaves_everything_else_as_it_was() -> None:
