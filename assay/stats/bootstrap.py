@@ -1,4 +1,4 @@
-"""Resampling: from cells where the counts are enough, from clusters, or from rows.
+"""Resampling: from cells, or from clusters.
 
 Resampling n rows with replacement makes the counts of any cross-table of those rows exactly
 Multinomial(n, counts/n). So every statistic of counts is resampled from its cells, whatever n is.
@@ -6,7 +6,6 @@ Multinomial(n, counts/n). So every statistic of counts is resampled from its cel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from assay.errors import BadInput
 from assay.stats.intervals import Interval
 
-__all__ = ["cluster_bootstrap", "multinomial_bootstrap", "percentile_interval", "row_bootstrap"]
+__all__ = ["cluster_bootstrap", "multinomial_bootstrap", "percentile_interval"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -79,38 +78,6 @@ def cluster_bootstrap(sums: npt.ArrayLike, replicates: int, rng: np.random.Gener
         weights = np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
         totals[start : start + size] = weights.astype(np.float64) @ table
     return totals
-
-
-def row_bootstrap(
-    statistic: Callable[..., Any],
-    arrays: Sequence[npt.NDArray[Any]],
-    replicates: int,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """`statistic(*arrays)` over resamples of rows, for what counts alone cannot give (AUC, a median).
-
-    Args:
-        statistic: vectorised over the rows; gives a number or an array of fixed shape.
-        arrays: one or more arrays of equal length, resampled together.
-
-    Returns:
-        shape (replicates, *shape of the statistic).
-
-    Raises:
-        BadInput: no rows, arrays of different lengths, or fewer than 1 replicate.
-
-    Source: Efron 1979.
-    """
-    _check_replicates(replicates)
-    lengths = {len(array) for array in arrays}
-    if len(lengths) != 1 or not max(lengths):
-        raise BadInput(f"Arrays of one length above 0 are needed; got lengths {sorted(lengths)}.")
-    rows = lengths.pop()
-    values = []
-    for _ in range(replicates):
-        index = rng.integers(0, rows, size=rows)
-        values.append(np.asarray(statistic(*(array[index] for array in arrays)), dtype=np.float64))
-    return np.stack(values)
 
 
 def percentile_interval(

@@ -25,7 +25,6 @@ __all__ = [
     "calibration_error_interval",
     "calibration_line",
     "equal_mass_bins",
-    "equal_width_bins",
     "line_scores",
     "log_loss_terms",
     "weighted_counts",
@@ -100,11 +99,6 @@ def equal_mass_bins(n: Counts, bins: int) -> npt.NDArray[np.int64]:
     middle = np.cumsum(n) - n / 2
     placed: npt.NDArray[np.int64] = np.minimum((middle * bins / n.sum()).astype(np.int64), bins - 1)
     return placed
-
-
-def equal_width_bins(scores: Floats, bins: int) -> npt.NDArray[np.int64]:
-    """Bin of each probability among `bins` equal cuts of [0, 1]; bin b holds [b, b + 1) / bins."""
-    return np.clip((scores * bins).astype(np.int64), 0, bins - 1)
 
 
 def bin_counts(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from assay.errors import BadInput
 
-__all__ = ["benjamini_hochberg", "bonferroni_level", "holm"]
+__all__ = ["bonferroni_level", "holm"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -47,21 +47,6 @@ def holm(p: Sequence[float] | FloatArray) -> FloatArray:
     ordered = np.sort(values[made])
     m = len(ordered)
     stepped = np.maximum.accumulate(np.minimum(ordered * (m - np.arange(m)), 1.0))
-    return _unsort(values, made, stepped)
-
-
-def benjamini_hochberg(p: Sequence[float] | FloatArray) -> FloatArray:
-    """Step-up p-values that control the expected share of false rejections (independent tests).
-
-    Sorted ascending, p~(i) = min over j >= i of min(1, m p(j) / j). Arguments as for `holm`.
-
-    Source: Benjamini & Hochberg 1995.
-    """
-    values, made = _p_values(p)
-    ordered = np.sort(values[made])
-    m = len(ordered)
-    scaled = np.minimum(ordered * m / np.arange(1, m + 1), 1.0)
-    stepped = np.minimum.accumulate(scaled[::-1])[::-1]
     return _unsort(values, made, stepped)
 
 

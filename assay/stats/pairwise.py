@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.errors import BadInput
-from assay.stats.intervals import clopper_pearson_interval, normal_interval
+from assay.stats.intervals import clopper_pearson_interval
 from assay.stats.melded import melded_difference, melded_ratio
 from assay.stats.membership import Unplaced
 from assay.stats.multiplicity import bonferroni_level
 
-__all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_normal", "pairwise_ratios"]
+__all__ = ["PairTable", "pairwise_bootstrap", "pairwise_differences", "pairwise_ratios"]
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -113,33 +113,6 @@ def pairwise_ratios(
     each = bonferroni_level(level, size)
     low, high = _limits_of_pairs("ratio", x, n, first, second, each, unplaced)
     return PairTable(first, second, _ratio(p1, p2), low, high, n[first] + n[second], size)
-
-
-def pairwise_normal(
-    values: npt.ArrayLike,
-    standard_errors: npt.ArrayLike,
-    n: npt.ArrayLike,
-    level: float = 0.95,
-    family: int | None = None,
-) -> PairTable:
-    """Simultaneous normal intervals for the differences of independent estimates such as AUCs.
-
-    difference +- z sqrt(se1^2 + se2^2), with z at level 1 - (1 - level)/family.
-
-    Args:
-        values, standard_errors, n: shape (groups,); a group whose value or error is not finite, or
-            that has no rows, takes part in no pair.
-
-    Raises:
-        BadInput: a level outside (0, 1) or a family below 1.
-    """
-    v, se, rows = np.asarray(values, dtype=float), np.asarray(standard_errors, dtype=float), np.asarray(n)
-    left, right = _pairs(np.isfinite(v) & np.isfinite(se) & (rows > 0))
-    size = _family(left, family)
-    first, second = _orient(v, left, right, higher_first=True)
-    value = v[first] - v[second]
-    low, high = normal_interval(value, np.hypot(se[first], se[second]), bonferroni_level(level, size))
-    return PairTable(first, second, value, low, high, rows[first] + rows[second], size)
 
 
 def pairwise_bootstrap(

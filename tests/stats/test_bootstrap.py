@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from assay.errors import BadInput
-from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval, row_bootstrap
+from assay.stats.bootstrap import cluster_bootstrap, multinomial_bootstrap, percentile_interval
+from tests.stats.rows import row_bootstrap
 
 
 def test_cell_replicates_have_the_mean_and_covariance_of_resampled_rows():
@@ -68,22 +69,10 @@ def test_a_hundred_thousand_clusters_fit_in_bounded_memory():
     np.testing.assert_allclose(totals.std(axis=0), error, rtol=0.4)
 
 
-def test_row_bootstrap_resamples_the_arrays_together():
-    rng = np.random.default_rng(8)
-    x = rng.normal(size=150)
-    both = row_bootstrap(
-        lambda a, b: np.array([np.mean(a), np.max(np.abs(b - 2 * a))]), [x, 2 * x], 3000, rng
-    )
-    assert both.shape == (3000, 2)
-    assert np.all(both[:, 1] == 0)
-    assert both[:, 0].std() == pytest.approx(x.std() / np.sqrt(150), rel=0.08)
-
-
 def test_the_same_seed_gives_the_same_replicates():
     for draw in (
         lambda rng: multinomial_bootstrap([5, 9, 2], 50, rng),
         lambda rng: cluster_bootstrap(np.arange(12.0).reshape(6, 2), 50, rng),
-        lambda rng: row_bootstrap(np.mean, [np.arange(9.0)], 50, rng),
     ):
         np.testing.assert_array_equal(draw(np.random.default_rng(1)), draw(np.random.default_rng(1)))
 
@@ -112,7 +101,6 @@ def test_impossible_requests_are_refused():
         (lambda: multinomial_bootstrap([3, -1], 5, rng), "cannot hold -1"),
         (lambda: multinomial_bootstrap([3, 1], 0, rng), "At least 1"),
         (lambda: cluster_bootstrap(np.zeros((0, 3)), 5, rng), "Cluster sums"),
-        (lambda: row_bootstrap(np.mean, [np.zeros(3), np.zeros(4)], 5, rng), "one length"),
         (lambda: percentile_interval([1.0, 2.0], 1.0), "between 0 and 1"),
     ):
         with pytest.raises(BadInput, match=words):

@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from assay.errors import BadInput
-from assay.stats.bootstrap import row_bootstrap
 from assay.stats.paired import (
     mcnemar,
     paired_areas,
@@ -15,6 +14,7 @@ from assay.stats.paired import (
     smoothed_bootstrap,
 )
 from assay.stats.ranking import delong_variance
+from tests.stats.rows import row_bootstrap
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import BadInput
-from assay.stats.intervals import normal_interval
 from assay.stats.melded import melded_difference, melded_ratio
-from assay.stats.pairwise import pairwise_bootstrap, pairwise_differences, pairwise_normal, pairwise_ratios
+from assay.stats.pairwise import pairwise_bootstrap, pairwise_differences, pairwise_ratios
 
 SUCCESSES, TRIALS = [30, 12, 45, 0, 12], [60, 60, 90, 0, 60]
 
@@ -98,12 +97,6 @@ def test_every_interval_holds_its_value(groups):
         defined = ~np.isnan(table.value)
         assert np.all(table.low[defined] <= table.value[defined] + 1e-12)
         assert np.all(table.value[defined] <= table.high[defined] + 1e-12)
-
-
-def test_normal_pairs_add_the_variances_and_leave_undefined_groups_out():
-    table = pairwise_normal([0.7, np.nan, 0.8], [0.03, 0.01, 0.04], [50, 5, 60])
-    assert (table.first.tolist(), table.second.tolist(), table.family) == ([2], [0], 1)
-    assert (table.low[0], table.high[0]) == pytest.approx(normal_interval(0.1, 0.05))
 
 
 def test_bootstrap_limits_of_one_pair_approach_the_normal_ones():
