@@ -172,7 +172,7 @@ class DraftWriter:
                 self._flag_direct(direct)
                 written = os.pwrite(self._descriptor, content[:pages] if direct else content, at)
             except OSError as error:
-                if not direct or error.errno != errno.EINVAL:
+                if not direct or error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
                     raise
                 self._direct = 0  # a file system that wants more than pages, or has no such way
                 continue

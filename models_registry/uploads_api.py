@@ -22,7 +22,7 @@ from models_registry.uploads import WrongOffset
 __all__ = ["conflict", "offset_of", "received", "router"]
 
 router = Router(tags=["uploads"])
-_REST = 1 << 20
+_REST = 1 << 16
 _RANGE = re.compile(r"bytes (\d{1,16})-(\d{1,16})/(\d{1,16}|\*)")
 _RAW = {
     "requestBody": {
