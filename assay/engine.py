@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from assay import __version__
 from assay.annex import RunRows
-from assay.compare import change_report
+from assay.compare import change_report, refuse_another_question
 from assay.contracts import (
     AnnexReference,
     AuditMethod,
@@ -43,7 +43,7 @@ from assay.contracts import (
     Verdict,
     WithRowResults,
 )
-from assay.errors import BadInput, ChildFailed, Internal
+from assay.errors import ChildFailed, Internal
 from assay.evidence import measure_key, result_digest, snapshot_digest
 from assay.execution import execute, merge, run_method, said_by_child
 from assay.execution import planned as shards_of
@@ -63,7 +63,6 @@ __all__ = [
     "audit",
     "conclude",
     "plan",
-    "refuse_another_question",
     "run_method",
     "stage_shards",
     "with_opening",
@@ -125,20 +124,6 @@ def plan(request: AuditRequest, supervisor: Supervisor, listener: Listener) -> t
         required=request.baseline is None,
     )
     return made, profile
-
-
-def refuse_another_question(before: Profile, after: Profile) -> None:
-    """A baseline that answers something else (another kind of data, task or classes) can prove nothing."""
-    for what, a, b in (
-        ("data of the kind", before.modality, after.modality),
-        ("the task", before.signature.task, after.signature.task),
-        ("the classes", ", ".join(before.signature.classes), ", ".join(after.signature.classes)),
-    ):
-        if a != b:
-            raise BadInput(
-                f"The baseline has {what} {a or 'none'}, this audit {b or 'none'}: they answer different "
-                "questions and cannot be compared. Give the baseline of this model, or leave --baseline out."
-            )
 
 
 def audit(

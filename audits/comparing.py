@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 
-from assay.compare import change_report
+from assay.compare import another_question, change_report
 from assay.contracts import ChangeReport, Evidence
 from assay.errors import BadInput
 from audits.models import Comparison, Run
@@ -19,14 +19,8 @@ def compare_runs(before: Run, after: Run, first: Evidence, second: Evidence) -> 
     """What became better or worse from `before` to `after`, paired row by row where rows are kept.
 
     Args:
-        first, second: the evidence of both.
-
-    Raises:
-        BadInput: the runs cannot be compared (`refusal`).
+        first, second: the evidence of both, as `pair` gives it.
     """
-    why = refusal(before, after, first, second)
-    if why is not None:
-        raise BadInput(why)
     if second.change is not None and second.change.baseline_snapshot == first.snapshot_digest:
         return second.change
     kept = Comparison.objects.of(before.organisation_id).filter(before=before, after=after).first()
@@ -66,25 +60,17 @@ def refusal(
             return f"{run} has no result, so nothing can be compared with it."
     if first is None or second is None:
         return None
-    a, b = first.subject, second.subject
-    if a.signature.task != b.signature.task:
-        return f"{before} is about a {a.signature.task} task and {after} about a {b.signature.task} one."
-    if a.signature.classes != b.signature.classes or a.signature.favourable != b.signature.favourable:
-        return (
-            f"{before} and {after} answer different questions: their classes, or the class that counts as "
-            "favourable, differ."
-        )
-    if a.roles.label != b.roles.label:
-        return (
-            f'{before} was measured against the label "{a.roles.label or "none"}", {after} against '
-            f'"{b.roles.label or "none"}".'
-        )
-    return None
+    differs = another_question(first.subject, second.subject)
+    return f"{before} and {after} answer different questions: {differs}." if differs else None
 
 
 def pair(before: Run, after: Run) -> tuple[Evidence, Evidence]:
-    """The evidence of both runs. Raises BadInput where one has none."""
+    """The evidence of both runs. Raises BadInput where they cannot be compared (`refusal`)."""
     why = refusal(before, after)
     if why is not None:
         raise BadInput(why)
-    return evidence_of(before), evidence_of(after)
+    first, second = evidence_of(before), evidence_of(after)
+    why = refusal(before, after, first, second)
+    if why is not None:
+        raise BadInput(why)
+    return first, second

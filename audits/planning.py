@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from assay.compare import refuse_another_question
 from assay.contracts import AuditPlan, Evidence, Policy, Profile
-from assay.engine import AuditRequest, refuse_another_question
+from assay.engine import AuditRequest
 from assay.errors import Internal
 from assay.evidence import digest, from_snapshot
 from assay.planning import make_plan

@@ -150,9 +150,12 @@ def get_exit_code(request: HttpRequest, run_id: UUID) -> ExitCode:
 
 @router.get("/audits/{uuid:before_id}/gate/{uuid:after_id}", response=Gate)
 def get_gate(request: HttpRequest, before_id: UUID, after_id: UUID) -> Gate:
-    """Let a run through only if nothing became worse than in the baseline; paired where both have rows."""
+    """Let a run through only if nothing became worse than in the baseline; paired where both have rows.
+
+    A run against itself, and audits of two systems or of two questions, are refused (400).
+    """
     request = require(request, "read")
-    before, after = (evidence_of(_measured(request, pk)) for pk in (before_id, after_id))
+    before, after = pair(_measured(request, before_id), _measured(request, after_id))
     annex = files.annex(request.organisation)
     report = gate(before, after, pairing_of(before, after, annex.get(before.annex), annex.get(after.annex)))
     return Gate(

@@ -2,6 +2,7 @@
 
 from assay.compare.gate import GateReport, gate
 from assay.compare.pairing import Pairing, pairing_of
+from assay.compare.questions import another_question, refuse_another_question
 from assay.compare.report import change_report
 from assay.compare.runs import CompareReport, Unmatched, compare
 
@@ -10,8 +11,10 @@ __all__ = [
     "GateReport",
     "Pairing",
     "Unmatched",
+    "another_question",
     "change_report",
     "compare",
     "gate",
     "pairing_of",
+    "refuse_another_question",
 ]

@@ -16,6 +16,7 @@ from typing import Literal
 from assay.compare.change import CHANGED_SIDES, change, on_scale
 from assay.compare.matching import Sameness, by_identity, identity
 from assay.compare.pairing import Pairing
+from assay.compare.questions import refuse_another_question
 from assay.compare.runs import statements, verdict_changes
 from assay.compare.scales import Merit, merit_of
 from assay.contracts import (
@@ -94,7 +95,11 @@ def gate(baseline: Evidence, candidate: Evidence, pairing: Pairing | str | None 
         beyond its tolerance or a rule fails that did not; 3 when not-worse is not shown for some
         quantity, or the candidate lacks a measure, a decided rule or a pillar that the baseline had, or
         is incomplete; 0 otherwise.
+
+    Raises:
+        BadInput: the runs answer different questions (`another_question`).
     """
+    refuse_another_question(baseline.subject, candidate.subject)
     said, changes = statements(baseline, candidate, pairing), verdict_changes(baseline, candidate)
     if baseline.plan.policy_sha256 != candidate.plan.policy_sha256:
         sentence = "The candidate was not judged by the baseline's policy; audit it again with that policy."

@@ -7,6 +7,7 @@ from collections import Counter
 from assay.compare.change import change
 from assay.compare.matching import Sameness, by_identity, same_model
 from assay.compare.pairing import Pairing
+from assay.compare.questions import refuse_another_question
 from assay.compare.scales import merit_of
 from assay.contracts import (
     PILLARS,
@@ -68,7 +69,11 @@ def compare(before: Evidence, after: Evidence, pairing: Pairing | str | None = N
 
     Args:
         pairing: the rows that both runs have, or why they are not paired (`pairing_of`).
+
+    Raises:
+        BadInput: the runs answer different questions (`another_question`).
     """
+    refuse_another_question(before.subject, after.subject)
     specs = measure_specs((*after.methods, *before.methods))
     same = Sameness.of(before, after)
     pairs = pairing if isinstance(pairing, Pairing) else None

@@ -102,6 +102,8 @@ def test_an_audit_over_the_api(committed: None) -> None:
     change = evidence_of(run).change
     assert change is not None
     assert (gate["exit_code"], gate["sentence"]) == (change.exit_code, change.sentence)
+    itself = api.get(f"/audits/{made['id']}/gate/{made['id']}", status=400)
+    assert "cannot be compared with itself" in itself["detail"]
     different = {**said, "baseline": made["id"], "tier": "deep"}
     assert "the baseline's" in api.post("/audits", different, status=400)["detail"]
 

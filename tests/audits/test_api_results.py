@@ -113,8 +113,9 @@ def test_two_audits_are_compared_as_the_page_compares_them(measured: Measured) -
         assert entry["n_before"] == before.n
     better = api.get(f"{path}?reading=better&limit=100")
     assert {c["reading"] for c in better["items"]} == {"better"}
-    foreign = api.get(f"/audits/{measured.biased.pk}/compare/{measured.foreign.pk}", status=400)
-    assert "one system" in foreign["detail"]
+    for way in ("compare", "gate"):
+        foreign = api.get(f"/audits/{measured.biased.pk}/{way}/{measured.foreign.pk}", status=400)
+        assert "one system" in foreign["detail"]
 
 
 def test_single_rows_need_their_own_scope_and_leave_a_trace(measured: Measured) -> None:

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from assay.contracts import ChangeReport
 from audits import compare_views
-from audits.comparing import compare_runs, refusal
+from audits.comparing import compare_runs, pair, refusal
 from audits.models import Comparison, Run
 from audits.planning import evidence_of
 from models_registry import files
@@ -53,7 +53,7 @@ def url(before: Run, after: Run) -> str:
 
 
 def compared(before: Run, after: Run) -> ChangeReport:
-    return compare_runs(before, after, evidence_of(before), evidence_of(after))
+    return compare_runs(before, after, *pair(before, after))
 
 
 def test_the_answer_comes_first_with_counts_in_words(measured: Measured, as_user: AsUser) -> None:
