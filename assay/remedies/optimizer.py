@@ -13,12 +13,12 @@ __all__ = ["Rates", "make_optimizer"]
 
 
 def make_optimizer(part: nn.Module, params: TrainingParams) -> torch.optim.Optimizer:
-    """AdamW or SGD over the parameters of `part` that take gradients."""
+    """AdamW or SGD over the parameters of `part` that take gradients, in one kernel for all of them."""
     trained = [parameter for parameter in part.parameters() if parameter.requires_grad]
     rate, decay = params.learning_rate, params.weight_decay
     if params.optimizer == "adamw":
-        return torch.optim.AdamW(trained, lr=rate, weight_decay=decay)
-    return torch.optim.SGD(trained, lr=rate, weight_decay=decay, momentum=params.momentum)
+        return torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(trained, lr=rate, weight_decay=decay, momentum=params.momentum, fused=True)
 
 
 class Rates:
