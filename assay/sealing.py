@@ -17,13 +17,18 @@ import os
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from assay.errors import BadInput
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 __all__ = [
     "BODY",
+    "MORE",
     "PIECE",
     "Key",
     "Keyring",
@@ -44,6 +49,8 @@ _HEADER = struct.Struct(">16s8s12sQ48s")
 _SLOT = 512
 BODY = 2 * _SLOT
 """Bytes before the content."""
+MORE = 16
+"""Bytes that a cipher may ask for beyond what it fills."""
 _TAG, _KEY = 16, 32
 _DATA_KEY_FOR = b"assay.sealed data key\n"
 _ENTRY = re.compile(r"[\s,]+")
@@ -113,7 +120,10 @@ class Keyring:
 
 
 def seal(
-    chunks: Iterable[bytes], target: IO[bytes], ring: Keyring, digest: str | None = None
+    chunks: Iterable[ReadableBuffer],
+    target: IO[bytes] | BufferedIOBase,
+    ring: Keyring,
+    digest: str | None = None,
 ) -> tuple[str, int]:
     """Write `chunks` sealed to an empty file that can be sought; returns SHA-256 and size of the content.
 
@@ -125,25 +135,25 @@ def seal(
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     key, data_key = ring.sealing(), os.urandom(_KEY)
-    cipher, hashed, size, place = AESGCM(data_key), hashlib.sha256(), 0, 0
+    cipher, hashed, size = AESGCM(data_key), hashlib.sha256(), 0
+    held, filled = memoryview(bytearray(PIECE)), 0
+    sealed, place = memoryview(bytearray(PIECE + _TAG)), 0
     target.write(bytes(BODY))
-    held = bytearray()
     for chunk in chunks:
         if digest is None:
             hashed.update(chunk)
-        size += len(chunk)
-        held += chunk
-        # The last piece is known to be it when nothing follows: one is always held back.
-        whole = (len(held) - 1) // PIECE
-        if whole > 0:
-            with memoryview(held) as view:
-                for number in range(whole):
-                    piece = view[number * PIECE : (number + 1) * PIECE]
-                    target.write(cipher.encrypt(_nonce(place, last=False), piece, None))
-                    place += 1
-                    piece.release()
-            del held[: whole * PIECE]
-    target.write(cipher.encrypt(_nonce(place, last=True), bytes(held), None))
+        rest = memoryview(chunk)
+        size += len(rest)
+        while rest:
+            if filled == PIECE:  # and more comes: the last piece is known to be it when nothing follows
+                cipher.encrypt_into(_nonce(place, last=False), held, None, sealed)
+                target.write(sealed)
+                filled, place = 0, place + 1
+            taken = min(len(rest), PIECE - filled)
+            held[filled : filled + taken] = rest[:taken]
+            filled, rest = filled + taken, rest[taken:]
+    cipher.encrypt_into(_nonce(place, last=True), held[:filled], None, sealed[: filled + _TAG])
+    target.write(sealed[: filled + _TAG])
     digest = digest or hashed.hexdigest()
     target.seek(0)
     target.write(_slot(key, data_key, digest, size))
@@ -239,10 +249,13 @@ def rewrap(path: Path, digest: str, ring: Keyring) -> None:
         path.chmod(mode)
 
 
-def stream_cipher(key: bytes, offset: int, content: bytes | memoryview) -> bytes:
+def stream_cipher(key: bytes, offset: int, content: bytes | memoryview, into: memoryview) -> memoryview:
     """AES-256-CTR of `content` that begins at byte `offset` of a stream; the same again brings it back.
 
     For drafts, which are written at any offset and whose digest is checked when they are whole.
+
+    Args:
+        into: where it goes, MORE bytes longer than `content`; the part of it that is filled is returned.
     """
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -250,7 +263,7 @@ def stream_cipher(key: bytes, offset: int, content: bytes | memoryview) -> bytes
     counter = (offset // 16).to_bytes(16, "big")
     cipher = Cipher(algorithms.AES(key), modes.CTR(counter)).encryptor()
     cipher.update(bytes(skipped))
-    return cipher.update(content)
+    return into[: cipher.update_into(content, into)]
 
 
 def _put(file: IO[bytes], slot: int, content: bytes) -> None:

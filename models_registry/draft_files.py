@@ -8,22 +8,21 @@ sent again to an offset after a crash is the same bytes, so that a disk seen bef
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
-import mmap
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from assay.sealing import BODY, Keyring, opened_key, stream_cipher, stream_key
+from assay.sealing import MORE, Keyring, opened_key, stream_cipher, stream_key
+from models_registry.straight_files import StraightFile, pages, pieces_straight
 
 __all__ = ["DraftFile", "DraftWriter", "draft_name"]
 
 _PIECE = 1 << 18
-"""Bytes enciphered at once, which stay in the processor's cache."""
-_DIRECT = getattr(os, "O_DIRECT", 0)
-"""Past the system's cache; not every system has it."""
+"""Bytes deciphered at once, which stay in the processor's cache."""
+_HEAD = 1 << 16
+"""Bytes before the content of a sealed one: its key, and nothing up to where pages of any size begin."""
 _POLL = 0.02
 """Seconds between two looks whether a draft is free."""
 
@@ -57,7 +56,7 @@ class DraftFile:
 
     def size(self) -> int:
         """Bytes of content. Raises OSError where there is no draft."""
-        return self.path.stat().st_size - (BODY if self.sealed else 0)
+        return self.path.stat().st_size - (_HEAD if self.sealed else 0)
 
     @contextlib.contextmanager
     def writer(self, wait: float = 0.0) -> Iterator[DraftWriter]:
@@ -74,7 +73,7 @@ class DraftFile:
         descriptor = _locked(path, time.monotonic() + wait)
         try:
             key = self._key_of_a_draft(descriptor) if sealed else b""
-            yield DraftWriter(descriptor, BODY if sealed else 0, key)
+            yield DraftWriter(descriptor, _HEAD if sealed else 0, key)
         finally:
             os.close(descriptor)
 
@@ -82,19 +81,22 @@ class DraftFile:
         """Up to `size` bytes of content. Raises OSError where there is no draft."""
         sealed = self.sealed
         with self.path.open("rb") as file:
-            file.seek(offset + (BODY if sealed else 0))
+            file.seek(offset + (_HEAD if sealed else 0))
             found = file.read(size)
-        return stream_cipher(self._key(), offset, found) if sealed else found
+        if not sealed:
+            return found
+        return bytes(stream_cipher(self._key(), offset, found, memoryview(bytearray(len(found) + MORE))))
 
-    def pieces(self) -> Iterator[bytes]:
-        """The content from its beginning. Raises OSError where there is no draft."""
+    def pieces(self) -> Iterator[memoryview]:
+        """The content from its beginning, in the same memory each time. Raises OSError: there is no draft."""
         offset, sealed = 0, self.sealed
         key = self._key() if sealed else b""
-        with self.path.open("rb") as file:
-            file.seek(BODY if sealed else 0)
-            while piece := file.read(_PIECE):
-                yield stream_cipher(key, offset, piece) if sealed else piece
-                offset += len(piece)
+        room = memoryview(bytearray(_PIECE + MORE))
+        for large in pieces_straight(self.path, _HEAD if sealed else 0):
+            for at in range(0, len(large), _PIECE):
+                piece = large[at : at + _PIECE]
+                yield stream_cipher(key, offset + at, piece, room) if sealed else piece
+            offset += len(large)
 
     def touch(self) -> None:
         """Begin an empty one."""
@@ -115,10 +117,10 @@ class DraftFile:
 
     def _key_of_a_draft(self, descriptor: int) -> bytes:
         """The draft's key; made with the draft."""
-        if os.fstat(descriptor).st_size >= BODY:
+        if os.fstat(descriptor).st_size >= _HEAD:
             return self._key()
         key, head = stream_key(draft_name(self._plain.name), self._ring)
-        os.pwrite(descriptor, head, 0)
+        os.pwrite(descriptor, head.ljust(_HEAD, b"\0"), 0)
         return key
 
 
@@ -134,8 +136,8 @@ class DraftWriter:
         self._descriptor = descriptor
         self._start = start
         self._key = key
-        self._flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        self._direct = 0 if key else _DIRECT
+        self._file = StraightFile(descriptor)
+        self._room: memoryview | None = None
 
     def size(self) -> int:
         """Bytes of content."""
@@ -146,42 +148,20 @@ class DraftWriter:
         os.ftruncate(self._descriptor, self._start + size)
 
     def write(self, offset: int, content: memoryview) -> None:
-        """Put bytes at `offset`; of a draft in the clear, whole pages go straight on the disk.
+        """Put bytes at `offset`; whole pages in memory and in the draft go straight on the disk."""
+        if self._key and content:
+            content = self._enciphered(offset, content)
+        self._file.put(self._start + offset, content)
 
-        Copied into the system's cache first, a byte costs as much as being received and hashed. Pages go
-        straight where `content` begins at one in memory, as `mmap` gives it, and `offset` at one in the file.
-        """
-        if not self._key:
-            self._put(offset, content)
-        for at in range(0, len(content), _PIECE) if self._key else ():
-            self._put(
-                offset + at, memoryview(stream_cipher(self._key, offset + at, content[at : at + _PIECE]))
-            )
+    def _enciphered(self, offset: int, content: memoryview) -> memoryview:
+        if self._room is None or len(self._room) < len(content) + MORE:
+            self._room = pages(len(content) + MORE)
+        return stream_cipher(self._key, offset, content, self._room)
 
     def write_out(self, offset: int, size: int) -> None:
         """Let the system begin with these bytes now, so that little is left to wait for at the end."""
         with contextlib.suppress(AttributeError, OSError):  # a hint, which not every system takes
             os.posix_fadvise(self._descriptor, self._start + offset, size, os.POSIX_FADV_DONTNEED)
-
-    def _put(self, offset: int, content: memoryview) -> None:
-        while content:
-            at = self._start + offset
-            pages = 0 if at % mmap.PAGESIZE else len(content) // mmap.PAGESIZE * mmap.PAGESIZE
-            direct = self._direct if pages else 0
-            try:
-                self._flag_direct(direct)
-                written = os.pwrite(self._descriptor, content[:pages] if direct else content, at)
-            except OSError as error:
-                if not direct or error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
-                    raise
-                self._direct = 0  # a file system that wants more than pages, or has no such way
-                continue
-            offset, content = offset + written, content[written:]
-
-    def _flag_direct(self, wanted: int) -> None:
-        if self._flags & _DIRECT != wanted:
-            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, self._flags ^ _DIRECT)
-            self._flags ^= _DIRECT
 
 
 def _locked(path: Path, until: float) -> int:

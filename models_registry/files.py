@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
@@ -25,6 +25,10 @@ from assay.annex import AnnexStore
 from assay.errors import BadInput
 from assay.sealing import open_sealed, seal
 from models_registry.models import StoredFile
+from models_registry.straight_files import StraightStream
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 __all__ = [
     "ANSWERS",
@@ -92,7 +96,7 @@ def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool 
 
 @contextmanager
 def written(
-    organisation: Organisation, chunks: Iterable[bytes], digest: str | None = None
+    organisation: Organisation, chunks: Iterable[ReadableBuffer], digest: str | None = None
 ) -> Iterator[Written]:
     """Content as it will be stored, synced, without its place yet; gone afterwards unless it was adopted.
 
@@ -108,7 +112,7 @@ def written(
     descriptor, name = tempfile.mkstemp(prefix=".put-", dir=root)
     draft = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with StraightStream(descriptor) as file:
             if ring.first is not None:
                 digest, size = seal(chunks, file, ring, digest)
             else:
@@ -116,7 +120,7 @@ def written(
                 for chunk in chunks:
                     file.write(chunk)
                     hashed.update(chunk)
-                    size += len(chunk)
+                    size += memoryview(chunk).nbytes
                 digest = hashed.hexdigest()
             file.flush()
             os.fsync(file.fileno())

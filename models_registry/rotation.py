@@ -23,6 +23,7 @@ from assay.sealing import Keyring, is_under, open_bytes, rewrap, seal, seal_byte
 from models_registry.draft_files import draft_name
 from models_registry.files import ANSWERS, SEALED, pieces
 from models_registry.models import StoredFile
+from models_registry.straight_files import StraightStream
 
 __all__ = ["Rotated", "rotate"]
 
@@ -108,7 +109,7 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=".put-", dir=folder)
     draft = Path(temporary)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with StraightStream(descriptor) as file:
             if whole:
                 to_seal = target.name.endswith(SEALED)
                 file.write(

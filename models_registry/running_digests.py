@@ -8,7 +8,6 @@ may have begun it anew); where that is not so, the file is read when it is finis
 from __future__ import annotations
 
 import hashlib
-import mmap
 import threading
 import uuid
 from collections import OrderedDict
@@ -16,6 +15,8 @@ from datetime import datetime
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, NamedTuple, Self
+
+from models_registry.straight_files import pages
 
 __all__ = ["HashedBeside", "digest_of", "forget"]
 
@@ -57,7 +58,7 @@ class HashedBeside:
         self._free: SimpleQueue[memoryview] = SimpleQueue()
         self._full: SimpleQueue[memoryview | None] = SimpleQueue()
         for _ in range(2):
-            self._free.put(_pages(portion))
+            self._free.put(pages(portion))
         self._thread = threading.Thread(target=self._hash, daemon=True)
 
     def __enter__(self) -> Self:
@@ -94,14 +95,6 @@ class HashedBeside:
             if self._hashed is not None:
                 self._hashed.update(content)
             self._free.put(memoryview(content.obj))
-
-
-def _pages(size: int) -> memoryview:
-    """Memory that begins at a page, as what goes straight on a disk must; in large pages where there are."""
-    found = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        found.madvise(mmap.MADV_HUGEPAGE)
-    return memoryview(found)
 
 
 def digest_of(key: uuid.UUID, size: int, touched: datetime) -> str | None:

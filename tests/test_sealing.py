@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from assay.errors import BadInput
 from assay.sealing import (
     BODY,
+    MORE,
     PIECE,
     Keyring,
     is_under,
@@ -219,10 +221,16 @@ def test_short_secrets_and_drafts_are_bound_to_their_names(tmp_path: Path) -> No
     (tmp_path / "draft").write_bytes(head)
     assert opened_key(tmp_path / "draft", "draft 1", RING) == key
     content = os.urandom(1_000)
-    whole = stream_cipher(key, 0, content)
+
+    def turned(offset: int, content: bytes) -> bytes:
+        return bytes(stream_cipher(key, offset, content, memoryview(bytearray(len(content) + MORE))))
+
+    whole = turned(0, content)
+    standard = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).decryptor()
+    assert standard.update(whole) == content
     for cut in (0, 1, 15, 16, 17, 999):
-        assert stream_cipher(key, 0, content[:cut]) + stream_cipher(key, cut, content[cut:]) == whole
-        assert stream_cipher(key, cut, whole[cut:]) == content[cut:]
+        assert turned(0, content[:cut]) + turned(cut, content[cut:]) == whole
+        assert turned(cut, whole[cut:]) == content[cut:]
 
 
 @pytest.mark.parametrize(
