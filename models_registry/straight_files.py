@@ -39,15 +39,16 @@ def pieces_straight(path: Path, start: int) -> Iterator[memoryview]:
     descriptor, room = os.open(path, os.O_RDONLY), pages(_ROOM)
     try:
         direct = _set_direct(descriptor, True)
-        size = _ROOM
-        while size == _ROOM:
+        while True:
             try:
                 size = os.preadv(descriptor, [room], start)
-            except OSError as error:
+            except OSError as error:  # also beyond a last page that is not whole
                 if not direct or error.errno not in _CANNOT:
                     raise
                 direct = _set_direct(descriptor, False)
                 continue
+            if not size:
+                return
             start += size
             yield room[:size]
     finally:
