@@ -136,5 +136,9 @@ def test_a_baseline_of_other_classes_is_refused(place: Place, tmp_path: Path) ->
     rows = ("--data", data, "--label", "label", "--model", model, "--out", tmp_path / "out")
     ran = assay(place.home, "audit", *rows, "--baseline", place.folder / "released-out")
     assert ran.code == 2
-    assert "The baseline has the classes no, yes, this audit bad, good: they answer different" in ran.err
+    assert (
+        "different questions, so they cannot be compared: their classes differ (no, yes and bad, good)"
+        in ran.err
+    )
+    assert "Name a baseline that answers the same one, or none." in ran.err
     assert not (tmp_path / "out").exists()

@@ -26,4 +26,7 @@ def another_question(before: Profile, after: Profile) -> str | None:
 def refuse_another_question(before: Profile, after: Profile) -> None:
     """Raises BadInput where two runs cannot be compared."""
     if differs := another_question(before, after):
-        raise BadInput(f"The runs answer different questions, so they cannot be compared: {differs}.")
+        raise BadInput(
+            f"The runs answer different questions, so they cannot be compared: {differs}. "
+            "Name a baseline that answers the same one, or none."
+        )
