@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import IntegrityError, transaction
 from pydantic import ValidationError
 
-from assay.compare import another_question, change_report
+from assay.compare import change_report, refuse_another_question
 from assay.contracts import ChangeReport, Evidence
 from assay.errors import BadInput
 from audits.models import Comparison, Run
@@ -44,10 +44,8 @@ def compare_runs(before: Run, after: Run, first: Evidence, second: Evidence) -> 
     return found
 
 
-def refusal(
-    before: Run, after: Run, first: Evidence | None = None, second: Evidence | None = None
-) -> str | None:
-    """Why two runs cannot be compared, in a sentence; None where they can."""
+def refusal(before: Run, after: Run) -> str | None:
+    """Why two runs cannot be compared, in a sentence; None where they can, if they answer one question."""
     if before.pk == after.pk:
         return f"{before} cannot be compared with itself; choose another audit."
     if before.system_id != after.system_id:
@@ -58,19 +56,14 @@ def refusal(
     for run in (before, after):
         if not run.evidence_file:
             return f"{run} has no result, so nothing can be compared with it."
-    if first is None or second is None:
-        return None
-    differs = another_question(first.subject, second.subject)
-    return f"{before} and {after} answer different questions: {differs}." if differs else None
+    return None
 
 
 def pair(before: Run, after: Run) -> tuple[Evidence, Evidence]:
-    """The evidence of both runs. Raises BadInput where they cannot be compared (`refusal`)."""
+    """The evidence of both runs. Raises BadInput: they cannot be compared, or answer different questions."""
     why = refusal(before, after)
     if why is not None:
         raise BadInput(why)
     first, second = evidence_of(before), evidence_of(after)
-    why = refusal(before, after, first, second)
-    if why is not None:
-        raise BadInput(why)
+    refuse_another_question(first.subject, second.subject)
     return first, second

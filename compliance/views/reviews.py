@@ -90,7 +90,7 @@ def submit(request: Any, run: Any) -> HttpResponse:
         "compliance/submit.html",
         {
             "run": found,
-            "form": form if typed else SubmitForm(),
+            "form": form,
             "lacking": list(zip(lacking, reply_forms, strict=True)),
             "problem": problem,
         },
