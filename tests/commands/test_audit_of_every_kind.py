@@ -24,7 +24,7 @@ def _columns() -> dict[str, list[Any]]:
     rng = np.random.default_rng(4)
     y = rng.integers(0, 2, ROWS)
     return {
-        "id": [f"P{i}" for i in range(ROWS)],
+        "id": [f"P.{i}" for i in range(ROWS)],
         "y": y.tolist(),
         "p": np.where(rng.random(ROWS) < 0.8, y, 1 - y).tolist(),
         "sex": np.where(rng.random(ROWS) < 0.5, "f", "m").tolist(),
@@ -89,7 +89,7 @@ def test_attributes_and_predictions_from_files_of_their_own(tmp_path: Path) -> N
     order = np.random.default_rng(0).permutation(ROWS)
     people = {"person": [columns["id"][i] for i in order], "sex": [columns["sex"][i] for i in order]}
     log = {
-        "id": [*columns["id"], "P0"],
+        "id": [*columns["id"], "P.0"],
         "when": [f"2025-02-01T00:00:{i % 60:02}" for i in range(ROWS)] + ["2025-01-01T00:00:00"],
         "p": [*columns["p"], 1 - columns["p"][0]],
     }
@@ -119,8 +119,8 @@ def test_attributes_and_predictions_from_files_of_their_own(tmp_path: Path) -> N
     page = (tmp_path / "bounded" / "report.html").read_text()
     assert "Files joined by id" in page
     assert "What rows of unknown group leave open by sex" in page
-    assert "P17" not in page
-    assert "P17" not in (tmp_path / "bounded" / "evidence.json").read_text()
+    assert "P.17" not in page
+    assert "P.17" not in (tmp_path / "bounded" / "evidence.json").read_text()
 
 
 def test_pictures_in_a_zip(tmp_path: Path) -> None:

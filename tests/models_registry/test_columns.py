@@ -27,11 +27,11 @@ _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 def _rows(many: int, flat: int = 0) -> bytes:
     lines = ["id,repaid,district,income"]
-    lines += [f"P{i},{('yes', 'no')[i % 2]},{i % 4},{100 + i + flat}" for i in range(many)]
+    lines += [f"P.{i},{('yes', 'no')[i % 2]},{i % 4},{100 + i + flat}" for i in range(many)]
     return "\n".join(lines).encode() + b"\n"
 
 
-PEOPLE = b"person,sex\n" + b"".join(b"P%d,%s\n" % (i, b"fm"[i % 2 : i % 2 + 1]) for i in range(36))
+PEOPLE = b"person,sex\n" + b"".join(b"P.%d,%s\n" % (i, b"fm"[i % 2 : i % 2 + 1]) for i in range(36))
 
 
 def _version(people: People, content: bytes, **more: Any) -> DatasetVersion:
@@ -66,7 +66,7 @@ def test_attributes_kept_apart_are_joined_shown_and_bounded() -> None:
     page = _signed_in(people).get(_url(people, "dataset_version", version)).content.decode()
     assert "people.csv: sex joined by id." in page
     assert "4 of 40 rows were not found" in page
-    assert "P17" not in page
+    assert "P.17" not in page
 
 
 def test_a_column_is_put_right_and_the_version_stays_what_it_was() -> None:
@@ -105,7 +105,7 @@ def test_a_column_is_put_right_and_the_version_stays_what_it_was() -> None:
     assert "before: 100 to 139, mean 119.5" in difference, "a column that went is shown with its values"
     back = client.get(_url(people, "dataset_diff", made, version)).content.decode()
     assert "after: 100 to 139, mean 119.5" in back, "and so is one that came"
-    assert "P17" not in back
+    assert "P.17" not in back
 
 
 def test_two_versions_are_compared_by_their_summaries() -> None:
@@ -147,7 +147,7 @@ def test_two_versions_are_compared_by_their_summaries() -> None:
 def test_a_version_read_before_quantiles_were_kept_is_not_taken_for_another_distribution() -> None:
     people = make_people()
     first = _version(people, _rows(60))
-    second = _version(people, _rows(60) + b"P60,yes,,\n", dataset=first.dataset)
+    second = _version(people, _rows(60) + b"P.60,yes,,\n", dataset=first.dataset)
     factory.run_jobs()
     for version in (first, second):
         version.refresh_from_db()
