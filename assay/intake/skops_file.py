@@ -331,7 +331,7 @@ _CALLS = ("FunctionNode", "MethodNode", "PartialNode", "OperatorFuncNode", "Cons
 def _way_out(loader: str, full: str) -> str:
     """The sentence that refuses an object, beginning after the file's name."""
     shown = full[:100]
-    if full.startswith("sklearn.model_selection"):
+    if full.startswith("sklearn.model_selection") and full.endswith("SearchCV"):
         return f"holds {shown}, a search; save its best_estimator_."
     if loader in _CALLS:
         return f"holds the function {shown}; Assay runs no function that a file names. Fit it without."

@@ -135,9 +135,18 @@ TRUSTED = sorted({name for names in OBJECTS.values() for name in names})
 """What skops is told to trust: no more than was checked."""
 
 SEARCH_TREES = ("sklearn.neighbors._kd_tree.KDTree", "sklearn.neighbors._ball_tree.BallTree")
-REPLACED = (*SEARCH_TREES, "numpy.random.mtrand.RandomState", "numpy.random._generator.Generator")
-"""What answers do not need and cannot be checked: nothing (None) takes its place. Random generators serve
-fitting; search trees are memory as it lay, and neighbours can be found without them."""
+_SCORES = (
+    *(f"_univariate_selection.{name}" for name in ("f_classif", "f_regression", "r_regression", "chi2")),
+    *(f"_mutual_info.{name}" for name in ("mutual_info_classif", "mutual_info_regression")),
+)
+REPLACED = (
+    *SEARCH_TREES,
+    *("numpy.random.mtrand.RandomState", "numpy.random._generator.Generator"),
+    *(f"sklearn.feature_selection.{name}" for name in _SCORES),
+)
+"""What answers do not need and cannot be checked: nothing (None) takes its place. Random generators and the
+functions that score columns serve fitting; search trees are memory as it lay, and neighbours can be found
+without them."""
 
 TREE_FIELDS = (
     *("left_child", "right_child", "feature", "threshold", "impurity", "n_node_samples"),

@@ -11,17 +11,28 @@ import numpy as np
 import pytest
 import skops.io
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
+    BaggingClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingRegressor,
     IsolationForest,
     RandomForestClassifier,
+    StackingClassifier,
 )
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+)
 from sklearn.svm import SVC, LinearSVC
 
 from assay.contracts import InputColumn, ModelRequest, ModelSignature
@@ -83,6 +94,14 @@ def test_a_pipeline_reads_the_words_and_numbers_that_it_was_fitted_on(tmp_path: 
         lambda: GradientBoostingClassifier(n_estimators=3, random_state=0),
         lambda: make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=20, tol=1e9, random_state=0)),
         lambda: KNeighborsClassifier(3),
+        lambda: GradientBoostingClassifier(n_estimators=3, init="zero", random_state=0),
+        lambda: make_pipeline(SelectKBest(k=2), PolynomialFeatures(2), LogisticRegression()),
+        lambda: make_pipeline(KBinsDiscretizer(4), LogisticRegression()),
+        # what these were given to copy is kept beside the copies, and never fitted
+        lambda: CalibratedClassifierCV(SVC(), cv=2),
+        lambda: BaggingClassifier(KNeighborsClassifier(3), 2, random_state=0),
+        lambda: CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=2), cv=2),
+        lambda: StackingClassifier([("isolated", GradientBoostingClassifier(n_estimators=2))], cv=2),
     ],
 )
 def test_probabilities_are_the_estimators_own(tmp_path: Path, make: Callable[[], Any]) -> None:
@@ -92,7 +111,31 @@ def test_probabilities_are_the_estimators_own(tmp_path: Path, make: Callable[[],
     np.testing.assert_allclose(model.scores(rows), fitted.predict_proba(rows), atol=1e-12)
     assert "probabilities" in model.capabilities
     searched = any("among all rows" in note for note in model.notes)
-    assert searched == isinstance(fitted, KNeighborsClassifier)
+    assert searched == ("Neighbors" in repr(fitted))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"drop": "first"},
+        {"drop": "if_binary"},
+        {"drop": ["a", "x"]},
+        {"min_frequency": 12, "handle_unknown": "infrequent_if_exist"},
+        {"max_categories": 3, "drop": "first"},
+        {"min_frequency": 12, "handle_unknown": "warn", "drop": "if_binary"},
+    ],
+)
+def test_every_way_of_one_hot_encoding_is_read(tmp_path: Path, asked: dict[str, Any]) -> None:
+    names = np.array(list("aaaaaabbbbccde"), dtype=object)
+    rows = np.stack([np.resize(names, 120), np.resize(np.array(["x", "y"], dtype=object), 120)], axis=1)
+    fitted = make_pipeline(OneHotEncoder(**asked), LogisticRegression()).fit(rows, rows[:, 0] > "a")
+    model = _load(_saved(tmp_path / "m.skops", fitted))
+    answers = model.estimator.predict_proba(rows)
+    np.testing.assert_allclose(answers, fitted.predict_proba(rows), atol=1e-12)
+    numbers = np.append(np.arange(60.0) % 6, np.nan).reshape(-1, 1)
+    holes = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(numbers, np.arange(61) % 2)
+    _load(_saved(tmp_path / "n.skops", holes))
 
 
 def test_models_without_probabilities_give_scores_or_labels(tmp_path: Path) -> None:
