@@ -1,18 +1,19 @@
 """A PEFT adapter folder, looked at before its weights are: LoRA of matrices, nothing that needs code.
 
-Which weights an adapter changes is read from the names of its own tensors; the patterns in its
-configuration (target_modules and their like) are never matched, and the model that it names is never
-fetched.
+Which weights an adapter changes is read from the names of its own tensors; it is refused where its
+configuration leaves one of them out (adapter_targets.py). The model that it names is never fetched.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.datasets.values import visible
 from assay.errors import BadInput
+from assay.intake.adapter_targets import BadTargets, Targets
 from assay.intake.model_files import read_json
 from assay.intake.safetensors_header import check_safetensors
 
@@ -54,7 +55,6 @@ class LoraFiles(NamedTuple):
     alpha: float
     root: bool
     """Whether the change is scaled by alpha / sqrt(r) (rsLoRA) instead of alpha / r."""
-    transposed: bool
     made_for: str | None
 
     def scale(self, weight: str) -> float:
@@ -98,6 +98,7 @@ def check_adapter(folder: Path) -> LoraFiles:
         raise BadInput(f"{name} has {what}; save it again with save_pretrained(safe_serialization=True).")
     tensors = check_safetensors(folder / WEIGHTS)
     down, up, replaced = _sorted(name, tensors)
+    _check_targets(name, config, down, replaced)
     ranks = {weight: _rank(name, weight, tensors[down[weight]][1], tensors[up[weight]][1]) for weight in down}
     return LoraFiles(
         folder / WEIGHTS,
@@ -106,7 +107,6 @@ def check_adapter(folder: Path) -> LoraFiles:
         ranks,
         _alpha(name, config),
         config.get("use_rslora") is True,
-        config.get("fan_in_fan_out") is True,
         made_for(folder),
     )
 
@@ -136,6 +136,29 @@ def _check_options(name: str, config: dict[str, Any]) -> None:
             raise BadInput(
                 f"{name}/{CONFIG} asks for {visible(key[:60])}, which Assay does not apply. Merge it "
                 "(merge_and_unload), then save the whole model."
+            )
+
+
+def _check_targets(
+    name: str, config: dict[str, Any], changed: Collection[str], replaced: Collection[str]
+) -> None:
+    """PEFT must use every tensor, and none but as what it is here."""
+    try:
+        targets = Targets(config)
+    except BadTargets as error:
+        raise BadInput(f"{name}/{CONFIG} {error}. Merge the adapter, then save the whole model.") from None
+    for weight in changed:
+        if not targets.has(weight.removesuffix(".weight")):
+            raise BadInput(
+                f'{name} has factors for "{visible(weight[:80])}", which its {CONFIG} leaves out '
+                "(target_modules, exclude_modules, layers_to_transform, modules_to_save): PEFT would not "
+                "apply them."
+            )
+    for weight in replaced:
+        if targets.has(weight.rpartition(".")[0]):
+            raise BadInput(
+                f'{name} replaces "{visible(weight[:80])}", of which its {CONFIG} says that it is changed by '
+                "factors: PEFT would not apply it."
             )
 
 

@@ -25,11 +25,12 @@ CONFIG, SIGNATURE, LINEAGE = "config.json", "signature.json", "lineage.json"
 
 
 class Change(Protocol):
-    """Alters weights: as the files name them before the network takes them, or in the network afterwards."""
+    """Alters weights in the network or, where this names them otherwise (False), as the files name them,
+    before the network takes them."""
+
+    def in_network(self, module: torch.nn.Module) -> bool: ...
 
     def in_files(self, weights: Weights) -> None: ...
-
-    def in_network(self, module: torch.nn.Module) -> None: ...
 
 
 class HuggingFace:
@@ -70,9 +71,9 @@ def load_transformer(
     folder = path if adapter is None else adapter
     name = visible(folder.name)
     files = check_huggingface(path)
-    module = load_network(files, visible(path.name), change.in_files if change is not None else None)
-    if change is not None:
-        change.in_network(module)
+    module = load_network(files, visible(path.name))
+    if change is not None and not change.in_network(module):
+        module = load_network(files, visible(path.name), change.in_files)
     said = [signature, *(_own(place / SIGNATURE) for place in dict.fromkeys((folder, path)))]
     found = next((one for one in said if one is not None), None)
     config: Any = module.config

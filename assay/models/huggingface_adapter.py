@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,31 +54,35 @@ class Adapter:
 
 
 class _Merge:
-    """Merges under the names of the base's files or, where transformers renames these, of its network."""
+    """Merges under the names of the base's network or, where transformers renames these, of its files."""
 
     def __init__(self, files: LoraFiles, name: str) -> None:
-        self._files, self._name, self._merged = files, name, False
+        self._files, self._name = files, name
 
-    def in_files(self, weights: Weights) -> None:
-        if {*self._files.updates, *self._files.replaced} <= weights.keys():
-            merge(weights, self._files, self._name)
-            self._merged = True
-
-    def in_network(self, module: torch.nn.Module) -> None:
+    def in_network(self, module: torch.nn.Module) -> bool:
         import torch
+        from transformers.pytorch_utils import Conv1D
 
-        if self._merged:
-            return
         parameters = dict(module.named_parameters())
+        if not {*self._files.updates, *self._files.replaced} <= parameters.keys():
+            return False
         changed: Weights = {name: weight.detach() for name, weight in parameters.items()}
-        merge(changed, self._files, self._name)
+        stored = {f"{name}.weight" for name, layer in module.named_modules() if isinstance(layer, Conv1D)}
+        merge(changed, self._files, self._name, transposed=stored)
         with torch.no_grad():
             for name in (*self._files.updates, *self._files.replaced):
                 parameters[name].copy_(changed[name])
+        return True
+
+    def in_files(self, weights: Weights) -> None:
+        merge(weights, self._files, self._name)
 
 
-def merge(weights: Weights, files: LoraFiles, name: str) -> None:
-    """Add each change to its weight, in place: W + scale B A, transposed where the layer is stored so.
+def merge(weights: Weights, files: LoraFiles, name: str, *, transposed: Collection[str] = ()) -> None:
+    """Add each change to its weight, in place: W + scale B A.
+
+    Args:
+        transposed: weights of layers that store them so (GPT-2's Conv1D), whatever the adapter says of them.
 
     Raises BadInput: a weight that the base has not, factors of another shape, numbers that are not finite.
 
@@ -95,7 +100,7 @@ def merge(weights: Weights, files: LoraFiles, name: str) -> None:
             raise BadInput(f'{name} changes "{visible(weight[:80])}", which the base model has not.')
     for weight, (down, up) in files.updates.items():
         change = files.scale(weight) * (tensors[up].float() @ tensors[down].float())
-        change = change.T if files.transposed else change
+        change = change.T if weight in transposed else change
         if change.shape != weights[weight].shape:
             raise BadInput(
                 f'{name} changes "{visible(weight[:80])}" by a matrix of {tuple(change.shape)}; the base has '

@@ -87,6 +87,51 @@ def test_layers_that_are_stored_transposed(tmp_path: Path) -> None:
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"target_modules": r"model\.layers\.\d+\.(self_attn|mlp)\.(q|up)_proj"},
+        {"target_modules": ["q_proj", "up_proj"], "layers_to_transform": [1]},
+        {"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": "layers"},
+        {"target_modules": ["q_proj", "up_proj"], "exclude_modules": ["layers.0.mlp.up_proj"]},
+        {"target_modules": "all-linear"},
+    ],
+)
+def test_modules_are_named_in_every_way_of_peft(named: dict[str, Any], tmp_path: Path) -> None:
+    base = tiny_llama(tmp_path / "base")
+    peer = lora(tmp_path / "adapter", base, "AutoModelForCausalLM", task_type="CAUSAL_LM", **named)
+    ids = torch.tensor([[0, 1, 2, 3]])
+    with torch.inference_mode():
+        expected, found = peer(input_ids=ids).logits, _load(tmp_path / "adapter", base).logits(ids)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*fan_in_fan_out", "ignore:.*is_gradient_checkpointing")
+@pytest.mark.parametrize(("kind", "says"), [(gpt2, False), (tiny_llama, True)])
+def test_how_layers_are_stored_is_seen_not_believed(
+    kind: Callable[[Path], Path], says: bool, tmp_path: Path
+) -> None:
+    base = kind(tmp_path / "base")
+    names = ["attn.c_proj"] if kind is gpt2 else ["o_proj"]  # square: no shape tells
+    lora(
+        tmp_path / "adapter",
+        base,
+        "AutoModelForCausalLM",
+        task_type="CAUSAL_LM",
+        target_modules=names,
+    )
+    _config(tmp_path / "adapter", fan_in_fan_out=says)
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    whole = AutoModelForCausalLM.from_pretrained(base, attn_implementation="eager")
+    peer = PeftModel.from_pretrained(whole, tmp_path / "adapter").eval()
+    ids = torch.tensor([[0, 1, 2, 3]])
+    with torch.inference_mode():
+        expected, found = peer(input_ids=ids).logits, _load(tmp_path / "adapter", base).logits(ids)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
 def test_a_text_classifier_with_a_head_of_its_own(tmp_path: Path) -> None:
     base = tiny_bert(tmp_path / "base")
     peer = lora(
@@ -167,6 +212,26 @@ def _config(folder: Path, **changes: Any) -> None:
         ({"lora_alpha": 1e300}, "lora_alpha must be a number above 0"),
         ({"auto_mapping": {"parent_library": "os", "base_model_class": "x"}}, "names Python code of its own"),
         ({"auto_map": {"AutoModel": "evil.Model"}}, r"adapter_config\.json names Python code"),
+        # PEFT would run with fewer of its tensors than the file holds
+        (
+            {"target_modules": ["q_proj"]},
+            r'factors for "model\.layers\.\d\.mlp\.down_proj\.weight", which its',
+        ),
+        ({"target_modules": ["proj"]}, "leaves out"),
+        ({"target_modules": r".*q_pro."}, "leaves out"),
+        ({"exclude_modules": ["down_proj"]}, "leaves out"),
+        ({"exclude_modules": r".*\.down_proj"}, "leaves out"),
+        ({"layers_to_transform": [1]}, r'factors for "model\.layers\.0\.'),
+        ({"layers_to_transform": 0, "layers_pattern": "blocks"}, "leaves out"),
+        ({"modules_to_save": ["mlp"]}, "leaves out"),
+        ({"target_modules": []}, "name no module"),
+        ({"target_modules": "all-linear"}, "name no module"),
+        ({"target_modules": r"(q_proj|down_proj)+x*(a+)+$"}, "is not matched: it could run for ever"),
+        ({"target_modules": "(q_proj"}, "is not matched"),
+        ({"target_modules": [["q_proj"]]}, "no name of a module"),
+        ({"modules_to_save": [".*"]}, r'"\.\*" among its modules_to_save'),
+        ({"layers_to_transform": ["0"]}, "no numbers of layers"),
+        ({"target_modules": ".*proj", "layers_to_transform": [0]}, "exclude each other"),
     ],
 )
 def test_what_assay_does_not_apply_is_refused(
@@ -204,13 +269,23 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no such weight": (
         _weights(
-            lambda w: w.update({n.replace("q_proj", "evil"): w.pop(n) for n in list(w) if "q_proj" in n})
+            lambda w: w.update({n.replace("self_attn", "evil"): w.pop(n) for n in list(w) if "q_proj" in n})
         ),
-        r'changes "model\.layers\.0\.self_attn\.evil\.weight", which the base model has not',
+        r'changes "model\.layers\.0\.evil\.q_proj\.weight", which the base model has not',
     ),
     "replaces what is not there": (
         _weights(lambda w: w.update({"base_model.model.classifier.weight": torch.zeros(2, 2)})),
         'changes "classifier.weight", which the base model has not',
+    ),
+    "replaces what is changed by factors": (
+        _weights(
+            lambda w: [
+                w.pop(f"{Q}.lora_A.weight"),
+                w.pop(f"{Q}.lora_B.weight"),
+                w.update({f"{Q}.weight": torch.zeros(16, 16)}),
+            ]
+        ),
+        r'replaces "model\.layers\.0\.self_attn\.q_proj\.weight", of which its adapter_config\.json says',
     ),
     "NaN": (
         _weights(lambda w: w[f"{Q}.lora_A.weight"].fill_(float("nan"))),
