@@ -74,6 +74,8 @@ class Environment(BaseModel):
     """ASSAY_ATTEMPTS: how often a shard is begun before it is given up."""
     shard_seconds: Annotated[float, Field(ge=1)] = 3600.0
     """ASSAY_SHARD_SECONDS: how long one answer of the child may take."""
+    model_seconds: Annotated[float, Field(ge=1)] = 300.0
+    """ASSAY_MODEL_SECONDS: how long opening a model may take when it is registered."""
     upload_bytes: Annotated[int, Field(ge=1024)] = 8 * 2**30
     """ASSAY_UPLOAD_BYTES: the largest file that is taken in."""
     hub: bool = False

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from django.conf import settings
+
 from assay.contracts import DataReport, GateVerdict, ModelReport
 from assay.datasets.values import visible
 from assay.errors import AssayError, BadInput, Cancelled, ChildFailed, Internal
@@ -74,12 +76,14 @@ class _ModelSession(_Session):
         found = ModelVersion.unscoped.select_related("organisation").get(pk=self._id)
         lay_out_model(folder, found)
         request = model_request(folder, found, "cpu")
-        if request.gate is not None or request.endpoint is not None:
-            asker = asker_of(found, context)
-            return self._supervise(None, context, asker=asker).describe_model(request)
+        if request.endpoint is not None:
+            return self._supervise(None, context, asker=asker_of(found, context)).describe_model(request)
+        limit = settings.ENV.model_seconds
+        if request.gate is not None:
+            return self._supervise(None, context, limit).describe_model(request)
         self._cleaned = folder / CLEANED / cleaned_name(list(found.members.all()))
         self._cleaned.mkdir(parents=True)
-        return self._supervise(None, context).describe_model(request, self._cleaned)
+        return self._supervise(None, context, limit).describe_model(request, self._cleaned)
 
     def _more(self, folder: Path, context: ShardContext) -> dict[str, Any]:
         """Names and digests of what cleaning wrote, stored."""

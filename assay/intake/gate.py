@@ -204,7 +204,7 @@ def _clean(
         )
     cleaned = surroundings.scratch / CLEANED
     cleaned.mkdir(exist_ok=True)
-    into = Path(tempfile.mkdtemp(dir=cleaned)) / path.stem
+    into = Path(tempfile.mkdtemp(dir=cleaned)) / (path.stem.strip(".") or "model")
     into.mkdir()
     return into, tuple(found.clean(path, signature, into))
 

@@ -29,7 +29,7 @@ _HEAD = b"tree\nversion=v"
 _END = "end of trees"
 _NUMBERS = re.compile(r"[-+0-9.eE ]*")
 _WHOLE = re.compile(r"[-0-9 ]*")
-_OBJECTIVE = re.compile(r"[a-z0-9_]+( [a-z_]+(:[-+0-9.eE]+)?)*")
+_OBJECTIVE = re.compile(r"[a-z0-9_]+( [a-z_]+(:[-+]?[0-9]{1,20}(\.[0-9]{0,20})?([eE][-+]?[0-9]{1,2})?)?)*")
 _HEADER = ("version", "num_class", "num_tree_per_iteration", "label_index", "max_feature_idx", "objective")
 _SPLITS = ("split_feature", "threshold", "decision_type", "left_child", "right_child")
 _SHOWN = ("internal_value", "internal_weight", "internal_count", "split_gain")

@@ -22,6 +22,7 @@ from assay.errors import BadInput
 from assay.intake.onnx_fields import ELEMENT_BYTES, ELEMENT_NAMES, SCHEMAS
 from assay.intake.onnx_names import (
     MAX_ELEMENTS,
+    MAX_LOOP,
     Malformed,
     Names,
     Refused,
@@ -125,7 +126,7 @@ class _Check:
         self._content = content
         self._operators: Counter[str] = Counter()
         self._classes: tuple[str, ...] = ()
-        self._parameters = self._bytes = self._nodes = 0
+        self._parameters = self._bytes = self._nodes = self._rounds = 0
 
     def model(self, model: Mapping[str, Any]) -> CheckedOnnx:
         version = model.get("ir_version", 0)
@@ -212,7 +213,12 @@ class _Check:
         if operator in ("Loop", "Scan") and loops:
             raise Refused("has a loop inside a loop, which is not run.")
         if operator == "Loop":
-            check_count(node, names)
+            self._rounds += check_count(node, names)
+            if self._rounds > MAX_LOOP:
+                raise Refused(
+                    f"has loops of {self._rounds:,} rounds together; at most {MAX_LOOP:,} are run. Unroll "
+                    "them and export it again."
+                )
         for key, attribute in attributes.items():
             self._attribute(attribute, nesting, names, loops=loops or operator in ("Loop", "Scan"))
             if key in _WEIGHTS:

@@ -66,7 +66,8 @@ def constant_of(attributes: Mapping[str, Any]) -> npt.NDArray[np.int64] | None:
     return numbers_of(tensor, ELEMENT_NAMES[tensor["data_type"]], count, "")
 
 
-def check_count(node: Mapping[str, Any], names: Names) -> None:
+def check_count(node: Mapping[str, Any], names: Names) -> int:
+    """The rounds of a loop. Raises Refused where they are not fixed, or too many."""
     inputs = node.get("input", ())
     most = names.get(inputs[0]) if inputs else None
     if most is None or most.size != 1 or not 0 <= int(most.reshape(-1)[0]) <= MAX_LOOP:
@@ -74,6 +75,7 @@ def check_count(node: Mapping[str, Any], names: Names) -> None:
             f"has a loop without a fixed number of rounds of at most {MAX_LOOP:,}; unroll it and export "
             "it again."
         )
+    return int(most.reshape(-1)[0])
 
 
 def check_shape(node: Mapping[str, Any], operator: str, names: Names) -> None:

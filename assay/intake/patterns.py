@@ -24,6 +24,8 @@ _GROUP = re.compile(r"\((?:\?(?:[:=!>|]|<[=!]|<[A-Za-z_]\w*>|[ims-]*:|#))?")
 _FLAGS = re.compile(r"\(\?[ims-]+\)")
 _COUNT = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _ESCAPE = re.compile(r"\\(?:[pP]\{[^}]*\}|x\{[0-9A-Fa-f ]+\}|x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_CONTROL = ("c", "C", "M")
+r"""After these the next character is taken as it stands: in `\c[` no class begins."""
 
 
 class _Part(NamedTuple):
@@ -85,6 +87,8 @@ def _atom(pattern: str, place: int, depth: int) -> tuple[_Part, int]:
         escape = _ESCAPE.match(pattern, place)
         if escape is None:
             raise _Refused("it ends in a backslash")
+        if escape[0][1] in _CONTROL:
+            raise _Refused("it writes a control character that may hide what follows")
         if escape[0][1] in "kg" or escape[0][1] in "123456789":
             raise _Refused("it refers back to what it has read")
         # \R and \X stand for several characters, read in several ways.
@@ -113,6 +117,8 @@ def _after_class(pattern: str, place: int) -> int:
     while place < len(pattern):
         char = pattern[place]
         if char == "\\":
+            if pattern[place + 1 : place + 2] in _CONTROL:
+                raise _Refused("it writes a control character that may hide what follows")
             place += 2
             continue
         if char == "[":

@@ -134,6 +134,14 @@ def _check_tokenizer(where: str, document: Any) -> None:
                     f"{where}: its {step} holds a text of {len(value):,} characters; at most "
                     f"{_LONGEST_TEXT:,} are read."
                 )
+    model = document.get("model")
+    for key in ("dropout", "alpha"):
+        share = model.get(key) if isinstance(model, dict) else None
+        if share not in (None, 0):
+            raise BadInput(
+                f"{where} cuts texts into tokens at random ({key} {visible(str(share)[:20])}), so that a "
+                f"text has other answers each time; set its {key} to null."
+            )
     padding = document.get("padding")
     fixed = padding.get("strategy") if isinstance(padding, dict) else None
     if isinstance(fixed, dict) and isinstance(fixed.get("Fixed"), int) and fixed["Fixed"] > _MOST_PADDING:

@@ -240,7 +240,7 @@ def _try_tokens(model: LanguageModel) -> None:
             changed = short.clone()
             changed[0, -1] = (changed[0, -1] + 1) % rows
             before, after = model.logits(short)[0, :-1], model.logits(changed)[0, :-1]
-    except (RuntimeError, ValueError, IndexError, AttributeError) as error:
+    except (RuntimeError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise BadInput(
             f"{name}: the network cannot take a text of {model.window:,} tokens ({first_line(error)})."
         ) from error

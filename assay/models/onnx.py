@@ -287,6 +287,17 @@ def _inferred(
         if maker == "Sigmoid" and inside:
             found = {"task": "binary", "output": "probability", "classes": checked.classes or ("0", "1")}
             said = "it ends in a sigmoid, so its number is taken as the probability of class 1."
+        elif answer.labels is not None and len(checked.classes) == 2:
+            second = checked.classes[1]
+            labels = np.asarray(_ask(session, layout, answer.labels, probe, provisional)).reshape(-1)
+            decides = np.array_equal(numbers[:, 0] > 0, labels.astype(str) == second)
+            found = {"task": "binary", "output": "score" if decides else "label", "classes": checked.classes}
+            inputs = {**inputs, "threshold": 0.0 if decides else None}
+            said = f"of its two classes, {' and '.join(map(visible, checked.classes))}, its labels are read."
+            if decides:
+                said = (
+                    f"its one number a row is a score of the class {visible(second)}, which it gives above 0."
+                )
         else:
             found = {"task": "regression", "output": "score"}
             said = "its one number a row is taken as the number that it predicts."

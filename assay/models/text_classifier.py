@@ -186,7 +186,7 @@ def _try_a_long_text(model: TextClassifier, name: str) -> None:
         with torch.inference_mode():
             encoded = model.encode(["a " * 1_024])
             found = model.logits(encoded)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except (RuntimeError, ValueError, IndexError, AttributeError, TypeError) as error:
         assert model.signature.text is not None
         raise BadInput(
             f"{name}: the network cannot take a text of {model.signature.text.max_length:,} tokens "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -120,19 +121,18 @@ class XGBoostJson:
         found = given.signature or _inferred(checked, shown)
         _check_task(checked, found, shown)
         order = feature_order(checked.feature_names, checked.num_feature, checked.categorical, found, shown)
-        booster = xgboost.Booster()
         try:
+            booster = xgboost.Booster()
             booster.load_model(bytearray(checked.content))
+            booster, notes = _up_to_the_best(booster, checked)
+            booster.set_param({"device": device})
+            rounds = booster.num_boosted_rounds()  # asks the library to read the rest
         except xgboost.core.XGBoostError as error:
             raise BadInput(
                 f"{shown} cannot be loaded by XGBoost {xgboost.__version__}: {_first(error)}."
             ) from error
-        notes: list[str] = []
-        if "best_iteration" in checked.attributes:
-            booster, notes = _up_to_the_best(booster, checked)
-        booster.set_param({"device": device})
         facts = given.facts(
-            architecture=_in_words(checked, booster.num_boosted_rounds()),
+            architecture=_in_words(checked, rounds),
             parameters=checked.leaves,
             weight_bytes=given.file.stat().st_size,
             dtype="float32",
@@ -154,7 +154,7 @@ def _inferred(checked: CheckedTrees, name: str) -> ModelSignature:
         feature = checked.categorical[0]
         shown = checked.feature_names[feature] if checked.feature_names else f"f{feature}"
         raise BadInput(
-            f'{name} splits feature "{visible(shown)}" by category, and does not say what its codes mean. '
+            f'{name} splits feature "{visible(shown)}" by category; what its codes mean is not read. '
             'Put a signature.json beside it (or pass --signature) whose columns name the "categories" in the '
             'order of their codes, with "encoding": "code"; docs/formats.md shows one.'
         )
@@ -177,7 +177,7 @@ def _check_task(checked: CheckedTrees, signature: ModelSignature, name: str) -> 
     if objective not in (*_BINARY, *_MULTICLASS, *_REGRESSION):
         raise BadInput(
             f'{name} has the objective "{visible(objective[:60])}"; Assay audits trees trained for '
-            f"{', '.join((*_BINARY, *_MULTICLASS))} and regressions (reg:…, count:poisson)."
+            f"{', '.join((*_BINARY, *_MULTICLASS))} and {', '.join(_REGRESSION)}."
         )
     if signature.modality != "table":
         raise BadInput(f"{name}: trees read tables, its signature describes {signature.modality} data.")
@@ -197,9 +197,9 @@ def _check_task(checked: CheckedTrees, signature: ModelSignature, name: str) -> 
 
 def _up_to_the_best(booster: xgboost.Booster, checked: CheckedTrees) -> tuple[xgboost.Booster, list[str]]:
     """Early stopping: XGBoost's classifiers answer with the trees up to the best round; so does Assay."""
-    text = checked.attributes["best_iteration"]
+    text = checked.attributes.get("best_iteration", "")
     rounds = booster.num_boosted_rounds()
-    if not text.isdigit() or int(text) + 1 >= rounds:
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) + 1 >= rounds:
         return booster, []
     kept = int(text) + 1
     return booster[:kept], [

@@ -75,7 +75,9 @@ class _Server:
             body = b""
         except MemoryError:
             header, body = {"kind": "crash", "message": "out of memory"}, b""
-        except Exception:
+        except BaseException as error:  # a library in Rust panics with what is no Exception
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
             traceback.print_exc()
             last = traceback.format_exc().strip().splitlines()[-1]
             header, body = {"kind": "crash", "message": last[:500]}, b""

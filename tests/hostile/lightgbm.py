@@ -95,6 +95,8 @@ CASES = (
     Hostile(
         "an objective's word twice", _file(_line("objective", "binary sigmoid:1 sigmoid:2")), "objective"
     ),
+    Hostile("a slope that is none", _file(_line("objective", "binary sigmoid:1-1")), "its objective"),
+    Hostile("a slope of infinity", _file(_line("objective", "binary sigmoid:1e400")), "its objective"),
     Hostile("an objective that is none", _file(_line("objective", "binary `touch RAN`")), "its objective"),
     Hostile(
         "a line twice", _file(lambda text: text.replace("num_cat=", "num_leaves=4\nnum_cat=", 1)), "twice"

@@ -173,6 +173,20 @@ def _rounds(*nodes: Any, weights: list[Any] | None = None) -> Callable[[], onnx.
     return make
 
 
+def _loops() -> onnx.ModelProto:
+    """2,001 loops of five rounds each."""
+    made = _rounds(weights=[_five()])()
+    made.graph.node.extend([_renamed(made.graph.node[0], str(copy)) for copy in range(2_000)])
+    return made
+
+
+def _renamed(loop: onnx.NodeProto, more: str) -> onnx.NodeProto:
+    other = onnx.NodeProto()
+    other.CopyFrom(loop)
+    other.output[:] = [name + more for name in loop.output]
+    return other
+
+
 def _five(name: str = "m") -> Any:
     return helper.make_tensor(name, TensorProto.INT64, [], [5])
 
@@ -315,6 +329,7 @@ CASES = (
     Hostile("graphs in graphs", _file(_nested(5)), "more than 3 deep"),
     Hostile("graphs in graphs in graphs", _file(_nested(20)), "deep inside each other"),
     Hostile("a loop without end", _file(_endless), "loop without a fixed number of rounds"),
+    Hostile("loops after loops", _file(_loops), "has loops of 10,005 rounds together"),
     Hostile("rounds of two values", _file(_rounds(_two_values())), "has not one value"),
     Hostile("rounds of two types", _file(_rounds(_two_types())), "of another type than it holds"),
     Hostile("rounds made twice", _file(_rounds(_twice(), weights=[_five()])), '"m" is made twice'),

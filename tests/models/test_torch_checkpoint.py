@@ -133,6 +133,13 @@ def test_every_architecture_is_told_by_its_weights(tmp_path: Path, name: str, la
         )
 
 
+def test_a_file_of_dots_gets_a_name(tmp_path: Path) -> None:
+    torch.save(build("mlp", SIZES["mlp"]).state_dict(), tmp_path / "net.pt")
+    path = (tmp_path / "net.pt").rename(tmp_path / "...pt")
+    assert taken_in(path, tmp_path).architecture == "mlp"
+    assert list((tmp_path / "cleaned").glob("*/model/model.safetensors"))
+
+
 def test_a_signature_beside_the_file_says_what_the_weights_cannot(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()

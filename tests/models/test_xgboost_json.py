@@ -171,6 +171,16 @@ def test_early_stopped_models_answer_with_their_best_rounds(tmp_path: Path) -> N
     assert any("stopped early" in note for note in model.notes)
 
 
+@pytest.mark.parametrize("said", ["\u00b2", "9" * 5_000, "-1"])
+def test_a_best_round_that_is_none_leaves_all_rounds(tmp_path: Path, said: str) -> None:
+    booster = _train()
+    inputs, _ = _data(30, 7)
+    expected = booster.predict(xgboost.DMatrix(inputs, feature_names=["a", "b", "c"]))
+    booster.set_attr(best_iteration=said)
+    model = _load(_saved(booster, tmp_path / "m.json"))
+    np.testing.assert_allclose(model.scores(inputs)[:, 1], expected, atol=1e-6)
+
+
 def test_dart_and_parallel_trees_are_trees_too(tmp_path: Path) -> None:
     booster = _train(booster="dart", num_parallel_tree=2, rate_drop=0.3, seed=1)
     model = _load(_saved(booster, tmp_path / "m.json"))
