@@ -114,7 +114,8 @@ def _one_sentence(ran: Ran, *parts: str) -> None:
 
 def test_a_model_whose_input_does_not_fit_the_data(place: Path) -> None:
     _one_sentence(
-        _audit(place, "texts.csv", "linear", "--label", "label"), 'no column "income" (read by the model)'
+        _audit(place, "texts.csv", "linear", "--label", "label"),
+        'no column "income" (read by the model; a signature may name its inputs otherwise)',
     )
     _one_sentence(_audit(place, "loans.csv", "bert", "--label", "repaid"), "The model reads texts", "--text")
     _one_sentence(_audit(place, "squares.npz", "linear"), "reads the columns of a table", "holds images")

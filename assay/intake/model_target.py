@@ -80,7 +80,9 @@ def _columns_are_there(
 
     for column in signature.columns:
         if column.name not in scans:
-            raise missing_column(file, column.name, "read by the model", list(scans))
+            raise missing_column(
+                file, column.name, "read by the model; a signature may name its inputs otherwise", list(scans)
+            )
         scan = scans[column.name]
         if column.kind == "number" and scan.present and not scan.numeric:
             place, word = scan.first_word or (0, "")

@@ -53,8 +53,6 @@ class CheckedSkops(NamedTuple):
     """Of the outermost estimator; empty where it does not say."""
     estimator: str
     """Class of the outermost object."""
-    steps: tuple[str, ...]
-    """Classes of all estimators in it, in the order of the file."""
     numbers: int
     """Elements of all arrays."""
     array_bytes: int
@@ -125,7 +123,6 @@ class _Check:
         self._archive = archive
         self._members = members
         self._nodes = self._numbers = self._bytes = 0
-        self._steps: list[str] = []
         self._replaced: set[str] = set()
         self._arrays: dict[str, bytes] = {}
 
@@ -149,7 +146,6 @@ class _Check:
             skops_version=str(schema.get("_skops_version", ""))[:20],
             sklearn_version=version if isinstance(version, str) else "",
             estimator=schema["__class__"],
-            steps=tuple(self._steps),
             numbers=self._numbers,
             array_bytes=self._bytes,
             replaced=tuple(sorted(self._replaced)),
@@ -174,8 +170,6 @@ class _Check:
         if loader not in OBJECTS or full not in OBJECTS[loader]:
             raise _Foreign(_way_out(loader, full))
         found = {"__class__": kind, "__module__": module, "__loader__": loader}
-        if loader == "ObjectNode":
-            self._steps.append(str(kind))
         make = getattr(self, f"_{loader}", None)
         return {**found, **(make(state, depth + 1) if make is not None else {})}
 

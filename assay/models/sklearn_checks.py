@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Unsound", "check_estimators"]
+__all__ = ["Unsound", "check_estimators", "fitted"]
 
 _MAX_OBJECTS = 5_000_000
 _SETTINGS = frozenset({"_metadata_request", "_sklearn_output_config"})
@@ -66,8 +66,17 @@ def check_estimators(root: Any) -> None:
         _check_first_guess(found)
 
 
+def fitted(root: Any) -> list[str]:
+    """Classes of the fitted estimators in `root`, in their order; not of copies that were never fitted."""
+    return [
+        type(found).__name__
+        for found in _estimators(root)
+        if hasattr(found, "get_params") and not _is_unfitted(found)
+    ]
+
+
 def _estimators(root: Any) -> Iterator[Any]:
-    """Every object with attributes below `root`, each once."""
+    """Every object with attributes below `root`, each once, in the order of their attributes."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:
@@ -78,15 +87,15 @@ def _estimators(root: Any) -> Iterator[Any]:
         if len(seen) > _MAX_OBJECTS:
             raise Unsound("it holds too many objects")
         if isinstance(found, dict):
-            waiting.extend(found.values())
+            waiting.extend(reversed(found.values()))
         elif isinstance(found, list | tuple | set):
-            waiting.extend(found)
+            waiting.extend(reversed(list(found)))
         elif isinstance(found, np.ndarray):
             if found.dtype == object:
-                waiting.extend(found.reshape(-1).tolist())
+                waiting.extend(reversed(found.reshape(-1).tolist()))
         elif hasattr(found, "__dict__") and not isinstance(found, type | np.ufunc):
             yield found
-            waiting.extend(vars(found).values())
+            waiting.extend(reversed(vars(found).values()))
 
 
 def _is_unfitted(found: object) -> bool:

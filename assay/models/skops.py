@@ -21,7 +21,7 @@ from assay.intake.skops_types import SEARCH_TREES, TRUSTED
 from assay.models.base import Inputs, Model
 from assay.models.encoding import TableEncoder, own_values, reads_words
 from assay.models.one_file import OneFile
-from assay.models.sklearn_checks import Unsound, check_estimators
+from assay.models.sklearn_checks import Unsound, check_estimators, fitted
 from assay.models.sklearn_signature import feature_names, infer_signature
 
 __all__ = ["FORMAT", "Skops", "SkopsModel"]
@@ -131,7 +131,7 @@ class Skops:
             notes.append(f"{name} came without a signature: {said} --signature says otherwise.")
         _check_task(estimator, found, shown)
         facts = given.facts(
-            architecture=_in_words(checked),
+            architecture=_in_words(estimator, checked.sklearn_version),
             parameters=checked.numbers,
             weight_bytes=checked.array_bytes,
             dtype="float64",
@@ -262,12 +262,13 @@ def _places(column: InputColumn) -> list[str]:
     return [column.name]
 
 
-def _in_words(checked: CheckedSkops) -> str:
-    counts = {step: checked.steps.count(step) for step in dict.fromkeys(checked.steps)}
+def _in_words(estimator: Any, version: str) -> str:
+    steps = fitted(estimator)
+    counts = {step: steps.count(step) for step in dict.fromkeys(steps)}
     listed = [step if count == 1 else f"{count:,} {step}" for step, count in counts.items()]
     more = f" and {len(listed) - 8} more kinds" if len(listed) > 8 else ""
-    version = f", scikit-learn {visible(checked.sklearn_version[:20])}" if checked.sklearn_version else ""
-    return f"{', '.join(listed[:8])}{more}{version}"
+    fitted_with = f", scikit-learn {visible(version[:20])}" if version else ""
+    return f"{', '.join(listed[:8])}{more}{fitted_with}"
 
 
 FORMAT = Skops()
