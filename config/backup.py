@@ -151,9 +151,12 @@ def _load(source: Path) -> None:
 
 def _address() -> str:
     """A connection string without the password, which goes into the environment."""
+    from psycopg.conninfo import make_conninfo
+
     known = connection.settings_dict
     parts = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
-    return " ".join(f"{key}='{known[name]}'" for key, name in parts.items() if known[name])
+    place = {key: str(known[name]) for key, name in parts.items() if known[name]}
+    return make_conninfo(**place, **known["OPTIONS"])
 
 
 def _run(command: list[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -38,6 +39,35 @@ def _readable_keys(text: str) -> str:
     return text
 
 
+_BROKERS = ("memory", "amqp", "amqps", "redis", "rediss")
+
+
+def _address(text: str) -> str:
+    """Refuse an address that would be read otherwise than it was meant, without a word of it."""
+    try:
+        parts = urlsplit(text)
+        wrong = parts.port == 0
+    except ValueError:  # its words quote what may be half of the password
+        wrong = True
+    if wrong or "@" in parts.path + parts.query or parts.fragment:
+        raise ValueError(
+            "it is not scheme://user:password@host:port/name with a number as port, or something in it has "
+            "to be percent-encoded: in a password / is %2F, # is %23, ? is %3F, @ is %40, % is %25"
+        )
+    return text
+
+
+def _database_address(text: str) -> str:
+    return text if text.startswith("sqlite:") else _address(text)
+
+
+def _broker_address(text: str) -> str:
+    for one in text.split(";"):  # several brokers, of which one is up
+        if urlsplit(_address(one)).scheme not in _BROKERS:
+            raise ValueError(f"it begins with none of {', '.join(f'{name}://' for name in _BROKERS)}")
+    return text
+
+
 class WrongSetting(SystemExit):
     """A setting that cannot be used; the service does not start."""
 
@@ -51,10 +81,10 @@ class Environment(BaseModel):
     """ASSAY_HOME: where data, keys and (by default) the database live."""
     secret_key: Annotated[str, Field(min_length=32)]
     """ASSAY_SECRET_KEY: signs sessions; made once and kept in the home folder where it is not given."""
-    database_url: str = ""
-    """ASSAY_DATABASE_URL: postgresql://user:password@host:port/name, or sqlite:///path; SQLite in the home
-    folder by default."""
-    broker_url: str = "memory://"
+    database_url: Annotated[str, AfterValidator(_database_address)] = ""
+    """ASSAY_DATABASE_URL: postgresql://user:password@host:port/name?sslmode=verify-full, or sqlite:///path;
+    SQLite in the home folder by default."""
+    broker_url: Annotated[str, AfterValidator(_broker_address)] = "memory://"
     """ASSAY_BROKER_URL: amqp://... or redis://...; memory:// wakes only the one worker in its own process."""
     url: Annotated[str, Field(pattern=r"^https?://[^/\s]+$")] = "http://127.0.0.1:8000"
     """ASSAY_URL: how browsers reach the service; https switches secure cookies and HSTS on."""
@@ -138,7 +168,8 @@ def read_environment(variables: Mapping[str, str] | None = None) -> Environment:
         first = error.errors()[0]
         name = f"ASSAY_{str(first['loc'][0]).upper()}"
         shown = "" if name in _SECRETS else f' is "{values.get(str(first["loc"][0]), "")}"'
-        raise WrongSetting(f"{name}{shown}: {first['msg']}. docs/deploy.md lists every setting.") from None
+        told = first["msg"].removeprefix("Value error, ")
+        raise WrongSetting(f"{name}{shown}: {told}. docs/deploy.md lists every setting.") from None
 
 
 def _read(variable: str, path: str) -> str:

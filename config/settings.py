@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONCE, NONE, SELF
 
-from config.env import Environment, WrongSetting, read_environment
+from config.database import database
+from config.env import read_environment
 
 ENV = read_environment()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -88,41 +89,7 @@ TEMPLATES = [
     }
 ]
 
-
-def _database(environment: Environment) -> dict[str, object]:
-    """Django's database from ASSAY_DATABASE_URL."""
-    url = environment.database_url or f"sqlite:///{environment.home / 'assay.sqlite3'}"
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": url.removeprefix("sqlite:///"),
-            # A file, as in use: threads and processes of the tests' jobs meet in it.
-            "TEST": {"NAME": str(environment.home / "test.sqlite3")},
-            # Opening it anew reads the whole schema, and closing it last folds the log in: 10 ms a request.
-            "CONN_MAX_AGE": 60,
-            "OPTIONS": {
-                "timeout": 30,
-                # A write transaction takes its lock when it begins, so it never fails half-way as busy.
-                "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-            },
-        }
-    if parts.scheme in ("postgresql", "postgres"):
-        return {
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": unquote(parts.path.lstrip("/")),
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            "HOST": unquote(parts.hostname or ""),
-            "PORT": str(parts.port or ""),
-            "CONN_MAX_AGE": 60,
-            "CONN_HEALTH_CHECKS": True,
-        }
-    raise WrongSetting("ASSAY_DATABASE_URL begins with neither postgresql:// nor sqlite:///.")
-
-
-DATABASES = {"default": _database(ENV)}
+DATABASES = {"default": database(ENV)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"
