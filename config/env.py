@@ -26,6 +26,7 @@ _SECRETS = (
     "ASSAY_BROKER_URL",
     "ASSAY_METRICS_TOKEN",
     "ASSAY_STORAGE_KEY",
+    "ASSAY_EMAIL_URL",
 )
 
 
@@ -114,8 +115,9 @@ class Environment(BaseModel):
     """ASSAY_MFA: `signers` refuses a signature without a second factor."""
     metrics_token: str = ""
     """ASSAY_METRICS_TOKEN: lets a scraper read /metrics; without it only this machine may."""
-    email_url: Annotated[str, Field(pattern=r"^$|^smtps?://\S+$")] = ""
-    """ASSAY_EMAIL_URL: smtp://user:password@host:port; without it nothing is mailed."""
+    email_url: Annotated[str, Field(pattern=r"^$|^smtps?://\S+$"), AfterValidator(_address)] = ""
+    """ASSAY_EMAIL_URL: smtp://user:password@host:587, by STARTTLS where there is a user or the port is 587,
+    or smtps://user:password@host; without it nothing is mailed."""
 
     endpoint_hosts: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:,\[\] -]*$")] = ""
     """ASSAY_ENDPOINT_HOSTS: hosts (or host:port) whose models may be asked over HTTP, commas between; none by

@@ -192,10 +192,12 @@ EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if ENV.email_url else 'dummy
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = f"Assay <assay@{_host}>"
 EMAIL_TIMEOUT = 20
 EMAIL_HOST = _email.hostname or ""
-EMAIL_PORT = _email.port or 25
+EMAIL_USE_SSL = _email.scheme == "smtps"
+EMAIL_PORT = _email.port or (465 if EMAIL_USE_SSL else 25)
 EMAIL_HOST_USER = unquote(_email.username or "")
 EMAIL_HOST_PASSWORD = unquote(_email.password or "")
-EMAIL_USE_SSL = _email.scheme == "smtps"
+# Servers that mail is submitted to let nobody sign in before TLS, and a password goes nowhere in the clear.
+EMAIL_USE_TLS = not EMAIL_USE_SSL and (EMAIL_PORT == 587 or bool(EMAIL_HOST_USER))
 
 LOGGING = {
     "version": 1,
