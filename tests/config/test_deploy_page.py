@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from config.env import Environment, WrongSetting, read_environment
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "deploy.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 
 
 def test_every_setting_is_on_the_page() -> None:
@@ -75,3 +78,36 @@ def test_every_service_of_the_compose_example_has_the_same_home_and_database() -
         len({(s["environment"]["ASSAY_HOME"], s["environment"]["ASSAY_DATABASE_URL_FILE"]) for s in own}) == 1
     )
     assert services["gpu-worker"]["environment"]["ASSAY_QUEUES"] == "gpu"
+    assert {s["environment"]["ASSAY_MODEL_QUEUE"] for s in own} == {"gpu"}, (
+        "what is sent waits for that worker"
+    )
+    for worker in ("worker", "gpu-worker"):
+        assert services[worker]["security_opt"] == ["seccomp=unconfined"], worker
+
+
+def test_secrets_that_are_made_as_printed_are_accepted(tmp_path: Path) -> None:
+    """Every printed block that writes a secret, under the umask that most shells have."""
+    blocks = [
+        b for b in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "> secrets/" in b or "> /run/" in b
+    ]
+    assert len(blocks) == 3
+    for block in blocks:
+        # Other places, no other owner, and of the service's own commands none.
+        lines = block.replace("/run/secrets", "secrets").replace("sudo chown", "true").splitlines()
+        printed = "\n".join(line for line in lines if not line.startswith(("export", "python")))
+        subprocess.run(["sh", "-c", f"umask 022; {printed}"], cwd=tmp_path, check=True)
+    for name in ("database", "storage"):
+        variable = {"database": "ASSAY_DATABASE_URL_FILE", "storage": "ASSAY_STORAGE_KEY_FILE"}[name]
+        done = subprocess.run(
+            [sys.executable, ROOT / "manage.py", "check"],
+            env={
+                "ASSAY_HOME": str(tmp_path),
+                "PATH": os.environ["PATH"],
+                variable: f"{tmp_path}/secrets/{name}",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()}
+    assert modes == dict.fromkeys(("database", "broker", "storage", "postgres"), 0o600)
