@@ -87,7 +87,7 @@ def audit(
         typer.Option(
             metavar="PATH",
             help="Whole model that --model, an adapter, changes; with --server also a version's id or "
-            "NAME[@VERSION].",
+            "NAME\\[@VERSION].",
             rich_help_panel=_MODEL,
         ),
     ] = None,

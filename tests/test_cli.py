@@ -359,6 +359,10 @@ def test_lists_and_help_read_well(home: Path, command: str) -> None:
     assert ran.out.strip()
 
 
+def test_help_shows_square_brackets(home: Path) -> None:
+    assert "NAME[@VERSION]" in assay(home, "audit", "--help").out
+
+
 def test_help_loads_no_heavy_library() -> None:
     code = (
         "import sys; from assay import cli; "

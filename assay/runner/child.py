@@ -73,14 +73,19 @@ class _Server:
             gate = dict(error.gate) if isinstance(error, BadInput) and error.gate is not None else None
             header = {"kind": "error", "code": error.code, "message": error.message, "gate": gate}
             body = b""
+        except ModuleNotFoundError as error:
+            if message["do"] == "run":  # one method fails alone
+                header, body = _crash(), b""
+            else:
+                needed = f"This needs the package {error.name}, which is not installed here"
+                told = f"{needed}: pip install '.[models]' where Assay's source is."
+                header, body = {"kind": "error", "code": BadInput.code, "message": told}, b""
         except MemoryError:
             header, body = {"kind": "crash", "message": "out of memory"}, b""
         except BaseException as error:  # a library in Rust panics with what is no Exception
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            traceback.print_exc()
-            last = traceback.format_exc().strip().splitlines()[-1]
-            header, body = {"kind": "crash", "message": last[:500]}, b""
+            header, body = _crash(), b""
         protocol.send(self._channel, header, body)
 
     def _progress(self, done: float, note: str = "") -> None:
@@ -159,6 +164,13 @@ class _Server:
         context = RemedyRun(Path(message["work"]), int(message["seed"]), device, report=self._progress)
         made = remedy.apply(self._subject, params, context)
         return {"kind": "artefact", "lineage": made.lineage.model_dump(mode="json")}, b""
+
+
+def _crash() -> dict[str, Any]:
+    """What is said of an error that nobody foresaw; its traceback is the child's last words."""
+    traceback.print_exc()
+    last = traceback.format_exc().strip().splitlines()[-1]
+    return {"kind": "crash", "message": last[:500]}
 
 
 if __name__ == "__main__":
