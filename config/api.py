@@ -13,7 +13,7 @@ from accounts.api import router as accounts_router
 from accounts.api_auth import ApiForbidden, TokenAuth
 from accounts.trail_api import router as trail_router
 from assay import __version__
-from assay.errors import AssayError
+from assay.errors import AssayError, BadInput
 from audits.api import router as audits_router
 from compliance.api import router as compliance_router
 from jobs.api import router as jobs_router
@@ -45,7 +45,9 @@ for _router in (
 
 
 def problem(status: int, title: str, detail: str, **more: Any) -> HttpResponse:
-    """An error as application/problem+json."""
+    """An error as application/problem+json; each 400 has a code."""
+    if status == 400:
+        more.setdefault("code", BadInput.code)
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
     return HttpResponse(json.dumps(body), status=status, content_type="application/problem+json")
 

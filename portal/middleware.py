@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from assay.errors import AssayError
+from assay.errors import AssayError, BadInput
 from portal import kept as typed
 from portal.refill import refill
 
@@ -54,6 +54,7 @@ class NoNulls:
         message = "A NUL character is in what was sent; no text holds one."
         if request.path.startswith("/api/"):
             body = {"type": "about:blank", "title": "Cannot be done", "status": 400, "detail": message}
+            body["code"] = BadInput.code
             return HttpResponse(json.dumps(body), status=400, content_type="application/problem+json")
         return HttpResponse(message, status=400, content_type="text/plain")
 
