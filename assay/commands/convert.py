@@ -77,10 +77,10 @@ def run_convert(
         terminal.line(note)
     terminal.line()
     terminal.line(f"Look at {out / 'signature.json'}: the audit believes it. Then:")
-    named = shlex.quote(str(data)) if data is not None else "TEST.csv"
+    # --data is most often what the model was trained on, which tests nothing.
     terminal.line(
-        f"  assay audit --model {shlex.quote(str(out))} --data {named} --label {label or 'COLUMN'} --out "
-        f"report"
+        f"  assay audit --model {shlex.quote(str(out))} --data TEST.csv --label "
+        f"{shlex.quote(label or 'COLUMN')} --out report"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,11 +18,15 @@ from assay.conversion.networks import write_network
 from assay.conversion.request import ConvertRequest, Written
 from assay.conversion.signatures import with_data
 from assay.conversion.trees import is_trees, write_trees
+from assay.datasets.values import visible
 from assay.errors import BadInput
 from assay.intake.gate import Surroundings
 from assay.intake.model_files import folder_digest
 
 __all__ = ["convert"]
+
+_OF_A_SCRIPT = re.compile(r"Can't get attribute '([\w.]{1,80})' on <module '(?:assay\.)?__main__'")
+"""What unpickling says of a class that was defined in the program itself."""
 
 
 def convert(request: ConvertRequest) -> Written:
@@ -72,13 +77,14 @@ def _finished(found: Written, classes: tuple[str, ...], request: ConvertRequest,
     (found.folder / "lineage.json").write_text(_lineage(found, request).model_dump_json(indent=1) + "\n")
     model = _let_in(found.folder, scratch)
     signature: ModelSignature = model.signature
+    said: list[str] = []
     if not own.exists() or request.signature is None:
         if classes and len(classes) == len(signature.classes):
             signature = signature.model_copy(update={"classes": classes})
-        signature = with_data(signature, request, scratch)
+        signature, said = with_data(signature, request, scratch)
         own.write_text(_text(signature))
         model = _let_in(found.folder, scratch)
-    notes = [*found.notes, *(note for note in model.notes if "came without a signature" not in note)]
+    notes = [*found.notes, *(note for note in model.notes if "came without a signature" not in note), *said]
     facts = {
         "format": model.facts.format,
         "architecture": model.facts.architecture,
@@ -102,8 +108,23 @@ def _opened(request: ConvertRequest) -> tuple[Any, str]:
         return _imported(module, attribute), f"{request.source}"
     from assay.intake.trusted import open_trusted
 
-    model, kind = open_trusted(path)
+    try:
+        model, kind = open_trusted(path)
+    except BadInput as error:
+        if own := _OF_A_SCRIPT.search(str(error.__cause__)):
+            raise BadInput(_made_by_a_script(path.name, own[1])) from error
+        raise
     return model, kind
+
+
+def _made_by_a_script(file: str, name: str) -> str:
+    return (
+        f'{visible(file)} does not open here: its "{visible(name)}" was written in the script that made it '
+        "(__main__), and no PYTHONPATH leads there. Move it to a file of its own, such as own.py. Of a "
+        'network keep the weights, torch.save(model.state_dict(), "weights.pt"), and run assay convert '
+        f"own:{visible(name)} --checkpoint weights.pt; another model make again with what own.py has, and "
+        "convert that."
+    )
 
 
 def _imported(module: str, attribute: str) -> Any:

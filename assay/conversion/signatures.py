@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.contracts import ColumnSummary, DataRequest, FileRequest, ImageInput, InputColumn, ModelSignature
 from assay.conversion.request import ConvertRequest
+from assay.datasets.values import canonical_number
 from assay.errors import BadInput
 
 __all__ = ["columns_of", "from_request", "with_data"]
@@ -71,9 +72,13 @@ def from_request(request: ConvertRequest, outputs: int, scratch: Path) -> tuple[
     return ModelSignature.model_validate(told), notes
 
 
-def with_data(signature: ModelSignature, request: ConvertRequest, scratch: Path) -> ModelSignature:
-    """The signature with the ranges that its columns have in --data, and with the favourable class."""
+def with_data(
+    signature: ModelSignature, request: ConvertRequest, scratch: Path
+) -> tuple[ModelSignature, list[str]]:
+    """The signature with the ranges that its columns have in --data, and with the favourable class; and what
+    an audit would have to say of the label."""
     update: dict[str, Any] = {}
+    notes: list[str] = []
     if request.favourable is not None:
         if request.favourable not in signature.classes:
             raise BadInput(
@@ -87,7 +92,36 @@ def with_data(signature: ModelSignature, request: ConvertRequest, scratch: Path)
         if lacking:
             raise BadInput(f'{request.data.name} has no column "{lacking[0]}", which the model reads.')
         update["columns"] = tuple(_ranged(column, columns[column.name]) for column in signature.columns)
-    return signature.model_copy(update=update)
+        if request.label is not None and signature.classes:
+            notes = _other_words(request.data.name, columns[request.label], signature.classes)
+    return signature.model_copy(update=update), notes
+
+
+def _other_words(file: str, label: ColumnSummary, classes: tuple[str, ...]) -> list[str]:
+    """A sentence where the label has words that are none of the model's classes, which an audit refuses."""
+    words = label.categories
+    if (
+        label.kind == "number"
+        and label.distinct == 2
+        and label.minimum is not None
+        and label.maximum is not None
+    ):
+        words = (canonical_number(label.minimum), canonical_number(label.maximum))
+    if all(word in classes or word.lower() in classes for word in words):
+        return []
+    told = (
+        f'Column "{label.name}" of {file} says {_listed(words)}, and the model\'s classes are '
+        f"{_listed(classes)}: an audit refuses words that are none of these."
+    )
+    if len(words) != len(classes):
+        return [f"{told} Name the classes by the label's words in signature.json, in the model's order."]
+    pairs = ", ".join(f'{number} means "{word}"' for number, word in zip(classes, words, strict=True))
+    named = ", ".join(f'"{word}"' for word in words)
+    return [f'{told} If {pairs}: write "classes": [{named}] into signature.json.']
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:6]) + (f", … ({len(words)} in all)" if len(words) > 6 else "")
 
 
 def _number(column: ColumnSummary) -> InputColumn:

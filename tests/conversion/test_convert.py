@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +215,62 @@ def test_the_command_asks_for_trust_before_it_opens_anything(tmp_path: Path, tab
     assert done.exception is None
     assert "torch_folder, class A" in done.output
     assert "assay audit --model" in done.output
+    assert "--data TEST.csv --label repaid" in done.output, "what it was trained on tests nothing"
+
+
+def test_a_label_of_other_words_is_told_with_what_to_write(
+    tmp_path: Path, rows: np.ndarray, table: Path
+) -> None:
+    model = xgboost.XGBClassifier(n_estimators=4, n_jobs=1).fit(_frame(rows), (rows[:, 0] > 0).astype(int))
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    out = tmp_path / "out"
+    found = convert(ConvertRequest(str(tmp_path / "model.pkl"), out, data=table, label="repaid"))
+    [note] = [note for note in found.notes if "repaid" in note]
+    assert "says no, yes, and the model's classes are 0, 1" in note
+    assert 'If 0 means "no", 1 means "yes": write' in note
+    [written] = re.findall(r'"classes": \[.*?\]', note)
+    own = out / "signature.json"
+    signature = json.loads(own.read_text())
+    own.write_text(json.dumps({**signature, **json.loads(f"{{{written}}}")}))
+    again = loaded(out, tmp_path / "scratch")
+    assert again.signature.classes == ("no", "yes")
+    np.testing.assert_allclose(again.scores(rows), model.predict_proba(_frame(rows)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("numbers", "told"), [((0, 1), False), ((1, 2), True)])
+def test_a_label_of_numbers_is_held_against_the_classes(
+    tmp_path: Path, rows: np.ndarray, numbers: tuple[int, int], told: bool
+) -> None:
+    codes = (rows[:, 0] > 0).astype(int)
+    model = xgboost.XGBClassifier(n_estimators=4, n_jobs=1).fit(_frame(rows), codes)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    columns = {name: rows[:, place].tolist() for place, name in enumerate(("age", "income", "debt"))}
+    table = write_csv(tmp_path / "numbers.csv", {**columns, "repaid": [numbers[code] for code in codes]})
+    found = convert(ConvertRequest(str(tmp_path / "model.pkl"), tmp_path / "out", data=table, label="repaid"))
+    assert any('write "classes": ["1", "2"]' in note for note in found.notes) is told
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_class_of_the_script_itself_is_told_how_to_be_moved(tmp_path: Path, installed: bool) -> None:
+    """Made and converted as an owner would, in two programs of their own."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import torch\n"
+        "class Net(torch.nn.Linear): pass\n"
+        f"torch.save(Net(3, 2), {str(tmp_path / 'net.pt')!r})\n"
+    )
+    subprocess.run([sys.executable, script], check=True)
+    command = (Path(sys.executable).with_name("assay"),) if installed else (sys.executable, "-m", "assay")
+    done = subprocess.run(
+        [*command, "convert", "net.pt", "--trusted", "--out", "out", "--shape", "3"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    said = " ".join(done.stderr.split())
+    assert 'its "Net" was written in the script' in said
+    assert "assay convert own:Net --checkpoint weights.pt" in said
 
 
 def test_only_convert_reaches_the_place_that_unpickles() -> None:
