@@ -93,11 +93,17 @@ class Terminal:
         self._console = console or Console(highlight=False, soft_wrap=False, width=width)
 
     def audit(
-        self, evidence: Evidence, folder: Path, code: int, change: Callable[[Terminal], None] | None = None
+        self,
+        evidence: Evidence,
+        folder: Path,
+        code: int,
+        change: Callable[[Terminal], None] | None = None,
+        lost: int = 0,
     ) -> None:
         """The result of an audit: subject, verdicts a pillar, what was not tested, files, exit code.
 
-        `change` prints the comparison with a baseline, after the verdicts.
+        `change` prints the comparison with a baseline, after the verdicts; `lost` characters are written
+        out in the PDF because no font has them.
         """
         self._head(evidence)
         if evidence.plan.policy is None:
@@ -107,7 +113,7 @@ class Terminal:
         if change is not None:
             change(self)
         self._not_tested(evidence)
-        self._files(evidence, folder)
+        self._files(evidence, folder, lost)
         self.line(_ending(evidence, code))
 
     def plan(self, plan: AuditPlan, profile: Profile) -> None:
@@ -283,10 +289,14 @@ class Terminal:
         if reasons:
             self.line()
 
-    def _files(self, evidence: Evidence, folder: Path) -> None:
+    def _files(self, evidence: Evidence, folder: Path, lost: int) -> None:
+        written = (
+            f"{formatting.plural(lost, 'character')} written out there by code point, for want of a font"
+        )
         self.rows(
             [
                 ("report", f"{folder / 'report.pdf'}   (sealed; no reviewer has signed)"),
+                *([("", f"({written}; ASSAY_FONTS names a folder of more)")] if lost else []),
                 ("", f"{folder / 'report.html'}"),
                 ("evidence", f"{folder / 'evidence.json'}   result {evidence.result_digest[:12]}…"),
                 (

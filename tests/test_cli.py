@@ -352,6 +352,15 @@ def test_text_in_the_data_cannot_move_the_cursor(home: Path, tmp_path: Path) -> 
     assert "[bold]" in ran.out
 
 
+def test_characters_without_a_glyph_are_told(home: Path, tmp_path: Path) -> None:
+    columns = loans(400)
+    columns["sex"] = ["男" if s == "Male" else "女" for s in columns["sex"]]
+    table = write_csv(tmp_path / "loans.csv", columns)
+    ran = assay(home, "audit", "--data", table, *COLUMNS, "--sensitive", "sex", "--out", tmp_path / "out")
+    assert "2 characters written out there by code point" in ran.out, ran.out + ran.err
+    assert "ASSAY_FONTS names a folder of more" in " ".join(ran.out.split())
+
+
 @pytest.mark.parametrize("command", ["methods", "formats", "policies", "--help", "--version"])
 def test_lists_and_help_read_well(home: Path, command: str) -> None:
     ran = assay(home, command)

@@ -17,6 +17,7 @@ from assay.errors import AssayError, BadInput, Cancelled
 if TYPE_CHECKING:
     from assay.engine import AuditRequest, Listener
     from assay.report.authority import Authority
+    from assay.report.document.model import Document
     from assay.runner.supervisor import Supervisor
 
 __all__ = [
@@ -136,7 +137,7 @@ def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
     try:
         if options.plan_only:
             return _show_plan(options, listener)
-        evidence, code = _audit(options, listener)
+        evidence, code, lost = _audit(options, listener)
     except KeyboardInterrupt:
         raise Cancelled("Stopped. Nothing was written.") from None
     except AssayError as error:
@@ -154,16 +155,20 @@ def run_audit(options: AuditOptions, listener: Listener | None = None) -> int:
         options.out,
         code,
         None if change is None else lambda terminal: print_report(terminal, change),
+        lost,
     )
     return code
 
 
-def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, int]:
+def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, int, int]:
+    """Evidence, exit code, and how many characters of the PDF no font shows."""
     from assay.engine import audit
     from assay.output import check_writable, write_all
     from assay.policy import exit_code
     from assay.progress import progress_bar
     from assay.report.authority import open_authority
+    from assay.report.document import build_document, without_glyph
+    from assay.report.glyphs import chart_families, families
 
     data, request = options.data_request(), _request(options)
     records = HomeRecords(request.baseline, options.keep_rows)
@@ -173,8 +178,10 @@ def _audit(options: AuditOptions, listener: Listener | None) -> tuple[Evidence, 
     with progress_bar(listener) as watching, options.supervisor(data) as supervisor:
         evidence = audit(request, supervisor, watching, records)
         watching.progress("writing the report", 1.0)
-        write_all(options.out, sealed_files(evidence, authority))
-    return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards)
+        document = build_document(evidence)
+        write_all(options.out, sealed_files(evidence, document, authority))
+    lost = len(without_glyph(document, families(), chart_families()))
+    return evidence, exit_code(evidence.verdicts, evidence.manifest.failed_shards), lost
 
 
 def _show_plan(options: AuditOptions, listener: Listener | None) -> int:
@@ -230,15 +237,14 @@ def _request(options: AuditOptions) -> AuditRequest:
     )
 
 
-def sealed_files(evidence: Evidence, authority: Authority) -> dict[str, bytes]:
+def sealed_files(evidence: Evidence, document: Document, authority: Authority) -> dict[str, bytes]:
     """report.pdf (sealed by `authority`), report.html and evidence.json of one snapshot."""
     from assay.evidence import dump
-    from assay.report.document import build_document
     from assay.report.html import build_html
     from assay.report.pdf import build_pdf
     from assay.report.seal import seal
 
-    document, content = build_document(evidence), dump(evidence)
+    content = dump(evidence)
     pdf = build_pdf(evidence, document=document, attached=content)
     return {
         "report.pdf": seal(pdf, authority, when=datetime.now(UTC)),

@@ -126,12 +126,15 @@ def _carries(base: int, mark: int) -> bool:
     return any(mark in marks and base in bases for marks, bases in _MARKS)
 
 
-def shown(text: str, fonts: Families) -> str:
+def shown(text: str, fonts: Families, lost: set[str] | None = None) -> str:
     """`visible`, and every character or cluster that the fonts cannot show written out too (for PDF).
 
     A base character and its combining marks must come from one font, or the shaper has no glyph for
     them. Which font of several takes the base differs between text and charts, so a mark stays only
     where every family that covers its base covers the mark too.
+
+    Args:
+        lost: takes the characters that another font would show.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -146,6 +149,8 @@ def shown(text: str, fonts: Families) -> str:
             keep = bool(able) and not _hidden(character)
         if not keep:
             able = ()
+            if lost is not None and not _hidden(character):
+                lost.add(character)
         pieces.append(character if keep else _code(character))
     return "".join(pieces)
 

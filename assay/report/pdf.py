@@ -14,7 +14,7 @@ from assay.contracts import Evidence
 from assay.errors import Internal
 from assay.evidence import canonical, dump
 from assay.report.decision import Decision, dump_decision
-from assay.report.document import build_document, printed
+from assay.report.document import build_document, printed, told_of, without_glyph
 from assay.report.document.model import Document
 from assay.report.glyphs import (
     FONTS_VARIABLE,
@@ -65,6 +65,7 @@ def build_pdf(
 
 
 def _with(document: Document, text: Families, labels: Families) -> Document:
+    document = told_of(document, without_glyph(document, text, labels))
     return printed(document, lambda words: shown(words, text), lambda words: shown(words, labels))
 
 

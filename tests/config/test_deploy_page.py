@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.report.glyphs import FONTS_VARIABLE
 from config.env import Environment, WrongSetting, read_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +20,7 @@ PAGE = (ROOT / "docs" / "deploy.md").read_text("utf-8")
 
 def test_every_setting_is_on_the_page() -> None:
     listed = set(re.findall(r"^\| `(ASSAY_[A-Z_]+)`", PAGE, re.MULTILINE))
-    assert listed == {f"ASSAY_{name.upper()}" for name in Environment.model_fields}
+    assert listed == {FONTS_VARIABLE, *(f"ASSAY_{name.upper()}" for name in Environment.model_fields)}
 
 
 @pytest.mark.parametrize(

@@ -148,10 +148,16 @@ def test_markup_is_shown_literally() -> None:
 
 
 def test_a_configured_font_shows_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "‹U+4E2D›" in words_of(build_pdf(evidence(title="中")), "-l", "1")
+    without = build_pdf(evidence(title="中"))
+    assert "‹U+4E2D›" in words_of(without, "-l", "1")
+    told = " ".join(words_of(without).split())
+    assert "no glyph for 1 character of its text, written out by code point instead: U+4E2D." in told
+    assert "environment variable ASSAY_FONTS" in told
     write_font(tmp_path / "extra.ttf", 0x4E2D)
     monkeypatch.setenv("ASSAY_FONTS", str(tmp_path))
-    assert "中" in words_of(build_pdf(evidence(title="中")), "-l", "1")
+    shown = build_pdf(evidence(title="中"))
+    assert "中" in words_of(shown, "-l", "1")
+    assert "ASSAY_FONTS" not in words_of(shown)
 
 
 def test_a_slow_render_is_given_up_with_one_sentence() -> None:

@@ -13,15 +13,15 @@ from assay.report.document.appendix import evidence_section, glossary_section, m
 from assay.report.document.book import Book
 from assay.report.document.change import change_section
 from assay.report.document.methods import method_section
-from assay.report.document.model import Document, Figure
+from assay.report.document.model import Document, Figure, heading, text
 from assay.report.document.policy import limits_section, policy_section, reading_section
 from assay.report.document.review import review_section, stamp, status, watermark
 from assay.report.document.subject import subject_section
 from assay.report.document.summary import NOT_SIGNED, summary
 from assay.report.document.verdicts import findings_section, verdicts_section
-from assay.report.glyphs import clean
+from assay.report.glyphs import FONTS_VARIABLE, Families, clean, shown
 
-__all__ = ["NOT_SIGNED", "build_document", "figures", "printed"]
+__all__ = ["NOT_SIGNED", "build_document", "figures", "printed", "told_of", "without_glyph"]
 
 _KEPT = frozenset({"svg", "index", "chart"})
 
@@ -79,3 +79,34 @@ def printed(document: Document, show: Callable[[str], str], label: Callable[[str
         figure["chart"] = clean(figure["chart"], label)
         figure["svg"] = draw(figure["chart"])
     return cast(Document, ready)
+
+
+def without_glyph(document: Document, fonts: Families, of_charts: Families) -> list[str]:
+    """The characters of the document that these fonts cannot show, in the order of their code points."""
+    lost: set[str] = set()
+    clean(document, lambda words: shown(words, fonts, lost), keep=_KEPT)
+    for figure in figures(document):
+        clean(figure["chart"], lambda words: shown(words, of_charts, lost))
+    return sorted(lost)
+
+
+def told_of(document: Document, lost: list[str]) -> Document:
+    """The document; where characters are written out instead of shown, with a note that says what to do."""
+    if not lost:
+        return document
+    codes = ", ".join(f"U+{ord(character):04X}" for character in lost[:12])
+    rest = f" and {len(lost) - 12:,} more" if len(lost) > 12 else ""
+    note = [
+        heading("Characters that are written out"),
+        text(
+            f"The fonts of this edition have no glyph for {fmt.plural(len(lost), 'character')} of its text, "
+            f"written out by code point instead: {codes}{rest}. Whoever makes the report can name a folder "
+            f"of fonts that have them in the environment variable {FONTS_VARIABLE} (docs/deploy.md) and make "
+            "it again. The attached evidence.json and the HTML edition have them as they are."
+        ),
+    ]
+    chapters = [
+        {**one, "blocks": [*one["blocks"], *note]} if one["id"] == "reading" else one
+        for one in document["chapters"]
+    ]
+    return cast(Document, {**document, "chapters": chapters})
