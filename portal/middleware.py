@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.html import escape
@@ -43,15 +44,19 @@ class ErrorsForReaders:
 
 
 class NoNulls:
-    """Refuses NUL characters, which PostgreSQL's text cannot hold, before any view meets them."""
+    """Refuses NUL characters, which PostgreSQL's text cannot hold, and bodies that broke off, before any view
+    meets them."""
 
     def __init__(self, get_response: Handler) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not _has_null(request):
-            return self._get_response(request)
-        message = "A NUL character is in what was sent; no text holds one."
+        try:
+            if not _has_null(request):
+                return self._get_response(request)
+            message = "A NUL character is in what was sent; no text holds one."
+        except UnreadablePostError:
+            message = "The request broke off before all of it was there."
         if request.path.startswith("/api/"):
             body = {"type": "about:blank", "title": "Cannot be done", "status": 400, "detail": message}
             body["code"] = BadInput.code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import subprocess
@@ -150,3 +152,16 @@ def test_nul_characters_in_bodies_are_refused(people: People, as_user: AsUser) -
     url = f"/o/{people.organisation.slug}/you/"
     assert me.post(url, "name=a%00b", content_type="application/x-www-form-urlencoded").status_code == 400
     assert me.post(url, "name=100%2500", content_type="application/x-www-form-urlencoded").status_code == 302
+
+
+class _Broken(io.RawIOBase):
+    def read(self, size: int = -1) -> bytes:
+        raise ConnectionResetError(errno.ECONNRESET, "gone")
+
+
+def test_a_body_that_broke_off_is_the_senders_error(db: None) -> None:
+    kind = "application/x-www-form-urlencoded"
+    given = {"wsgi.input": _Broken(), "CONTENT_LENGTH": "100", "CONTENT_TYPE": kind}
+    answer = Client().generic("POST", "/accounts/login/", b"x" * 100, kind, **given)
+    assert answer.status_code == 400
+    assert b"broke off" in answer.content

@@ -133,3 +133,35 @@ def test_what_trickles_in_ends_too(client: Client) -> None:
 def test_a_body_without_a_length_is_left_to_the_server(client: Client) -> None:
     client.send(b"PATCH / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
     assert client.answer()["direct"] is False
+
+
+THREADS = 8
+FORM = b"POST /form HTTP/1.1\r\nHost: here\r\nContent-Length: 1000\r\n\r\na"
+
+
+@pytest.mark.parametrize("begun", [b"GET / HTTP/1.1\r\nHost: here\r\n", FORM], ids=["head", "form"])
+@pytest.mark.parametrize("rounds", [0, 40], ids=["silent", "trickling"])
+def test_senders_that_stall_or_trickle_hold_no_thread_for_long(port: int, begun: bytes, rounds: int) -> None:
+    with contextlib.ExitStack() as open_connections:
+        slow = [open_connections.enter_context(contextlib.closing(Client(port))) for _ in range(THREADS)]
+        for each in slow:
+            each.send(begun)
+        for _ in range(rounds):
+            for each in slow:
+                with contextlib.suppress(OSError):
+                    each.send(b"a")
+            time.sleep(0.1)
+        start = time.monotonic()
+        other = open_connections.enter_context(contextlib.closing(Client(port)))
+        other.send(head(3) + b"abc")
+        assert other.answer() == whole(b"abc")
+        assert time.monotonic() - start < 5
+        for each in slow:
+            with contextlib.suppress(ConnectionResetError):
+                assert not each.rest().startswith(b"HTTP/1.1 200")
+
+
+def test_a_form_that_comes_slowly_but_steadily_comes_whole(client: Client) -> None:
+    whole_form = FORM + b"a" * 999
+    client.send(*(whole_form[at : at + 100] for at in range(0, len(whole_form), 100)), pause=0.1)
+    assert client.answer() == {"size": 1_000}
