@@ -1,8 +1,11 @@
 """What has arrived of a file so far, on the disk: in the clear, or under a key of its own.
 
 A sealed draft begins with its wrapped key; its bytes are AES-CTR, so that chunks can be written anywhere.
-Nothing in it is trusted: the whole is held against its digest when it is finished, and sealed then. What is
-sent again to an offset after a crash is the same bytes, so that a disk seen before and after tells no more.
+Nothing in a sealed one is trusted: when it is finished, all of it is read to be sealed, and held against the
+digest of what came, where this process received it whole. One in the clear is not read again then: its digest
+is of what was received and written, and what the disk altered meanwhile is found by whoever reads the file,
+which the same content sent again mends (`files.mend`). What is sent again to an offset after a crash is the
+same bytes, so that a disk seen before and after tells no more.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ __all__ = [
     "chunks_of",
     "copy_into",
     "keep",
+    "mend",
     "path_of",
     "pieces",
     "read",
@@ -89,20 +90,15 @@ def keep(organisation: Organisation, chunks: Iterable[bytes], *, uploaded: bool 
     """
     try:
         with written(organisation, chunks) as content:
+            mend(organisation, content)
             return adopt(organisation, content, uploaded=uploaded)
     except OSError as error:
         raise BadInput(f"The file could not be stored: {error.strerror or error}.") from error
 
 
 @contextmanager
-def written(
-    organisation: Organisation, chunks: Iterable[ReadableBuffer], digest: str | None = None
-) -> Iterator[Written]:
+def written(organisation: Organisation, chunks: Iterable[ReadableBuffer]) -> Iterator[Written]:
     """Content as it will be stored, synced, without its place yet; gone afterwards unless it was adopted.
-
-    Args:
-        digest: SHA-256 of the content where it is known, so that it is not computed again; whoever reads the
-            file later holds it against that.
 
     Raises:
         OSError: the disk is full or cannot be written.
@@ -114,7 +110,7 @@ def written(
     try:
         with StraightStream(descriptor) as file:
             if ring.first is not None:
-                digest, size = seal(chunks, file, ring, digest)
+                digest, size = seal(chunks, file, ring)
             else:
                 hashed, size = hashlib.sha256(), 0
                 for chunk in chunks:
@@ -127,6 +123,32 @@ def written(
         yield Written(draft, digest, size, sealed=ring.first is not None)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def mend(organisation: Organisation, content: Written) -> None:
+    """Put content that somebody just brought in the place of the same content that is damaged on the disk.
+
+    What lies there already is read once, outside of any transaction: SQLite's other writers would wait.
+    """
+    target = path_of(organisation, content.digest)
+    if not target.exists() and not sealed_path(target).exists():
+        return
+    try:
+        for _ in pieces(target):
+            pass
+    except BadInput:  # also one that no key at hand opens
+        place, other = (target, sealed_path(target))[:: -1 if content.sealed else 1]
+        draft = target.parents[1] / f".put-{uuid.uuid4().hex}"
+        try:
+            try:
+                os.link(content.path, draft)
+            except OSError:  # a file system without links
+                shutil.copyfile(content.path, draft)
+            draft.chmod(0o400)
+            draft.replace(place)
+        finally:
+            draft.unlink(missing_ok=True)
+        other.unlink(missing_ok=True)
 
 
 def adopt(organisation: Organisation, content: Written, *, uploaded: bool = False) -> StoredFile:

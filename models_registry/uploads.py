@@ -25,7 +25,7 @@ from django.utils import timezone
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
 from models_registry.draft_files import DraftFile, DraftWriter
-from models_registry.files import Written, adopt, keep, root_of, written
+from models_registry.files import Written, adopt, keep, mend, root_of, written
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
 from models_registry.running_digests import HashedBeside, digest_of, forget
@@ -224,12 +224,13 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
             draft.touch()
         running = digest_of(found.pk, found.size, found.touched_at)
         if draft.sealed or settings.ENV.keyring.first is not None:
-            with written(found.organisation, draft.pieces(), running) as sealed:
-                stored = _placed(found, sealed, sha256)
+            with written(found.organisation, draft.pieces()) as sealed:
+                stored = _placed(found, sealed, sha256, running)
         else:
             digest = _synced_digest(draft, running)
             with _own_name(draft) as own:
-                stored = _placed(found, Written(own, digest, own.stat().st_size, sealed=False), sha256)
+                whole = Written(own, digest, own.stat().st_size, sealed=False)
+                stored = _placed(found, whole, sha256, digest)
         draft.remove()
         forget(found.pk)
     except FileNotFoundError:
@@ -259,21 +260,26 @@ def _own_name(draft: DraftFile) -> Iterator[Path]:
         own.unlink(missing_ok=True)
 
 
-def _placed(upload: Upload, content: Written, sha256: str | None) -> StoredFile:
+def _placed(upload: Upload, content: Written, sha256: str | None, came: str | None) -> StoredFile:
     """Give what was written its place; an upload that became something else begins anew.
+
+    Args:
+        came: SHA-256 of what was received, where this process received all of it.
 
     A draft that is whole is never written to; one that is begun anew touches the row, which is asked last.
     """
     now = Upload.unscoped.get(pk=upload.pk)
     if now.file_id is None and now.touched_at != upload.touched_at:
         raise BadInput(f"{upload.name} was sent anew while it was being finished. Finish it once more.")
-    if content.size != upload.size or (sha256 and content.digest != sha256.lower()):
+    if content.size != upload.size or content.digest != (came or content.digest):
+        _begin_anew(upload)
+        raise BadInput(f"{upload.name} is damaged on the disk. Send it again from byte 0.")
+    if sha256 and content.digest != sha256.lower():
         _begin_anew(upload)
         raise BadInput(
             f"{upload.name} arrived with SHA-256 {content.digest}, not {sha256}. Send it again from byte 0."
-            if sha256
-            else f"{upload.name} is damaged on the disk. Send it again from byte 0."
         )
+    mend(upload.organisation, content)
     with transaction.atomic():
         stored = adopt(upload.organisation, content, uploaded=True)
         Upload.unscoped.filter(pk=upload.pk).update(file=stored, touched_at=timezone.now())

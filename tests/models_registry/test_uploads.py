@@ -365,3 +365,57 @@ def test_the_same_content_in_two_uploads_finished_at_once_is_one_stored_file(com
     results = at_once(lambda: finish_upload(first), lambda: finish_upload(second))
     stored = StoredFile.objects.of(people.organisation).get()
     assert results == [stored, stored]
+
+
+def _damage(path: Path) -> None:
+    """The disk, or somebody on it, alters the last byte."""
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        (last,) = file.read(1)
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
+
+
+@pytest.mark.parametrize("before", ["", "11" * 32], ids=["clear", "sealed"])
+@pytest.mark.parametrize("after", ["", "11" * 32, "22" * 32], ids=["clear", "sealed", "lost"])
+def test_content_that_was_damaged_on_the_disk_is_mended_when_it_is_sent_again(
+    people: People, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    def keys(text: str) -> None:
+        monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"storage_key": text}))
+
+    keys(before)
+    upload = sent(begun(people))
+    path = files.path_of(people.organisation, DIGEST)
+    if before:
+        assert finish_upload(upload, DIGEST).sha256 == DIGEST
+        _damage(files.sealed_path(path))
+    else:
+        _damage(draft_of(upload))  # under way: it is stored under the digest of what came
+        assert finish_upload(upload, DIGEST).sha256 == DIGEST
+    with pytest.raises(BadInput):
+        files.read(people.organisation, DIGEST)
+    keys(after)
+    assert finish_upload(sent(begun(people)), DIGEST).sha256 == DIGEST
+    assert files.read(people.organisation, DIGEST) == CONTENT
+    lies = [each.name for each in path.parent.iterdir()]
+    assert lies == [(files.sealed_path(path) if after else path).name]
+    files.sealed_path(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    path.write_bytes(b"x")
+    files.keep(people.organisation, [CONTENT])
+    assert files.read(people.organisation, DIGEST) == CONTENT
+
+
+def test_a_sealed_draft_that_was_altered_on_the_disk_is_not_stored(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"storage_key": "11" * 32}))
+    upload = sent(begun(people))
+    _damage(DraftFile(draft_of(upload), settings.ENV.keyring).path)
+    with pytest.raises(BadInput, match="damaged on the disk"):
+        finish_upload(upload, DIGEST)
+    upload.refresh_from_db()
+    assert finish_upload(sent(upload), DIGEST).sha256 == DIGEST
+    assert files.read(people.organisation, DIGEST) == CONTENT
