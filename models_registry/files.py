@@ -163,14 +163,14 @@ def adopt(organisation: Organisation, content: Written, *, uploaded: bool = Fals
             sha256=sha256,
             defaults={"size": size, "only_uploaded": uploaded},
         )
-        if made or (found.removed_at is None and (uploaded or not found.only_uploaded)):
-            _place(path_of(organisation, sha256), draft, sealed=sealed)
-            return found
-        # bytes are deleted under the same lock (models_registry/removal.py)
-        found = StoredFile.unscoped.select_for_update().get(pk=found.pk)
+        if not made and found.only_uploaded:
+            # Such bytes can be deleted, under the same lock (models_registry/removal.py): it is held until
+            # what rests on them is committed.
+            found = StoredFile.unscoped.select_for_update().get(pk=found.pk)
         _place(path_of(organisation, sha256), draft, sealed=sealed)
-        found.removed_at, found.only_uploaded = None, found.only_uploaded and uploaded
-        found.save(update_fields=["removed_at", "only_uploaded"])
+        if found.removed_at is not None or (found.only_uploaded and not uploaded):
+            found.removed_at, found.only_uploaded = None, found.only_uploaded and uploaded
+            found.save(update_fields=["removed_at", "only_uploaded"])
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -105,6 +105,7 @@ def add_model_version(
         version = next_model_version(model, by, label, key, **values)
         if version is None:
             return _other(ModelVersion, organisation, by, key)
+        _hold(files.values())
         VersionFile.objects.bulk_create(
             VersionFile(version=version, file=stored, path=path) for path, stored in files.items()
         )
@@ -289,6 +290,7 @@ def add_dataset_version(
         )
         if version is None:
             return _other(DatasetVersion, organisation, by, key)
+        _hold(stored for _name, stored in named.values())
         DatasetFile.objects.bulk_create(
             DatasetFile(version=version, role=role, name=name, file=stored)
             for role, (name, stored) in named.items()
@@ -416,7 +418,16 @@ def _refuse_joins(named: Mapping[str, Any], said: DataDescription) -> None:
 def _refuse_strangers(organisation: Organisation, files: Any) -> None:
     if any(stored.organisation_id != organisation.pk for stored in files):
         raise BadInput("One of the files is not there; upload it again.")
-    if any(stored.removed_at is not None for stored in files):
+
+
+def _hold(files: Iterable[StoredFile]) -> None:
+    """Keep the bytes of files from being deleted until the transaction ends; deletion takes the same locks.
+
+    Raises:
+        BadInput: they were deleted already.
+    """
+    rows = StoredFile.unscoped.select_for_update().filter(pk__in={stored.pk for stored in files})
+    if any(row.removed_at is not None for row in rows.order_by("pk")):
         raise BadInput("The bytes of one of the files were deleted here; upload it again.")
 
 

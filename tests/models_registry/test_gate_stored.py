@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from assay.contracts import GateVerdict, ModelReport, ModelRequest
 from assay.errors import AssayError, BadInput
@@ -14,14 +16,23 @@ from assay.runner.sandbox import contains
 from assay.runner.supervisor import Supervisor
 from audits.planning import evidence_of
 from models_registry import files
-from models_registry.description import lay_out_model, model_request
+from models_registry.description import DataDescription, lay_out_model, model_request
 from models_registry.files import path_of
-from models_registry.models import ModelVersion, StoredFile, VersionFile
+from models_registry.models import ModelVersion, StoredFile, Upload, VersionFile
 from models_registry.removal import remove_bytes
-from models_registry.services import add_model_version, create_model, create_system
+from models_registry.services import (
+    add_dataset_version,
+    add_model_version,
+    begin_upload,
+    create_dataset,
+    create_model,
+    create_system,
+    finish_upload,
+)
 from tests import factory
 from tests.conftest import People, make_people
 from tests.models.made import linear_folder, number
+from tests.models_registry.sending import add_chunk
 from tests.models_registry.stored import PICKLE, folder, stored
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -198,3 +209,50 @@ def test_a_real_checkpoint_lands_as_cleaned_files_that_are_audited(tmp_path: Pat
     model = evidence_of(run).subject.model
     assert model is not None
     assert (model.gate, model.sha256) == (verdict, version.sha256)
+
+
+def test_a_version_is_not_made_of_bytes_that_were_deleted_after_its_files_were_read() -> None:
+    people = make_people()
+    version = refused(people, {"model.pkl": PICKLE})
+    mine = files.keep(people.organisation, [PICKLE], uploaded=True)
+    dataset = create_dataset(version.model.system, "rows", by=people.engineer)
+    assert remove_bytes(version, by=people.engineer) == (1, 0)
+    assert mine.removed_at is None  # as whoever registers has read it
+    with pytest.raises(BadInput, match="upload it again"):
+        add_model_version(version.model, {"other.pkl": mine}, by=people.engineer)
+    rows = {"test": ("rows.csv", mine)}
+    with pytest.raises(BadInput, match="upload it again"):
+        add_dataset_version(dataset, rows, DataDescription(label="y", favourable="1"), by=people.engineer)
+    assert version.model.versions.count() == 1
+    assert dataset.versions.count() == 0
+
+
+def test_bytes_are_not_deleted_while_an_upload_of_them_is_being_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time: who deletes is done before, or begins afterwards")
+    people = make_people()
+    version = refused(people, {"model.pkl": PICKLE})
+    upload = begin_upload(people.organisation, "again.pkl", len(PICKLE), people.engineer)
+    add_chunk(upload, 0, PICKLE)
+    real, ended = files._place, threading.Event()
+
+    def delete() -> None:
+        remove_bytes(version, by=people.engineer)
+        ended.set()
+        connection.close()
+
+    deleting = threading.Thread(target=delete)
+
+    def place(target: Path, draft: Path, *, sealed: bool) -> None:
+        real(target, draft, sealed=sealed)
+        deleting.start()
+        assert not ended.wait(1), "the bytes went before the upload was finished"
+
+    monkeypatch.setattr(files, "_place", place)
+    file = finish_upload(upload)
+    deleting.join(30)
+    # Whoever deletes came second: the bytes are gone and so is the upload that rested on them.
+    assert not Upload.unscoped.filter(pk=upload.pk).exists()
+    assert not path_of(people.organisation, file.sha256).exists()
