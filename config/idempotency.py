@@ -86,5 +86,6 @@ def _begin(caller: str, key: str, digest: str) -> IdempotentRequest | None:
 
 
 def _is_upload(request: HttpRequest) -> bool:
-    """Raw bodies: chunks of uploads carry their offset, which makes them safe to repeat without a key."""
-    return request.content_type == "application/octet-stream"
+    """Chunks of uploads, whatever their content type says: each carries its offset, which makes it safe to
+    repeat without a key, and its body is for nobody else to read."""
+    return request.method in ("PATCH", "PUT") and request.path.startswith("/api/v1/uploads/")

@@ -35,10 +35,16 @@ def reader_of(request: HttpRequest) -> Callable[[memoryview], int]:
         and isinstance(body, Body)
         and isinstance(body.reader, LengthReader)
         and isinstance(body.reader.unreader, SocketUnreader)
-        and not body.buf.tell()
+        and _is_unread(request, body)
     ):
         return _Direct(connection, body, body.reader).read
     return lambda buffer: _copied(request, buffer)
+
+
+def _is_unread(request: HttpRequest, body: Body) -> bool:
+    """Whether nobody has taken any of the body yet: what Django keeps of it is not on the socket any more."""
+    announced = str(request.META.get("CONTENT_LENGTH") or 0)
+    return not hasattr(request, "_body") and not body.buf.tell() and announced == str(body.reader.length)
 
 
 def _copied(request: HttpRequest, buffer: memoryview) -> int:

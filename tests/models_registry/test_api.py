@@ -117,6 +117,20 @@ def test_the_same_idempotency_key_makes_one_row(engineer: Caller, people: People
     assert (taken.status_code, taken["Content-Type"]) == (400, "application/problem+json")
 
 
+def test_a_chunk_is_taken_with_an_idempotency_key_whatever_it_is_called(engineer: Caller) -> None:
+    content = bytes(11 * 2**20)  # more than a middleware may read
+    key = engineer("POST", "/uploads", {"name": "a.bin", "size": len(content)}).json()["id"]
+    for _ in range(2):
+        sent = engineer(
+            "PATCH",
+            f"/uploads/{key}?offset=0",
+            content,
+            "application/x-www-form-urlencoded",
+            **{"Idempotency-Key": "k-1"},
+        )
+        assert (sent.status_code, sent.json()["received"]) == (200, len(content))
+
+
 def test_a_lost_connection_is_gone_on_from_what_the_state_says(engineer: Caller) -> None:
     content = loans_csv(50)
     key = engineer("POST", "/uploads", {"name": "a.csv", "size": len(content)}).json()["id"]

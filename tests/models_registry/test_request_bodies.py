@@ -130,6 +130,17 @@ def test_what_trickles_in_ends_too(client: Client) -> None:
     assert client.rest() == b""
 
 
+@pytest.mark.parametrize("path", ["/read", "/begun"])
+def test_a_body_that_somebody_began_to_read_is_not_looked_for_on_the_socket(
+    client: Client, path: str
+) -> None:
+    for content in (b"hello, hello", BODY):
+        client.send(head(len(content), path) + content)
+        assert client.answer() == {**whole(content), "direct": False}
+    client.send(head(3) + b"abc")
+    assert client.answer() == whole(b"abc")
+
+
 def test_a_body_without_a_length_is_left_to_the_server(client: Client) -> None:
     client.send(b"PATCH / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
     assert client.answer()["direct"] is False
