@@ -38,6 +38,7 @@ __all__ = [
     "annex",
     "chunks_of",
     "copy_into",
+    "is_there",
     "keep",
     "mend",
     "path_of",
@@ -46,6 +47,7 @@ __all__ = [
     "remove",
     "root_of",
     "sealed_path",
+    "sync_folder",
     "written",
 ]
 
@@ -130,9 +132,9 @@ def mend(organisation: Organisation, content: Written) -> None:
 
     What lies there already is read once, outside of any transaction: SQLite's other writers would wait.
     """
-    target = path_of(organisation, content.digest)
-    if not target.exists() and not sealed_path(target).exists():
+    if not is_there(organisation, content.digest):
         return
+    target = path_of(organisation, content.digest)
     try:
         for _ in pieces(target):
             pass
@@ -148,6 +150,7 @@ def mend(organisation: Organisation, content: Written) -> None:
             draft.replace(place)
         finally:
             draft.unlink(missing_ok=True)
+        sync_folder(place.parent)
         other.unlink(missing_ok=True)
 
 
@@ -175,17 +178,30 @@ def adopt(organisation: Organisation, content: Written, *, uploaded: bool = Fals
 
 
 def _place(target: Path, draft: Path, *, sealed: bool) -> None:
+    """Give a file its place for good: its name is on the disk, too, before the database says so."""
+    made = not target.parent.exists()
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if target.exists() or sealed_path(target).exists():
-        return
-    place = sealed_path(target) if sealed else target
-    draft.chmod(0o400)
+    if not target.exists() and not sealed_path(target).exists():
+        place = sealed_path(target) if sealed else target
+        draft.chmod(0o400)
+        try:
+            os.link(draft, place)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            draft.replace(place)
+    # Also where it was there already: whoever put it there may not have come to this yet.
+    for folder in list(target.parents)[: 4 if made else 1]:  # .../files/<organisation>/content/<two digits>
+        sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder reach the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.link(draft, place)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        draft.replace(place)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove(organisation: Organisation | uuid.UUID, sha256: str) -> None:
@@ -193,6 +209,12 @@ def remove(organisation: Organisation | uuid.UUID, sha256: str) -> None:
     path = path_of(organisation, sha256)
     for each in (path, sealed_path(path)):
         each.unlink(missing_ok=True)
+
+
+def is_there(organisation: Organisation | uuid.UUID, sha256: str) -> bool:
+    """Whether the bytes lie there, in whatever form."""
+    path = path_of(organisation, sha256)
+    return path.exists() or sealed_path(path).exists()
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:

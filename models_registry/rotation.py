@@ -21,7 +21,7 @@ from assay.endpoints.kept import answers_name
 from assay.errors import BadInput
 from assay.sealing import Keyring, is_under, open_bytes, rewrap, seal, seal_bytes
 from models_registry.draft_files import draft_name
-from models_registry.files import ANSWERS, SEALED, pieces
+from models_registry.files import ANSWERS, SEALED, pieces, sync_folder
 from models_registry.models import StoredFile
 from models_registry.straight_files import StraightStream
 
@@ -123,8 +123,7 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
             os.fsync(file.fileno())
         draft.chmod(0o400)
         if whole:
-            draft.replace(target)
-            path.unlink()
+            _swap(draft, target, path)
             return
         with transaction.atomic():
             # Under the lock of whoever deletes refused bytes: what went meanwhile does not come back.
@@ -136,7 +135,13 @@ def _replaced(path: Path, target: Path, name: str, ring: Keyring) -> None:
             if row is not None and row.removed_at is not None:
                 path.unlink(missing_ok=True)
                 return
-            draft.replace(target)
-            path.unlink()
+            _swap(draft, target, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _swap(draft: Path, target: Path, old: Path) -> None:
+    """The old form goes once the name of the new one is on the disk, too."""
+    draft.replace(target)
+    sync_folder(target.parent)
+    old.unlink()

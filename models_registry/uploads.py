@@ -25,7 +25,7 @@ from django.utils import timezone
 from accounts.models import Organisation, User
 from assay.errors import AssayError, BadInput
 from models_registry.draft_files import DraftFile, DraftWriter
-from models_registry.files import Written, adopt, keep, mend, root_of, written
+from models_registry.files import Written, adopt, is_there, keep, mend, root_of, written
 from models_registry.models import StoredFile, Upload
 from models_registry.names import checked_paths
 from models_registry.running_digests import HashedBeside, digest_of, forget
@@ -215,8 +215,10 @@ def finish_upload(upload: Upload, sha256: str | None = None) -> StoredFile:
     if found.file is not None:
         if sha256 and found.file.sha256 != sha256.lower():
             raise BadInput(f"{found.name} was stored with SHA-256 {found.file.sha256}, not {sha256}.")
-        draft.remove()
-        return found.file
+        if is_there(found.organisation, found.file.sha256):
+            draft.remove()
+            return found.file
+        sha256 = found.file.sha256  # the disk lost it: the draft, where it is still there, is the last copy
     if found.received != found.size:
         raise _conflict(found, f"has {found.received:,} of {found.size:,} bytes")
     try:

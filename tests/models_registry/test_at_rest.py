@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -248,3 +249,22 @@ def test_bytes_that_are_deleted_during_a_rotation_do_not_come_back(
     _rotate()
     deleting.join(30)
     assert _lies(people) == []
+
+
+def test_a_rotation_removes_the_old_form_once_the_name_of_the_new_one_is_on_the_disk(
+    people: People, keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = files.keep(people.organisation, [CONTENT])
+    path = files.path_of(people.organisation, stored.sha256)
+    real, synced = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        if path.exists() and files.sealed_path(path).exists():
+            synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    keys(FIRST)
+    assert "1 sealed" in _rotate()
+    assert synced == [path.parent.resolve()]
+    assert not path.exists()

@@ -419,3 +419,33 @@ def test_a_sealed_draft_that_was_altered_on_the_disk_is_not_stored(
     upload.refresh_from_db()
     assert finish_upload(sent(upload), DIGEST).sha256 == DIGEST
     assert files.read(people.organisation, DIGEST) == CONTENT
+
+
+def test_the_name_of_a_stored_file_is_on_the_disk_before_its_upload_is_finished(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, path = sent(begun(people)), files.path_of(people.organisation, DIGEST)
+    real, synced = os.fsync, []
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        if path.exists() and Upload.unscoped.get(pk=upload.pk).file_id is None:
+            synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    finish_upload(upload)
+    assert synced == [folder.resolve() for folder in list(path.parents)[:4]]
+
+
+def test_a_draft_stays_where_the_stored_file_is_not_there_and_is_stored_again(people: People) -> None:
+    upload = sent(begun(people))
+    kept = draft_of(upload).with_name("kept")
+    os.link(draft_of(upload), kept)
+    finish_upload(upload)
+    kept.rename(draft_of(upload))  # as after a power cut, on a disk that lost the name of the stored file
+    files.path_of(people.organisation, DIGEST).unlink()
+    assert finish_upload(upload).sha256 == DIGEST
+    assert files.read(people.organisation, DIGEST) == CONTENT
+    assert not draft_of(upload).exists()
+    files.path_of(people.organisation, DIGEST).unlink()
+    assert finish_upload(upload).sha256 == DIGEST, "there is nothing left to store"
