@@ -20,11 +20,11 @@ from pathlib import Path
 from assay.sealing import MORE, Keyring, opened_key, stream_cipher, stream_key
 from models_registry.straight_files import StraightFile, pages, pieces_straight
 
-__all__ = ["DraftFile", "DraftWriter", "draft_name"]
+__all__ = ["HEAD", "DraftFile", "DraftWriter", "draft_name"]
 
 _PIECE = 1 << 18
 """Bytes deciphered at once, which stay in the processor's cache."""
-_HEAD = 1 << 16
+HEAD = 1 << 16
 """Bytes before the content of a sealed one: its key, and nothing up to where pages of any size begin."""
 _POLL = 0.02
 """Seconds between two looks whether a draft is free."""
@@ -59,7 +59,7 @@ class DraftFile:
 
     def size(self) -> int:
         """Bytes of content. Raises OSError where there is no draft."""
-        return self.path.stat().st_size - (_HEAD if self.sealed else 0)
+        return self.path.stat().st_size - (HEAD if self.sealed else 0)
 
     @contextlib.contextmanager
     def writer(self, wait: float = 0.0) -> Iterator[DraftWriter]:
@@ -76,7 +76,7 @@ class DraftFile:
         descriptor = _locked(path, time.monotonic() + wait)
         try:
             key = self._key_of_a_draft(descriptor) if sealed else b""
-            yield DraftWriter(descriptor, _HEAD if sealed else 0, key)
+            yield DraftWriter(descriptor, HEAD if sealed else 0, key)
         finally:
             os.close(descriptor)
 
@@ -84,7 +84,7 @@ class DraftFile:
         """Up to `size` bytes of content. Raises OSError where there is no draft."""
         sealed = self.sealed
         with self.path.open("rb") as file:
-            file.seek(offset + (_HEAD if sealed else 0))
+            file.seek(offset + (HEAD if sealed else 0))
             found = file.read(size)
         if not sealed:
             return found
@@ -95,7 +95,7 @@ class DraftFile:
         offset, sealed = 0, self.sealed
         key = self._key() if sealed else b""
         room = memoryview(bytearray(_PIECE + MORE))
-        for large in pieces_straight(self.path, _HEAD if sealed else 0):
+        for large in pieces_straight(self.path, HEAD if sealed else 0):
             for at in range(0, len(large), _PIECE):
                 piece = large[at : at + _PIECE]
                 yield stream_cipher(key, offset + at, piece, room) if sealed else piece
@@ -120,10 +120,10 @@ class DraftFile:
 
     def _key_of_a_draft(self, descriptor: int) -> bytes:
         """The draft's key; made with the draft."""
-        if os.fstat(descriptor).st_size >= _HEAD:
+        if os.fstat(descriptor).st_size >= HEAD:
             return self._key()
         key, head = stream_key(draft_name(self._plain.name), self._ring)
-        os.pwrite(descriptor, head.ljust(_HEAD, b"\0"), 0)
+        os.pwrite(descriptor, head.ljust(HEAD, b"\0"), 0)
         return key
 
 

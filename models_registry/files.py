@@ -252,18 +252,20 @@ def pieces(path: Path) -> Iterator[bytes]:
 
 
 def _as_it_lies(path: Path, sha256: str) -> Iterator[bytes]:
-    if not sealed_path(path).exists():
+    """A rotation may come in between: a form that is gone when it is opened is looked for once more."""
+    for last in (False, True):
+        sealed = sealed_path(path).exists()
         try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            if not sealed_path(path).exists():  # a rotation may have come in between
-                raise
-        else:
-            with file:
-                while piece := file.read(_PIECE):
-                    yield piece
+            if sealed:
+                yield from open_sealed(sealed_path(path), sha256, settings.ENV.keyring)
+            else:
+                with path.open("rb") as file:
+                    while piece := file.read(_PIECE):
+                        yield piece
             return
-    yield from open_sealed(sealed_path(path), sha256, settings.ENV.keyring)
+        except FileNotFoundError:  # only at the beginning: what is open stays
+            if last or sealed == sealed_path(path).exists():
+                raise
 
 
 def copy_into(folder: Path, files: Mapping[str, Path]) -> None:

@@ -10,6 +10,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,10 +18,10 @@ from django.conf import settings
 from django.db import transaction
 
 from assay.annex import KEY_NAME
-from assay.endpoints.kept import answers_name
+from assay.endpoints.kept import answers_held, answers_name
 from assay.errors import BadInput
 from assay.sealing import Keyring, is_under, open_bytes, rewrap, seal, seal_bytes
-from models_registry.draft_files import draft_name
+from models_registry.draft_files import HEAD, draft_name
 from models_registry.files import ANSWERS, SEALED, pieces, sync_folder
 from models_registry.models import StoredFile
 from models_registry.straight_files import StraightStream
@@ -62,14 +63,22 @@ def rotate(progress: Callable[[Rotated], None] | None = None) -> Rotated:
     done = Rotated()
     for path, name in _everything(Path(settings.ENV.files)):
         try:
-            _one(path, name, ring, done)
+            with answers_held(path) if path.parent.name == ANSWERS else nullcontext():
+                _one(path, name, ring, done)
         except FileNotFoundError:
             continue  # an upload that was finished, or an annex erased, meanwhile
         except (BadInput, OSError) as error:
+            if _is_gone(path):
+                continue  # refused bytes that were deleted meanwhile
             done.failed.append(str(error.message if isinstance(error, BadInput) else error))
         if progress is not None:
             progress(done)
     return done
+
+
+def _is_gone(path: Path) -> bool:
+    plain = path.with_name(path.name.removesuffix(SEALED))
+    return not plain.exists() and not plain.with_name(plain.name + SEALED).exists()
 
 
 def _everything(files: Path) -> Iterator[tuple[Path, str]]:
@@ -81,6 +90,9 @@ def _everything(files: Path) -> Iterator[tuple[Path, str]]:
     for path in sorted(files.glob(f"*/{ANSWERS}/*.npz*")):
         yield path, answers_name(path.with_name(path.name.removesuffix(SEALED)))
     for path in sorted(files.glob(f"*/drafts/*{SEALED}")):
+        with suppress(FileNotFoundError):
+            if path.stat().st_size < HEAD:
+                continue  # begun at this moment, or broken off before its key was written
         yield path, draft_name(path.name.removesuffix(SEALED))
 
 

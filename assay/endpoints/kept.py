@@ -6,9 +6,11 @@ endpoint asked anew might say something else. Rows are kept as keyed digests and
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from assay.models.base import Inputs
 from assay.sealing import Keyring, open_bytes, seal_bytes
 from assay.store import write_whole
 
-__all__ = ["KeptAnswers", "answers_name", "sealed_answers"]
+__all__ = ["KeptAnswers", "answers_held", "answers_name", "sealed_answers"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +35,19 @@ def sealed_answers(path: Path) -> Path:
 def answers_name(path: Path) -> str:
     """What a sealed file of answers is bound to; `path` is where it lies in the clear."""
     return f"answers {path.stem}"
+
+
+@contextmanager
+def answers_held(path: Path) -> Iterator[None]:
+    """Wait until nobody else, in whatever process, writes answers of this folder, and keep others waiting.
+
+    Args:
+        path: where answers lie, in either form.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (path.parent / ".lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class KeptAnswers:
@@ -82,7 +97,12 @@ class KeptAnswers:
         """Write what is new to the file, where there is one, beside what others wrote in the meantime."""
         if self._path is None or not self._changed:
             return
-        self._take_in_others(self._path)
+        with answers_held(self._path):
+            self._take_in_others(self._path)
+            self._write(self._path, self._packed())
+        self._changed = False
+
+    def _packed(self) -> bytes:
         arrays: dict[str, npt.NDArray[Any]] = {
             "key": np.array(self._key),
             "rows": np.frombuffer(b"".join(self._answers), dtype=np.uint8).reshape(-1, 16),
@@ -95,9 +115,7 @@ class KeptAnswers:
             arrays["canary"] = self.canary
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **arrays)
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._write(self._path, content.getvalue())
-        self._changed = False
+        return content.getvalue()
 
     def _take_in_others(self, path: Path) -> None:
         """Answers of other workers; the canary that was there first stays."""

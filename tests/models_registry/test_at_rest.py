@@ -21,6 +21,7 @@ from django.utils import timezone
 from assay.annex import RunRows
 from assay.endpoints.kept import KeptAnswers
 from assay.errors import BadInput
+from assay.sealing import Keyring, seal_bytes
 from config.checks import check_storage
 from models_registry import files, rotation, uploads
 from models_registry.models import StoredFile
@@ -45,7 +46,8 @@ def keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Non
 
 
 def _lies(people: People) -> list[Path]:
-    return sorted(path for path in files.root_of(people.organisation).rglob("*") if path.is_file())
+    found = files.root_of(people.organisation).rglob("*")
+    return sorted(path for path in found if path.is_file() and path.name != ".lock")
 
 
 def _rotate() -> str:
@@ -268,3 +270,67 @@ def test_a_rotation_removes_the_old_form_once_the_name_of_the_new_one_is_on_the_
     assert "1 sealed" in _rotate()
     assert synced == [path.parent.resolve()]
     assert not path.exists()
+
+
+def test_answers_that_are_saved_during_a_rotation_stay(
+    people: People, keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def saved(row: bytes) -> None:
+        answers = KeptAnswers("endpoint", path, settings.ENV.keyring)
+        answers.put(row * 16, np.array([0.1, 0.9]), unmatched=False)
+        answers.save()
+
+    path = files.root_of(people.organisation) / files.ANSWERS / "subject.npz"
+    saved(b"1")
+    keys(FIRST)
+    saving = threading.Thread(target=lambda: saved(b"2"))
+
+    def seal_while_another_saves(content: bytes, name: str, ring: Keyring) -> bytes:
+        saving.start()
+        saving.join(1)  # it waits; where it does not, it is done by then
+        return seal_bytes(content, name, ring)
+
+    monkeypatch.setattr(rotation, "seal_bytes", seal_while_another_saves)
+    assert "1 sealed" in _rotate()
+    saving.join(30)
+    assert len(KeptAnswers("endpoint", path, settings.ENV.keyring)) == 2
+
+
+def test_what_a_rotation_opens_while_it_is_read_is_found(
+    people: People, keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys(FIRST)
+    stored = files.keep(people.organisation, [CONTENT])
+    keys(f"off {FIRST}")
+    real = files.open_sealed
+
+    def rotate_first(path: Path, digest: str, ring: Keyring) -> Iterator[bytes]:
+        monkeypatch.setattr(files, "open_sealed", real)
+        assert "1 opened" in _rotate()
+        return real(path, digest, ring)
+
+    monkeypatch.setattr(files, "open_sealed", rotate_first)
+    assert files.read(people.organisation, stored.sha256) == CONTENT
+
+
+def test_a_draft_that_was_only_begun_and_bytes_that_go_meanwhile_do_not_fail_a_rotation(
+    people: People, keys: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = files.keep(people.organisation, [CONTENT], uploaded=True)
+    keys(FIRST)
+    upload = uploads.begin_upload(people.organisation, "a", 4, people.engineer)
+    begun = uploads._draft(upload).path
+    begun.parent.mkdir(parents=True, exist_ok=True)
+    begun.touch()
+    real = rotation._one
+
+    def one(path: Path, name: str, ring: Keyring, done: rotation.Rotated) -> None:
+        if name == stored.sha256:
+            files.remove(people.organisation, stored.sha256)
+        real(path, name, ring, done)
+
+    monkeypatch.setattr(rotation, "_one", one)
+    keys(f"{SECOND} {FIRST}")
+    assert "0 sealed, 0 brought under the present key, 0 opened, 0 left as they were" in _rotate()
+    add_chunk(upload, 0, b"abcd")
+    assert files.read(people.organisation, uploads.finish_upload(upload).sha256) == b"abcd"
