@@ -302,7 +302,7 @@ class EndpointLimits(Frozen):
     """Seconds for one answer, from the connection to its last byte."""
     retries: Annotated[int, Field(ge=0, le=10)] = 3
     """Further attempts after a failure that may pass: no connection, no answer in time, 408, 429, 5xx."""
-    requests_per_second: Annotated[Number, Field(gt=0, le=10_000)] = 20.0
+    requests_per_second: Annotated[Number, Field(ge=0.001, le=10_000)] = 20.0
     most_requests: Annotated[int, Field(ge=1, le=100_000_000)] = 10_000
     """Of one audit, every attempt counted."""
     most_spend: Annotated[Number, Field(ge=0)] | None = None

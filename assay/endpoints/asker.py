@@ -7,7 +7,7 @@ path, headers, body and key are this side's own.
 from __future__ import annotations
 
 import math
-import time
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -59,13 +59,15 @@ class Asker:
         ring: Keyring | None = None,
         counts: Path | None = None,
         resolver: Resolver | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         now: Callable[[], str] = timestamp,
     ) -> None:
         self._request, self._now = request, now
         self._signature = asked_signature(request)
-        self._meter = Meter(request.limits, counts, sleep=sleep)
-        self._caller = Caller(request, access, self._meter, resolver=resolver, sleep=sleep)
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
+        self._meter = Meter(request.limits, counts, sleep=self._sleep)
+        self._caller = Caller(request, access, self._meter, resolver=resolver, sleep=self._sleep)
         self._protocol = _kind_of(request)(request, self._signature, self._caller)
         described = request.model_dump(mode="json", exclude={"limits", "key", "seed"})
         self._kept = KeptAnswers(digest(described), kept, ring)
@@ -96,6 +98,21 @@ class Asker:
             raise ChildFailed("The child asked the endpoint in no way that is known.")
         return doing(header, arrays)
 
+    def start_anew(self, counts: Path | None) -> None:
+        """Count for another run from now on, with limits and a canary of its own.
+
+        What a child has read stays answered, so a session serves several runs about one subject.
+
+        Raises:
+            AssayError: why the canary rows could not be asked.
+        """
+        self._meter = self._caller.meter = Meter(self._request.limits, counts, sleep=self._sleep)
+        self._rows = self._kept_rows = self._unmatched = 0
+        self._first_asked = self._last_asked = ""
+        self._protocol.answered_as.clear()
+        if self._canary is not None:
+            self._ask_canary(self._canary[0])
+
     def save(self) -> None:
         """Keep what was answered for whoever asks next."""
         self._kept.save()
@@ -107,6 +124,7 @@ class Asker:
     def stop(self, why: str) -> None:
         """Let no further request be made; called from another thread."""
         self._caller.stopped = why
+        self._stopped.set()
 
     def close(self) -> None:
         self._caller.close()
@@ -199,6 +217,10 @@ class Asker:
             raise ChildFailed("The child set a canary of no or too many rows.")
         if self._canary is not None:
             return {}, {}  # a child that was started again; the first one's stays
+        self._ask_canary(inputs)
+        return {}, {}
+
+    def _ask_canary(self, inputs: Inputs) -> None:
         first, again = self._live(inputs), self._live(inputs)
         tolerance = distance(first, again, labels=self._labels)
         self._canary = inputs, first, tolerance
@@ -206,7 +228,6 @@ class Asker:
             self._kept.put_canary(first, tolerance, self._now())
         else:
             self._earlier = self._kept.canary, self._kept.canary_tolerance, self._kept.canary_asked
-        return {}, {}
 
     def _finished_canary(self) -> Canary | None:
         if self._canary is None:

@@ -77,12 +77,13 @@ class Caller:
         meter: Meter,
         *,
         resolver: Resolver | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.place: Place = parse_url(request.url)
         self._access, self._resolver, self._sleep = access, resolver, sleep
         self._limits = request.limits
-        self._meter = meter
+        self.meter = meter
+        """Counts what is asked; another one from the next run on."""
         self._rng = keyed_rng(request.seed, "endpoint.retries")
         self._key = _secret(request, access)
         self._deadline = Deadline()
@@ -127,25 +128,29 @@ class Caller:
         used: Callable[[Any], int] | None = None,
     ) -> tuple[dict[str, Any], int]:
         for attempt in range(self._limits.retries + 1):
-            self._meter.begin(retry=attempt > 0, tokens=tokens)
+            self._refuse_if_stopped()
+            self.meter.begin(retry=attempt > 0, tokens=tokens)
             try:
-                if self.stopped:
-                    raise Cancelled(self.stopped)
+                self._refuse_if_stopped()
                 found = self._read(self._send(method, path, content))
             except AssayError:
-                self._meter.end(0, tokens)
+                self.meter.end(0, tokens)
                 raise
             except _MayPass as error:
-                self._meter.end(tokens if error.billed else 0, tokens)
+                self.meter.end(tokens if error.billed else 0, tokens)
                 if attempt == self._limits.retries or (error.wait or 0) > _LONGEST_WAIT:
                     tries = f" after {attempt + 1} attempts" if attempt else ""
                     raise EndpointFailed(f"{self.place.name} {error.why}{tries}.") from None
                 self._pause(error.wait, attempt)
             else:
                 took = used(found) if used is not None else 0
-                self._meter.end(took or tokens, tokens)
+                self.meter.end(took or tokens, tokens)
                 return found, took
         raise AssertionError("unreachable")
+
+    def _refuse_if_stopped(self) -> None:
+        if self.stopped:
+            raise Cancelled(self.stopped)
 
     def _pause(self, wanted: float | None, attempt: int) -> None:
         """Twice as long each time, between half and all of it by a seeded draw; longer where asked for."""

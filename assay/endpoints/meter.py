@@ -1,9 +1,10 @@
-"""What has been asked so far, and whether more may be: counters that survive a killed child or worker."""
+"""What has been asked so far, whether more may be and when: shared by a run's workers, outliving them."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,14 @@ class Counts:
     requests: int = 0
     retries: int = 0
     tokens: int = 0
+    next: float = 0.0
+    """When the next request may start, in seconds since 1970."""
+
+
+_WIDTH = 256
+"""Bytes of the file, always: a write in its place needs no room on the disk and leaves no torn rest."""
+_MOST_WAITING = 64
+"""Requests that may wait for their turn at once. A start further ahead is a clock that was put back."""
 
 
 class Meter:
@@ -37,19 +46,20 @@ class Meter:
         limits: EndpointLimits,
         path: Path | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._limits = limits
         self._path = path
         self._clock, self._sleep = clock, sleep
-        self._next = clock()
         self._memory = Counts()
         self.own = Counts()
         """What this meter counted itself."""
 
     def begin(self, *, retry: bool, tokens: int = 0) -> None:
         """Count an attempt before it is made, and wait for its turn.
+
+        Starts are at least 1 / requests_per_second apart, over all processes that share the counts.
 
         Args:
             tokens: how many it may take, by a rough count. They count from now on, for every process that
@@ -75,9 +85,13 @@ class Meter:
             counts.requests += 1
             counts.retries += retry
             counts.tokens += tokens
+            now, pace = self._clock(), 1 / limits.requests_per_second
+            start = max(now, min(counts.next, now + _MOST_WAITING * pace))
+            counts.next = start + pace
         self.own.requests += 1
         self.own.retries += retry
-        self._wait()
+        if start > now:
+            self._sleep(start - now)
 
     def end(self, took: int, expected: int) -> None:
         """Count what an attempt took, in the place of what `begin` expected."""
@@ -103,35 +117,41 @@ class Meter:
     def _price(self, tokens: int) -> float:
         return tokens / 1_000 * self._limits.price_per_1k_tokens
 
-    def _wait(self) -> None:
-        """Starts of requests are at least 1 / requests_per_second apart."""
-        now = self._clock()
-        if self._next > now:
-            self._sleep(self._next - now)
-        self._next = max(self._next, now) + 1 / self._limits.requests_per_second
-
     @contextmanager
     def _shared(self) -> Iterator[Counts]:
         if self._path is None:
             yield self._memory
             return
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._path.open("a+", encoding="utf-8") as file:
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            counts = _read(file.read())
+            counts = _read(os.pread(file, _WIDTH, 0))
+            before = asdict(counts)
             yield counts
-            file.seek(0)
-            file.truncate()
-            file.write(json.dumps(asdict(counts)))
+            if asdict(counts) != before:
+                _write(file, counts)
+        finally:
+            os.close(file)
 
 
-def _read(text: str) -> Counts:
+def _write(file: int, counts: Counts) -> None:
+    """All of it in one call over what was there: whoever is killed leaves the old counts or the new ones."""
+    try:
+        written = os.pwrite(file, json.dumps(asdict(counts)).ljust(_WIDTH).encode(), 0)
+    except OSError as error:
+        raise Internal(f"What is asked of an endpoint cannot be counted: {error.strerror}.") from error
+    if written != _WIDTH:
+        raise Internal("What is asked of an endpoint cannot be counted: the disk is full.")
+
+
+def _read(text: bytes) -> Counts:
     """Counts as they were kept; a torn file would forget what was spent, so it is an error."""
     if not text:
         return Counts()
     try:
         said = json.loads(text)
-        return Counts(int(said["requests"]), int(said["retries"]), int(said["tokens"]))
-    except (ValueError, KeyError, TypeError) as error:
+        requests, retries, tokens = (int(said[name]) for name in ("requests", "retries", "tokens"))
+        return Counts(requests, retries, tokens, float(said.get("next", 0.0)))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Internal("The counts of what was asked of an endpoint cannot be read.") from error
