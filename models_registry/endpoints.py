@@ -27,7 +27,7 @@ from models_registry.signals import version_changed
 from models_registry.versions import add_described_version
 from trail.services import record
 
-__all__ = ["add_endpoint_version", "asker_of", "checked_endpoint", "note_swap", "secret_of"]
+__all__ = ["add_endpoint_version", "asker_of", "checked_endpoint", "counts_of", "note_swap", "secret_of"]
 
 _MOST_KEY = 10_000
 
@@ -95,8 +95,12 @@ def asker_of(version: ModelVersion, context: ShardContext, subject: uuid.UUID | 
     if subject is not None:
         kept = root_of(version.organisation_id) / ANSWERS / f"{subject}.npz"
         _bring_over(environment.home / "endpoints" / str(version.organisation_id) / kept.name, kept)
-    counts = context.work / "asked.json"
-    return Asker(request, access, kept=kept, ring=environment.keyring, counts=counts)
+    return Asker(request, access, kept=kept, ring=environment.keyring, counts=counts_of(context))
+
+
+def counts_of(context: ShardContext) -> Path:
+    """The file of what a job has asked so far, with all its workers."""
+    return context.work / "asked.json"
 
 
 def _bring_over(old: Path, kept: Path) -> None:

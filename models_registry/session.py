@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from assay.contracts import Profile, ShardSpec
+from assay.endpoints.asker import Asker
 from assay.errors import ChildFailed
 from assay.evidence import digest
 from assay.runner.supervisor import Supervisor
@@ -19,7 +20,7 @@ from jobs.kinds import ShardContext, ShardResult
 from models_registry import files
 from models_registry.child_session import ChildSession
 from models_registry.description import lay_out, request_of
-from models_registry.endpoints import asker_of
+from models_registry.endpoints import asker_of, counts_of
 from models_registry.models import ModelVersion, Subject
 
 __all__ = ["SubjectSession", "queue_of", "subject_key"]
@@ -42,8 +43,11 @@ class SubjectSession(ChildSession):
         super().__init__()
         self._subject_id = subject_id
         self._profile: Profile | None = None
+        self._asker: Asker | None = None
+        self._job: uuid.UUID | None = None
+        """What the asker counts for."""
         self._key = ""
-        """Tells what one loading asked from what others did."""
+        """Tells what one loading asked for one job from what others did."""
 
     def run(self, spec: Mapping[str, Any], context: ShardContext) -> ShardResult:
         if spec["do"] == "read":
@@ -114,10 +118,13 @@ class SubjectSession(ChildSession):
             folder = self._new_folder()
             lay_out(folder, subject.model_version, subject.dataset_version)
             request = request_of(folder, subject.model_version, subject.dataset_version)
-            asker = asker_of(subject.model_version, context, self._subject_id)
-            supervisor = self._supervise(request, context, asker=asker)
-            self._key = uuid.uuid4().hex
+            self._asker = asker_of(subject.model_version, context, self._subject_id)
+            supervisor = self._supervise(request, context, asker=self._asker)
+            self._job, self._key = context.job.pk, uuid.uuid4().hex
             self._profile = supervisor.intake(lambda done: context.progress(done * 0.5, "reading"))
+        elif self._asker is not None and self._job != context.job.pk:
+            self._asker.start_anew(counts_of(context))
+            self._job, self._key = context.job.pk, uuid.uuid4().hex
         assert self._supervisor is not None
         assert self._profile is not None
         if expected is not None and digest(self._profile) != expected:

@@ -19,7 +19,10 @@ from assay.commands.remote import PushOptions, push
 from assay.contracts import EndpointRequest, InputColumn, ModelSignature
 from assay.errors import BadInput
 from audits.models import Run, RunState
+from audits.services import draft_run
 from compliance.basis import model_digest
+from jobs.folders import clean_up
+from jobs.worker import Slot
 from models_registry.endpoints import add_endpoint_version, secret_of
 from models_registry.models import IntakeState, ModelVersion
 from models_registry.services import correct_signature, create_model, read_again
@@ -28,6 +31,7 @@ from tests.browser import served as at_address
 from tests.conftest import People, make_people
 from tests.endpoint_server import EndpointServer, served
 from tests.models_registry.test_api import Caller
+from tests.warm import warm_children
 
 pytestmark = pytest.mark.usefixtures("committed")
 SIGNATURE = ModelSignature(
@@ -135,6 +139,44 @@ def _nobody_shows_the_key(version: ModelVersion, page: str, evidence: str, secre
     for path in home.rglob("*"):
         if path.is_file() and not path.is_relative_to(secrets):
             assert SECRET.encode() not in path.read_bytes(), path
+
+
+def test_every_audit_of_a_session_that_stays_open_has_limits_and_a_record_of_its_own(
+    server: EndpointServer, tmp_path: Path
+) -> None:
+    people = make_people()
+    give_key(people, tmp_path)
+    version = added(people, server, batch_rows=50, most_requests=60)
+    data = factory.data_version(version.model.system, people.engineer, 200)
+    slot = Slot(["cpu", "gpu"])
+    call = Caller(people.engineer, people.organisation)
+    records = []
+    try:
+        with warm_children():
+            for _ in range(4):
+                before = len(server.seen)
+                methods = ["performance.classification", "robustness.noise"]
+                run = draft_run(
+                    version,
+                    data,
+                    by=people.engineer,
+                    policy=None,
+                    tier="quick",
+                    start_when_ready=True,
+                    methods=methods,
+                )
+                slot.work()
+                clean_up()  # the counts of a job that is over go
+                run.refresh_from_db()
+                assert run.state == RunState.DONE, run.reason
+                records.append(call("GET", f"/audits/{run.pk}/evidence.json").json()["endpoint"])
+                if len(records) > 1:  # the first one's reading belongs to another job
+                    assert records[-1]["requests"] == len(server.seen) - before
+    finally:
+        slot.close()
+    assert sum(record["requests"] for record in records) > 60
+    assert len({(record["requests"], record["rows"]) for record in records[1:]}) == 1
+    assert all(record["canary"]["first"] == records[0]["canary"]["first"] for record in records)
 
 
 def test_a_plan_that_asks_too_much_is_refused_with_the_reason(server: EndpointServer, tmp_path: Path) -> None:
