@@ -559,6 +559,8 @@ class EndpointRecord(Frozen):
     spend: Annotated[Number, Field(ge=0)]
     unmatched: Annotated[int, Field(ge=0)] = 0
     """Answers that named none of the classes."""
+    cut: Annotated[int, Field(ge=0)] = 0
+    """Those among them that the endpoint broke off at the most tokens of an answer."""
     first_asked: Text | None = None
     last_asked: Text | None = None
     canary: Canary | None = None

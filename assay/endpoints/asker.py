@@ -75,7 +75,7 @@ class Asker:
         """Whether the child reads its data: then answers are kept, and kept ones are not asked again. Those
         of a language model always are, since methods ask it about texts of the data and no others."""
         self._described = False
-        self._rows = self._kept_rows = self._unmatched = 0
+        self._rows = self._kept_rows = self._unmatched = self._cut = 0
         self._first_asked = self._last_asked = ""
         self._canary: tuple[Inputs, npt.NDArray[np.float64], float] | None = None
         self._earlier: tuple[npt.NDArray[np.float64], float, str] | None = None
@@ -107,7 +107,7 @@ class Asker:
             AssayError: why the canary rows could not be asked.
         """
         self._meter = self._caller.meter = Meter(self._request.limits, counts, sleep=self._sleep)
-        self._rows = self._kept_rows = self._unmatched = 0
+        self._rows = self._kept_rows = self._unmatched = self._cut = 0
         self._first_asked = self._last_asked = ""
         self._protocol.answered_as.clear()
         if self._canary is not None:
@@ -143,6 +143,7 @@ class Asker:
             tokens=own.tokens,
             spend=self._meter.spend,
             unmatched=self._unmatched,
+            cut=self._cut,
             first_asked=self._first_asked or None,
             last_asked=self._last_asked or None,
             canary=canary,
@@ -202,11 +203,13 @@ class Asker:
         self._last_asked = self._now()
         self._rows += len(inputs)
         self._unmatched += int(answered.lost.sum())
+        self._cut += answered.cut
         if self._rows >= _ENOUGH and self._unmatched == self._rows:
             example = self._caller.shown(answered.example, 80)
+            broken = f" {self._cut} of them were broken off before their end." if self._cut else ""
             raise BadInput(
                 f"None of the first {self._rows} answers of {self._caller.place.name} names a class (one is "
-                f'"{example}"). Write a template that asks for the name of a class only.'
+                f'"{example}").{broken} Write a template that asks for the name of a class only.'
             )
         return answered
 
@@ -328,7 +331,16 @@ def joined(records: Iterable[EndpointRecord]) -> EndpointRecord | None:
             "answered_as": tuple(dict.fromkeys(name for r in found for name in r.answered_as)),
             **{
                 name: sum(getattr(r, name) for r in found)
-                for name in ("requests", "retries", "rows", "kept_rows", "tokens", "spend", "unmatched")
+                for name in (
+                    "requests",
+                    "retries",
+                    "rows",
+                    "kept_rows",
+                    "tokens",
+                    "spend",
+                    "unmatched",
+                    "cut",
+                )
             },
             "first_asked": starts[0] if starts else None,
             "last_asked": ends[-1] if ends else None,

@@ -20,11 +20,13 @@ _EDGES = string.punctuation + string.whitespace + "“”„‘’«»…"
 
 
 class Answered(NamedTuple):
-    """Outputs of some rows, (rows, outputs); which named no class, (rows,); one of those answers."""
+    """Outputs of some rows, (rows, outputs); which named no class, (rows,); one of those answers; how many of
+    them were cut at the most tokens that an answer may have."""
 
     outputs: Floats
     lost: npt.NDArray[np.bool_]
     example: str = ""
+    cut: int = 0
 
 
 def normalised(text: str) -> str:

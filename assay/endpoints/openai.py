@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from assay.contracts import EndpointRequest, ModelSignature
-from assay.endpoints.caller import Caller
+from assay.endpoints.caller import Caller, Refused
+from assay.endpoints.echoed import utf8_size
 from assay.endpoints.labels import Answered, class_of, label_outputs, no_class_row, normalised
 from assay.endpoints.openai_api import OpenAIAPI
 from assay.errors import BadInput, EndpointFailed
@@ -24,7 +25,10 @@ __all__ = ["OpenAI"]
 
 _TOP = {"openai_chat": 20, "openai_completions": 5}
 """Most alternatives of a token that the API gives."""
-_LONGEST_ANSWER = 64
+_BESIDES = 8
+"""Tokens of an answer beside a class's name: blanks, quotes, a full stop, marks of begin and end."""
+_THINKING = 2_048
+"""Tokens more where max_completion_tokens is what a model takes: it thinks before it answers."""
 _LEAST = -1e300
 """Of a log-probability."""
 
@@ -57,6 +61,7 @@ class OpenAI(OpenAIAPI):
         self.rows_per_request = 1 if self._chat else request.limits.batch_rows
         before, _, after = request.template.partition("{text}")
         listed = ", ".join(self._classes)
+        self._settings: dict[str, Any] = {"temperature": 0, "max_tokens": self._most_tokens}
         self._before, self._after = (part.replace("{classes}", listed) for part in (before, after))
 
     def describe(self) -> None:
@@ -64,12 +69,7 @@ class OpenAI(OpenAIAPI):
 
     def ask(self, inputs: Inputs) -> Answered:
         prompts = [f"{self._before}{text}{self._after}" for text in inputs]
-        body: dict[str, Any] = {
-            "model": self._request.model,
-            "temperature": 0,
-            "seed": self._request.seed,
-            "max_tokens": self._most_tokens,
-        }
+        body: dict[str, Any] = {"model": self._request.model, "seed": self._request.seed}
         if self._chat:
             path = "/chat/completions"
             body["messages"] = [{"role": "user", "content": prompts[0]}]
@@ -77,16 +77,37 @@ class OpenAI(OpenAIAPI):
             path, body["prompt"] = "/completions", prompts
         if self._signature.output == "probability":
             body |= {"logprobs": True, "top_logprobs": _TOP["openai_chat"]} if self._chat else {"logprobs": 5}
-        choices = self._asked(path, body, prompts, self._most_tokens)
+        choices = self._asked_with_settings(path, body, prompts)
         if self._signature.output == "label":
-            return self._labels([self._text(choice) for choice in choices])
+            return self._labels(choices)
         return self._probabilities([self._alternatives(choice) for choice in choices])
+
+    def _asked_with_settings(
+        self, path: str, body: dict[str, Any], prompts: Sequence[str]
+    ) -> list[Mapping[str, Any]]:
+        """Asks with the settings that the model takes. What it refuses as unsupported is not sent again."""
+        while True:
+            most = int(self._settings.get("max_tokens", self._settings.get("max_completion_tokens", 0)))
+            try:
+                return self._asked(path, body | self._settings, prompts, most)
+            except Refused as error:
+                said = error.message.lower()
+                if error.status != 400 or "support" not in said or not self._chat:
+                    raise
+                if "max_tokens" in said and "max_tokens" in self._settings:
+                    most = self._settings.pop("max_tokens") + _THINKING
+                    self._settings["max_completion_tokens"] = most
+                elif "temperature" in said and "temperature" in self._settings:
+                    del self._settings["temperature"]
+                else:
+                    raise
 
     @property
     def _most_tokens(self) -> int:
         if self._signature.output == "probability":
             return 1
-        return min(_LONGEST_ANSWER, max(8, *(len(name) for name in self._classes)))
+        # No tokenizer makes more tokens of a text than it has bytes.
+        return max(utf8_size(name) for name in self._classes) + _BESIDES
 
     def _text(self, choice: Mapping[str, Any]) -> str:
         message = choice.get("message")
@@ -95,16 +116,24 @@ class OpenAI(OpenAIAPI):
             return ""  # a refusal, or a call of a tool
         if not isinstance(found, str):
             raise EndpointFailed(f"{self._host} answers without a text.")
-        return found[:10_000]
+        return found
 
-    def _labels(self, answers: Sequence[str]) -> Answered:
+    def _labels(self, choices: Sequence[Mapping[str, Any]]) -> Answered:
+        answers = [self._text(choice) for choice in choices]
         codes = [class_of(answer, self._classes) for answer in answers]
         lost = np.array([code is None for code in codes])
+        cut = sum(
+            choice.get("finish_reason") == "length" and code is None
+            for choice, code in zip(choices, codes, strict=True)
+        )
         example = answers[int(lost.argmax())] if lost.any() else ""
-        return Answered(label_outputs(codes, self._signature), lost, example)
+        return Answered(label_outputs(codes, self._signature), lost, example, cut)
 
-    def _alternatives(self, choice: Mapping[str, Any]) -> tuple[str, dict[str, float]]:
-        """The first token, and log-probabilities of it and its alternatives."""
+    def _alternatives(self, choice: Mapping[str, Any]) -> tuple[str, list[tuple[str, float]]]:
+        """The first token, and log-probabilities of it and its alternatives.
+
+        Several tokens may have one text, such as parts of characters; each has its own probability.
+        """
         said = choice.get("logprobs")
         if not isinstance(said, dict):
             raise BadInput(
@@ -114,20 +143,20 @@ class OpenAI(OpenAIAPI):
         try:
             if self._chat:
                 first = said["content"][0]
-                token, found = first["token"], {a["token"]: a["logprob"] for a in first["top_logprobs"]}
+                token, found = first["token"], [(a["token"], a["logprob"]) for a in first["top_logprobs"]]
             else:
-                token, found = said["tokens"][0], dict(said["top_logprobs"][0])
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+                token, found = said["tokens"][0], list(said["top_logprobs"][0].items())
+        except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise EndpointFailed(f"{self._host} gives logprobs of another form than the API's.") from error
         numbers = all(
             isinstance(name, str) and type(value) in (int, float) and _LEAST <= value <= 1e-6
-            for name, value in found.items()
+            for name, value in found
         )
         if not isinstance(token, str) or not numbers or len(found) > 1_000:
             raise EndpointFailed(f"{self._host} gives logprobs that are none.")
         return token, found
 
-    def _probabilities(self, answers: Sequence[tuple[str, dict[str, float]]]) -> Answered:
+    def _probabilities(self, answers: Sequence[tuple[str, list[tuple[str, float]]]]) -> Answered:
         """The mass of the tokens that begin a class; what is left belongs to none of them."""
         outputs = np.zeros((len(answers), len(self._signature.classes)))
         lost = np.array([not self._begun(token) for token, _found in answers])
@@ -138,7 +167,7 @@ class OpenAI(OpenAIAPI):
                     f'"{self._caller.shown(token, 20)}" begins more than one class, so the first token does '
                     'not tell them apart. Rename the classes, or write "output": "label" in the signature.'
                 )
-            for name, value in found.items():
+            for name, value in found:
                 classes = self._begun(name)
                 if len(classes) == 1:
                     outputs[row, classes[0]] += math.exp(value)

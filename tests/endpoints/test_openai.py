@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,6 +101,63 @@ def test_a_text_cannot_change_the_question() -> None:
 def test_a_request_that_cannot_work_is_refused(signature: ModelSignature, template: str, says: str) -> None:
     with served() as server, pytest.raises(BadInput, match=says):
         asker(request(server, signature, "openai_chat", template=template))
+
+
+def test_alternatives_that_are_one_text_each_count() -> None:
+    """Parts of characters and odd spellings are several tokens of one text."""
+    top = [("good", 0.70), ("bad", 0.25), ("good", 0.01)]
+    listed = [{"token": token, "logprob": math.log(share)} for token, share in top]
+    content = [{**listed[0], "top_logprobs": listed}]
+    said = {"choices": [{"index": 0, "message": {"content": "good"}, "logprobs": {"content": content}}]}
+    with served() as server:
+        server.faults = [raw(json.dumps(said).encode())]
+        found = outputs(asker(request(server, PROBABLE, "openai_chat")), ["a"])
+    np.testing.assert_allclose(found, [[0.25 / 0.96, 0.71 / 0.96]])
+
+
+def test_a_class_fits_into_the_answer_whatever_its_script() -> None:
+    """A tokenizer of bytes makes a token of each; what is broken off is counted apart."""
+    names = ("ดี", "ไม่พอใจมาก")
+    signature = TEXTS.model_copy(update={"classes": names})
+
+    def by_bytes(handler: Any) -> bool:
+        body = server.seen[-1][3]
+        text = body["messages"][0]["content"]
+        whole = "I would say that it is bad, or is it?" * 3 if text.endswith("5") else names[1]
+        said = whole.encode()[: body["max_tokens"]].decode("utf-8", "ignore")
+        reason = "stop" if said == whole else "length"
+        choice = {"index": 0, "message": {"content": said}, "finish_reason": reason}
+        handler.give(200, {"choices": [choice]})
+        return True
+
+    with served() as server:
+        server.faults = [by_bytes] * 10
+        found = asker(request(server, signature, "openai_chat"))
+        assert (
+            outputs(found, [f"text {n}" for n in range(10)]).argmax(axis=1).tolist()
+            == [1] * 5 + [0] + [1] * 4
+        )
+        record = found.finish()
+    assert (record.unmatched, record.cut) == (1, 1)
+
+
+def test_a_model_that_refuses_max_tokens_and_a_temperature_is_asked_without_them() -> None:
+    def refusing(handler: Any) -> bool:
+        body = server.seen[-1][3]
+        for name in ("max_tokens", "temperature"):
+            if name in body:
+                handler.give(400, {"error": {"message": f"Unsupported: '{name}' is not supported here."}})
+                return True
+        return False
+
+    with served() as server:
+        server.faults = [refusing] * 4
+        found = asker(request(server, TEXTS, "openai_chat"))
+        np.testing.assert_array_equal(outputs(found, ROWS[:2]), [[0, 1], [1, 0]])
+        bodies = [body for _, _, _, body in server.seen]
+    assert len(bodies) == 4  # refused twice, then never again
+    assert all("max_tokens" not in body and "temperature" not in body for body in bodies[2:])
+    assert bodies[-1]["max_completion_tokens"] > 2_000
 
 
 def test_missing_logprobs_and_classes_that_begin_alike_are_told() -> None:

@@ -37,7 +37,10 @@ def endpoint_blocks(evidence: Evidence) -> list[Block]:
         spent = f", {record.spend:,.4f} at the price given" if record.spend else ""
         rows.append(("Tokens", f"{fmt.count(record.tokens)}{spent}"))
     if record.unmatched:
-        rows.append(("Named no class", fmt.plural(record.unmatched, "answer")))
+        cut = ""
+        if record.cut:
+            cut = f", {fmt.count(record.cut)} of them broken off at the most tokens that an answer may have"
+        rows.append(("Named no class", f"{fmt.plural(record.unmatched, 'answer')}{cut}"))
     rows.append(("Asked", f"{record.first_asked or 'never'} to {record.last_asked or 'never'} (UTC)"))
     if record.canary is not None:
         rows.append(("Swapped?", record.canary.sentence))
