@@ -48,7 +48,7 @@ def add_endpoint_version(
     """
     allowed = listed_hosts(settings.ENV.endpoint_hosts)
     place = parse_url(request.url)
-    if place.name not in allowed:
+    if not place.is_listed(allowed):
         raise BadInput(
             f"{place.name} is none of the hosts that may be asked here; whoever runs this installation can "
             "add it to ASSAY_ENDPOINT_HOSTS."

@@ -29,12 +29,25 @@ _NEVER = tuple(
         "192.0.0.192/32",  # Oracle's
         "0.0.0.0/8",
         "::/128",
+        "2001::/32",  # Teredo, which leads to other addresses than it seems to
     )
 )
 """Refused even where private addresses are allowed: nobody serves a model there."""
 # Each character fits in one place only, so that no name takes more than one look at it.
 _HOST = re.compile(r"^(?=.{1,253}$)[a-z0-9_][a-z0-9_-]{0,62}(\.[a-z0-9_-]{1,63})*$")
 _PATH = re.compile(r"^[A-Za-z0-9._~%/:@!$&'()*+,;=-]*$")
+
+
+_CARRIERS = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "64:ff9b::/96",  # NAT64
+        "64:ff9b:1::/48",  # its prefix for local use
+        "::/96",  # IPv4-compatible
+        "::ffff:0:0:0/96",  # IPv4-translated
+    )
+)
+"""Networks of IPv6 whose last 32 bits are an IPv4 address."""
 
 
 class Place(NamedTuple):
@@ -48,8 +61,15 @@ class Place(NamedTuple):
     @property
     def name(self) -> str:
         """Host and port as people write them."""
-        shown = f"[{self.host}]" if ":" in self.host else self.host
-        return shown if self.port == _PORTS[self.scheme] else f"{shown}:{self.port}"
+        return self._shown if self.port == _PORTS[self.scheme] else f"{self._shown}:{self.port}"
+
+    def is_listed(self, hosts: frozenset[str]) -> bool:
+        """Whether one of these is this host and port; the scheme's own port may be written or not."""
+        return self.name in hosts or f"{self._shown}:{self.port}" in hosts
+
+    @property
+    def _shown(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 _PORTS = {"https": 443, "http": 80}
@@ -79,34 +99,38 @@ def parse_url(url: str) -> Place:
     Raises:
         BadInput: another scheme than http(s), a user or key in it, a query, no host.
     """
-    shown = visible(url[:120])
+    if "@" in re.split(r"[/?#]", url.partition("//")[2] or url, maxsplit=1)[0]:
+        raise BadInput("The address holds a user or a password; name the key apart, and leave them out.")
+    # A password with a slash in it passes that; nothing that may hold one is quoted.
+    said = re.split(r"[?#]", url, maxsplit=1)[0]
+    shown = "What was given" if "@" in url else f'"{visible(said[:120])}"'
     try:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").rstrip(".")
-    except ValueError as error:
-        raise BadInput(f'"{shown}" is no address: {error}.') from None
+    except ValueError:
+        raise BadInput(f"{shown} is no address: its host or port cannot be.") from None
     if parts.scheme not in _PORTS or not host:
-        raise BadInput(f'"{shown}" is no address; write one such as https://models.example.org.')
+        raise BadInput(f"{shown} is no address; write one such as https://models.example.org.")
     if parts.username is not None or parts.password is not None:
         raise BadInput("The address holds a user or a password; name the key apart, and leave them out.")
     if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise BadInput(f'"{shown}" holds a query or a fragment; give the address without it.')
+        raise BadInput(f"{shown} holds a query or a fragment; give the address without it.")
     if not _PATH.match(parts.path) or any(part in (".", "..") for part in parts.path.split("/")):
-        raise BadInput(f'"{shown}" has an odd path; give the address plainly.')
+        raise BadInput(f"{shown} has an odd path; give the address plainly.")
     if _literal(host) is None and not _HOST.match(host):
         raise BadInput(f'"{visible(host[:80])}" is no name of a host.')
     return Place(parts.scheme, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 
 
-def resolve(place: Place, access: Access, resolver: Resolver | None = None) -> str:
-    """The one address that is called from now on, as text.
+def resolve(place: Place, access: Access, resolver: Resolver | None = None) -> list[str]:
+    """The addresses that are called from now on, each once, in the order to try them.
 
     Raises:
         BadInput: a host that is not allowed, an address (any of the name's) that is not, no TLS.
         EndpointFailed: the name has no address.
     """
-    if access.hosts is not None and place.name not in access.hosts:
+    if access.hosts is not None and not place.is_listed(access.hosts):
         raise BadInput(
             f"{place.name} is none of the hosts that may be asked here; whoever runs this installation can "
             "add it to ASSAY_ENDPOINT_HOSTS."
@@ -132,7 +156,7 @@ def resolve(place: Place, access: Access, resolver: Resolver | None = None) -> s
             f"http://{place.name} is not encrypted, so rows, answers and the key could be read on the way; "
             "use https."
         )
-    return str(addresses[0])
+    return list(dict.fromkeys(map(str, addresses)))
 
 
 def _is_public(address: IPAddress) -> bool:
@@ -148,8 +172,9 @@ def _unwrapped(address: IPAddress) -> IPAddress:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address in ipaddress.ip_network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network for network in _CARRIERS):
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return address if int(inner) <= 1 else inner  # ::, ::1
     return address
 
 

@@ -13,6 +13,10 @@ import httpcore
 __all__ = ["Deadline", "pool"]
 
 
+_PIECE = 65_536
+"""Bytes that are sent before the deadline is looked at again."""
+
+
 class Deadline:
     """When the request in hand ends; the streams look at it before each read and write."""
 
@@ -37,7 +41,9 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+        for at in range(0, len(buffer), _PIECE):
+            left = self._deadline.left(timeout, httpcore.WriteTimeout)
+            self._inner.write(buffer[at : at + _PIECE], left)
 
     def close(self) -> None:
         self._inner.close()
@@ -53,10 +59,11 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Pinned(httpcore.NetworkBackend):
-    """Connects to `address` whatever name is asked for: names are resolved and checked once, before."""
+    """Connects to the first of `addresses` that takes it, whatever name is asked for: names are resolved and
+    checked once, before."""
 
-    def __init__(self, address: str, deadline: Deadline) -> None:
-        self._address, self._deadline = address, deadline
+    def __init__(self, addresses: typing.Sequence[str], deadline: Deadline) -> None:
+        self._addresses, self._deadline = addresses, deadline
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -67,12 +74,20 @@ class _Pinned(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: typing.Iterable[typing.Any] | None = None,
     ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._inner.connect_tcp(self._address, port, left), self._deadline)
+        failed: Exception = httpcore.ConnectError("no address")
+        for tried, address in enumerate(self._addresses):
+            left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+            # One that does not answer leaves time for the others.
+            share = left / (len(self._addresses) - tried)
+            try:
+                return _Stream(self._inner.connect_tcp(address, port, share), self._deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+        raise failed
 
 
-def pool(address: str, deadline: Deadline) -> httpcore.ConnectionPool:
-    """One connection at a time to `address`; certificates are verified for the name in the URL.
+def pool(addresses: typing.Sequence[str], deadline: Deadline) -> httpcore.ConnectionPool:
+    """One connection at a time, to one of `addresses`; certificates are verified for the name in the URL.
 
     SSL_CERT_FILE names the authorities to trust, as elsewhere; the usual ones by default.
     """
@@ -80,5 +95,5 @@ def pool(address: str, deadline: Deadline) -> httpcore.ConnectionPool:
         ssl_context=ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where()),
         max_connections=1,
         retries=0,
-        network_backend=_Pinned(address, deadline),
+        network_backend=_Pinned(addresses, deadline),
     )

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from assay.endpoints.address import Access, parse_url, resolve
+from assay.endpoints.address import Access, listed_hosts, parse_url, resolve
 from assay.errors import BadInput, EndpointFailed
 
 _PRIVATE = (
@@ -18,7 +18,8 @@ _NEVER = (
     "192.0.0.192",
     "::ffff:192.0.0.192",
     *("169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fe80::1", "fd00:ec2::254"),
-    *("100.100.100.200", "168.63.129.16", "0.0.0.0", "::"),
+    *("100.100.100.200", "168.63.129.16", "0.0.0.0", "::", "2001:0:a9fe:a9fe::1"),
+    *("64:ff9b:1::a9fe:a9fe", "::169.254.169.254", "::ffff:0:169.254.169.254"),
 )
 
 
@@ -43,9 +44,9 @@ def test_one_bad_address_among_several_is_enough() -> None:
 
 
 def test_a_public_address_is_what_is_called_from_then_on() -> None:
-    assert resolve(parse_url("https://a.example.org"), Access(), lambda _h, _p: ["93.184.215.14"]) == (
+    assert resolve(parse_url("https://a.example.org"), Access(), lambda _h, _p: ["93.184.215.14"]) == [
         "93.184.215.14"
-    )
+    ]
 
 
 @pytest.mark.parametrize("url", ["https://2130706433", "https://0x7f000001", "https://127.1"])
@@ -60,7 +61,7 @@ def test_plain_http_goes_to_private_addresses_only() -> None:
 
 
 def test_a_host_that_is_not_listed_is_refused_before_its_name_is_looked_up() -> None:
-    allowed = Access(hosts=frozenset({"a.example.org", "b.example.org:8443"}))
+    allowed = Access(hosts=listed_hosts("a.example.org, b.example.org:8443, c.example.org:443"))
 
     def never(_host: str, _port: int) -> list[str]:
         raise AssertionError("looked up")
@@ -68,7 +69,12 @@ def test_a_host_that_is_not_listed_is_refused_before_its_name_is_looked_up() -> 
     for url in ("https://evil.example.org", "https://a.example.org:8443", "https://a.example.org.evil.org"):
         with pytest.raises(BadInput, match="none of the hosts"):
             resolve(parse_url(url), allowed, never)
-    for url in ("https://a.example.org", "https://A.example.org:443/v1", "https://b.example.org:8443"):
+    for url in (
+        "https://a.example.org",
+        "https://A.example.org:443/v1",
+        "https://b.example.org:8443",
+        "https://c.example.org",
+    ):
         assert resolve(parse_url(url), allowed, lambda _h, _p: ["93.184.215.14"])
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,13 @@ import pytest
 
 from assay.contracts import EndpointLimits
 from assay.endpoints import caller
+from assay.endpoints.address import Access
+from assay.endpoints.asker import Asker
 from assay.endpoints.canary import distance
 from assay.endpoints.meter import Meter
 from assay.errors import BadInput, Cancelled, ChildFailed, EndpointFailed, LimitReached
 from tests.endpoint_server import drip, hang_up, raw, served, slow, status
-from tests.endpoints.asked import asker, outputs, request
+from tests.endpoints.asked import MADE, TEXTS, asker, outputs, request
 
 ROWS = np.array([[1.0, 2.0], [0.5, -1.0], [0.0, 0.0]])
 _ONE = b'{"outputs": [{"name": "p", "datatype": "FP64", "shape": [3], "data": [1,%s,3]}]}'
@@ -80,6 +85,40 @@ def test_a_drip_of_single_bytes_ends_at_the_time_limit() -> None:
         with pytest.raises(EndpointFailed, match=r"did not answer within 0\.4 s"):
             found.answer({"what": "describe"}, {})
         assert time.monotonic() - start < 2
+
+
+def test_an_endpoint_that_takes_a_request_in_drips_ends_at_the_time_limit() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drink() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+            with suppress(OSError):
+                while connection.recv(2**17, socket.MSG_WAITALL):
+                    time.sleep(0.2)
+
+    thread = threading.Thread(target=drink, daemon=True)
+    thread.start()
+    with listener, served() as server:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        asked = request(server, TEXTS, "openai_completions", url=url, retries=0, timeout=1.0)
+        start = time.monotonic()
+        with pytest.raises(EndpointFailed, match=r"did not answer within 1 s"):
+            outputs(asker(asked), ["x" * 190_000 + str(n) for n in range(64)])
+        assert time.monotonic() - start < 3
+    thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "order", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"], ["::1", "127.0.0.1"]]
+)
+def test_every_address_of_a_name_is_tried(order: list[str]) -> None:
+    with served() as server:
+        asked = request(server, url=f"http://model.example.test:{server.server_port}", retries=0)
+        found = Asker(asked, Access(private=True), resolver=lambda _host, _port: order)
+        MADE.append(found)
+        np.testing.assert_allclose(outputs(found, ROWS)[:, 1], EXPECTED, rtol=1e-6)
 
 
 def test_a_redirect_to_a_metadata_service_is_never_followed() -> None:
