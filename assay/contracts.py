@@ -301,7 +301,8 @@ class EndpointLimits(Frozen):
     timeout: Annotated[Number, Field(gt=0, le=600)] = 30.0
     """Seconds for one answer, from the connection to its last byte."""
     retries: Annotated[int, Field(ge=0, le=10)] = 3
-    """Further attempts after a failure that may pass: no connection, no answer in time, 408, 429, 5xx."""
+    """Further attempts after a failure that may pass: no connection, no answer in time, 408, 429, 500, 502,
+    503, 504, 520, 529."""
     requests_per_second: Annotated[Number, Field(ge=0.001, le=10_000)] = 20.0
     most_requests: Annotated[int, Field(ge=1, le=100_000_000)] = 10_000
     """Of one audit, every attempt counted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,7 +28,13 @@ MAX_ANSWER = 32 * 2**20
 _MOST_LISTS = 1_000_000
 """Lists and objects of one answer: an empty one takes thirty times its bytes in memory."""
 _DEEPEST = 32
-_AGAIN = (408, 429, 500, 502, 503, 504)
+_AGAIN = (408, 429, 500, 502, 503, 504, 520, 529)
+"""520 and 529 are no standard, but what large providers answer when something between failed or is busy."""
+_TURNED_AWAY = (503, 529)
+"""Of 5xx, those that say that no work was done."""
+_TOTAL = re.compile(rb'"total_tokens"\s*:\s*(\d{1,12})\b')
+_MOST_READ = 2**21
+"""Characters of an error that are looked through for the key; the 200 that are shown end long before."""
 _LONGEST_WAIT = 60.0
 """Seconds that an endpoint may ask to wait for; one that wants more has failed."""
 _FIRST_WAIT = 0.5
@@ -55,12 +62,11 @@ class _MayPass(Exception):
 
     Args:
         wait: seconds that the endpoint asked to wait.
-        billed: whether the endpoint may have done the work all the same.
     """
 
-    def __init__(self, why: str, wait: float | None = None, *, billed: bool = False) -> None:
+    def __init__(self, why: str, wait: float | None = None) -> None:
         super().__init__(why)
-        self.why, self.wait, self.billed = why, wait, billed
+        self.why, self.wait = why, wait
 
 
 class Caller:
@@ -86,7 +92,10 @@ class Caller:
         """Counts what is asked; another one from the next run on."""
         self._rng = keyed_rng(request.seed, "endpoint.retries")
         self._key = _secret(request, access)
+        self._spelt: re.Pattern[str] | None = None
         self._deadline = Deadline()
+        self._sent = False
+        """Whether the request in hand has begun to go out."""
         self._pool: httpcore.ConnectionPool | None = None
         self.stopped = ""
         """Set by another thread: why no further request is made."""
@@ -130,14 +139,17 @@ class Caller:
         for attempt in range(self._limits.retries + 1):
             self._refuse_if_stopped()
             self.meter.begin(retry=attempt > 0, tokens=tokens)
+            answer: _Answer | None = None
+            self._sent = False
             try:
                 self._refuse_if_stopped()
-                found = self._read(self._send(method, path, content))
+                answer = self._send(method, path, content)
+                found = self._read(answer)
             except AssayError:
-                self.meter.end(0, tokens)
+                self.meter.end(self._taken(answer, tokens), tokens)
                 raise
             except _MayPass as error:
-                self.meter.end(tokens if error.billed else 0, tokens)
+                self.meter.end(self._taken(answer, tokens), tokens)
                 if attempt == self._limits.retries or (error.wait or 0) > _LONGEST_WAIT:
                     tries = f" after {attempt + 1} attempts" if attempt else ""
                     raise EndpointFailed(f"{self.place.name} {error.why}{tries}.") from None
@@ -147,6 +159,21 @@ class Caller:
                 self.meter.end(took or tokens, tokens)
                 return found, took
         raise AssertionError("unreachable")
+
+    def _taken(self, answer: _Answer | None, tokens: int) -> int:
+        """What a failed attempt took: what went out may be billed, whatever became of its answer."""
+        if not self._sent or not tokens:
+            return 0
+        if answer is None:
+            return tokens
+        if 400 <= answer.status < 500 or answer.status in _TURNED_AWAY:
+            return 0
+        said = _TOTAL.search(answer.content)
+        return int(said[1]) if said else tokens
+
+    def _trace(self, event: str, _info: object) -> None:
+        if event == "http11.send_request_headers.started":
+            self._sent = True
 
     def _refuse_if_stopped(self) -> None:
         if self.stopped:
@@ -166,7 +193,10 @@ class Caller:
                 f"{self.place.scheme}://{self.place.name}{self.place.base}{path}",
                 headers=list(self._headers(content).items()),
                 content=content,
-                extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit)},
+                extensions={
+                    "timeout": dict.fromkeys(("connect", "read", "write", "pool"), limit),
+                    "trace": self._trace,
+                },
             ) as answer:
                 said = {
                     name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers
@@ -174,10 +204,12 @@ class Caller:
                 return _Answer(answer.status, said, self._body(answer, said))
         except httpcore.TimeoutException:
             self.close()
-            raise _MayPass(f"did not answer within {limit:g} s", billed=True) from None
+            raise _MayPass(f"did not answer within {limit:g} s") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             self.close()
-            said_error = visible(str(error)[:200])
+            # What a line of the answer held stands behind a colon; it may hold the key.
+            broken = isinstance(error, httpcore.ProtocolError)
+            said_error = self.shown(str(error).partition(":")[0] if broken else error, 200)
             if "CERTIFICATE_VERIFY_FAILED" in said_error:
                 raise BadInput(
                     f"{self.place.name} has no certificate that can be trusted: {said_error}."
@@ -216,9 +248,9 @@ class Caller:
 
     def _said(self, answer: _Answer) -> str:
         """Status and the first words of an error, without the key in case it is told back."""
-        words = answer.content[:20_000].decode("utf-8", "replace").strip()
+        words = self._redacted(answer.content.decode("utf-8", "replace"))[:20_000].strip()
         with suppress(ValueError, RecursionError):
-            said = json.loads(answer.content[:20_000])
+            said = json.loads(words)
             found = said.get("error", words) if isinstance(said, dict) else words
             words = str(found.get("message", words) if isinstance(found, dict) else found)
         shown = self.shown(words, 200)
@@ -226,8 +258,16 @@ class Caller:
 
     def shown(self, said: Any, most: int) -> str:
         """What the endpoint says, fit to be shown: cut, and without the key in case it is told back."""
-        text = str(said)
-        return visible((text.replace(self._key, "[key]") if self._key else text)[:most])
+        return visible(self._redacted(str(said))[:most])
+
+    def _redacted(self, text: str) -> str:
+        """Without the key, also where it is escaped as JSON or addresses escape characters."""
+        if not self._key:
+            return text
+        text = text[:_MOST_READ]
+        if self._spelt is None:
+            self._spelt = re.compile("".join(map(_spellings, self._key)))
+        return self._spelt.sub("[key]", text)
 
     def _opened(self) -> httpcore.ConnectionPool:
         if self._pool is None:
@@ -258,6 +298,18 @@ def _secret(request: EndpointRequest, access: Access) -> str:
     if not 8 <= len(found) <= 8_192 or not found.isascii() or not found.isprintable() or " " in found:
         raise BadInput(f"What {request.key} holds is no key: 8 or more plain characters without blanks.")
     return found
+
+
+def _spellings(character: str) -> str:
+    """A pattern of one character of ASCII: plain, after backslashes, as \\u002B, &#43; or %2B."""
+    code = ord(character)
+    same = [
+        rf"\\{{0,8}}{re.escape(character)}",
+        rf"(?i:\\{{1,8}}u00{code:02x})",
+        rf"(?i:%(?:25)?{code:02x})",
+        rf"(?i:&#0{{0,4}}{code};|&#x0{{0,4}}{code:x};)",
+    ]
+    return f"(?:{'|'.join(same)})"
 
 
 def _retry_after(headers: dict[str, str]) -> float | None:

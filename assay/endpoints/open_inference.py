@@ -59,7 +59,7 @@ class OpenInference:
         listed = said.get("inputs") or []
         if not isinstance(listed, list) or len(listed) > _MOST * 16:
             raise EndpointFailed(f"{self._host} lists its inputs in no way that the protocol knows.")
-        self._inputs = tuple(_described(entry, self._host) for entry in listed)
+        self._inputs = tuple(self._described(entry) for entry in listed)
         if not self._inputs:
             datatype = "BYTES" if self._signature.text is not None else "FP32"
             self._inputs = (_Tensor("input-0", datatype, ()),)
@@ -85,6 +85,17 @@ class OpenInference:
         shown = " version ".join(word for word in words if word)
         if shown and shown not in self.answered_as and len(self.answered_as) < 20:
             self.answered_as.append(shown)
+
+    def _described(self, entry: Any) -> _Tensor:
+        shape = entry.get("shape") if isinstance(entry, dict) else None
+        if (
+            not isinstance(entry, dict)
+            or not isinstance(entry.get("name"), str)
+            or not _is_shape(shape, free=True)
+        ):
+            raise EndpointFailed(f"{self._host} lists its inputs in no way that the protocol knows.")
+        datatype = self._caller.shown(entry.get("datatype", ""), 10)
+        return _Tensor(entry["name"], datatype, tuple(shape or ()))
 
     # --- rows to tensors
 
@@ -161,7 +172,7 @@ class OpenInference:
             )
         if not shape or shape[0] != rows:
             return None
-        return str(entry.get("name", ""))[:200], str(entry.get("datatype", "")), data
+        return str(entry.get("name", "")), str(entry.get("datatype", "")), data
 
     def _read(self, outputs: Sequence[tuple[str, str, list[Any]]], listed: list[Any], rows: int) -> Answered:
         signature = self._signature
@@ -234,17 +245,6 @@ _MARKS: Mapping[str, str] = {"probability": "prob", "logit": "logit", "score": "
 
 def _head(tensor: _Tensor, shape: list[int]) -> dict[str, Any]:
     return {"name": tensor.name, "shape": shape, "datatype": tensor.datatype}
-
-
-def _described(entry: Any, host: str) -> _Tensor:
-    shape = entry.get("shape") if isinstance(entry, dict) else None
-    if (
-        not isinstance(entry, dict)
-        or not isinstance(entry.get("name"), str)
-        or not _is_shape(shape, free=True)
-    ):
-        raise EndpointFailed(f"{host} lists its inputs in no way that the protocol knows.")
-    return _Tensor(entry["name"], str(entry.get("datatype", ""))[:10], tuple(shape or ()))
 
 
 def _is_shape(shape: Any, *, free: bool = False) -> bool:
