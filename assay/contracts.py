@@ -530,13 +530,14 @@ class Canary(Frozen):
 
     rows: Annotated[int, Field(ge=1)]
     first: Digest
-    """Of the answers at the start, rounded to three decimals."""
+    """Of the answers at the start, rounded to a hundredth of their spread or less."""
     last: Digest | None = None
     """Of those at the end; null where the audit ended without asking again."""
     tolerance: Annotated[Number, Field(ge=0)]
-    """Largest difference between two answers to the same row, asked twice at the start."""
+    """Between the answers to the same rows, asked twice at the start: the share of labels that differ, or the
+    largest difference relative to the spread of the answers."""
     moved: Annotated[Number, Field(ge=0)] = 0.0
-    """Largest difference between start (or the first reading of the same version) and later."""
+    """Likewise, between start (or the first reading of the same version) and later."""
     changed: bool = False
     """Whether answers moved by more than the tolerance allows, or the model called itself otherwise."""
     sentence: Text

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from assay.contracts import Canary, EndpointRecord, EndpointRequest
 from assay.endpoints.address import Access, Resolver
 from assay.endpoints.caller import Caller
-from assay.endpoints.canary import distance, judged
+from assay.endpoints.canary import Moved, compared, distance, judged, several_names
 from assay.endpoints.kept import KeptAnswers
 from assay.endpoints.labels import Answered
 from assay.endpoints.likelihoods import OpenAILikelihoods
@@ -36,6 +36,8 @@ __all__ = ["Asker", "joined"]
 
 _MOST_ROWS = 65_536
 _MOST_CANARY = 64
+_ASKINGS = 3
+"""Of the canary rows at one time, before answers that moved count as another model's."""
 _ENOUGH = 8
 """Answers of which none names a class show that the question is wrong, not the model."""
 
@@ -78,7 +80,9 @@ class Asker:
         self._rows = self._kept_rows = self._unmatched = self._cut = 0
         self._first_asked = self._last_asked = ""
         self._canary: tuple[Inputs, npt.NDArray[np.float64], float] | None = None
-        self._earlier: tuple[npt.NDArray[np.float64], float, str] | None = None
+        self._earlier: tuple[Moved, str] | None = None
+        self._alarm: Canary | None = None
+        """What was noticed once stays noticed, whatever answers later."""
         self._doing = {
             "describe": self._describe,
             "foresee": self._foresee,
@@ -110,6 +114,7 @@ class Asker:
         self._rows = self._kept_rows = self._unmatched = self._cut = 0
         self._first_asked = self._last_asked = ""
         self._protocol.answered_as.clear()
+        self._alarm = None
         if self._canary is not None:
             self._ask_canary(self._canary[0])
 
@@ -227,31 +232,57 @@ class Asker:
         first, again = self._live(inputs), self._live(inputs)
         tolerance = distance(first, again, labels=self._labels)
         self._canary = inputs, first, tolerance
-        if self._kept.canary is None:
-            self._kept.put_canary(first, tolerance, self._now())
-        else:
-            self._earlier = self._kept.canary, self._kept.canary_tolerance, self._kept.canary_asked
+        kept = self._kept
+        if kept.canary is None:
+            kept.put_canary(first, tolerance, self._now())
+        elif kept.canary.shape == first.shape:
+            both = max(tolerance, kept.canary_tolerance)
+            moved = self._moved(inputs, kept.canary, [first, again], both)
+            self._earlier = moved, kept.canary_asked
+            self._canary = inputs, first, max(tolerance, moved.among)
 
     def _finished_canary(self) -> Canary | None:
-        if self._canary is None:
-            return None
+        if self._canary is None or self._alarm is not None:
+            return self._alarm
         inputs, first, tolerance = self._canary
         last, why_not = None, ""
         try:
-            last = self._live(inputs)
+            last = self._moved(inputs, first, [self._live(inputs)], tolerance)
         except Cancelled:
             raise
         except AssayError as error:
             why_not = error.message
-        return judged(
+        found = judged(
             first,
-            last,
             tolerance=tolerance,
             labels=self._labels,
+            last=last,
             earlier=self._earlier,
             names=self._protocol.answered_as,
             why_not=why_not,
         )
+        if found.changed:
+            self._alarm = found
+        return found
+
+    def _moved(
+        self,
+        inputs: Inputs,
+        reference: npt.NDArray[np.float64],
+        askings: list[npt.NDArray[np.float64]],
+        tolerance: float,
+    ) -> Moved:
+        """These askings beside the reference; asks again before it says that another model answers."""
+        found = compared(reference, askings, tolerance=tolerance, labels=self._labels)
+        while found.too_far and len(askings) < _ASKINGS:
+            try:
+                askings = [*askings, self._live(inputs)]
+            except Cancelled:
+                raise
+            except AssayError:
+                break  # a limit, say: then what was answered has to do
+            found = compared(reference, askings, tolerance=tolerance, labels=self._labels)
+        return found
 
     def _live(self, inputs: Inputs) -> npt.NDArray[np.float64]:
         step = self._protocol.rows_per_request
@@ -326,9 +357,14 @@ def joined(records: Iterable[EndpointRecord]) -> EndpointRecord | None:
     changed = next((canary for canary in canaries if canary.changed), None)
     starts = sorted(r.first_asked for r in found if r.first_asked)
     ends = sorted(r.last_asked for r in found if r.last_asked)
+    names = tuple(dict.fromkeys(name for r in found for name in r.answered_as))
+    canary = changed or (canaries[-1] if canaries else None)
+    if canary is not None and not canary.changed and len(names) > 1:
+        sentence = f"{canary.sentence} {several_names(names)}"
+        canary = canary.model_copy(update={"changed": True, "sentence": sentence})
     return found[0].model_copy(
         update={
-            "answered_as": tuple(dict.fromkeys(name for r in found for name in r.answered_as)),
+            "answered_as": names,
             **{
                 name: sum(getattr(r, name) for r in found)
                 for name in (
@@ -344,6 +380,6 @@ def joined(records: Iterable[EndpointRecord]) -> EndpointRecord | None:
             },
             "first_asked": starts[0] if starts else None,
             "last_asked": ends[-1] if ends else None,
-            "canary": changed or (canaries[-1] if canaries else None),
+            "canary": canary,
         }
     )
