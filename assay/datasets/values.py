@@ -16,7 +16,9 @@ __all__ = [
     "NUMBER",
     "as_number",
     "canonical_number",
+    "canonical_value",
     "canonical_values",
+    "same_values",
     "value_order",
     "visible",
 ]
@@ -75,6 +77,22 @@ def canonical_values(values: Iterable[str]) -> dict[str, str]:
         if len(unified) == len(raw):
             return unified
     return {value: visible(value) for value in raw}
+
+
+def canonical_value(value: str) -> str:
+    """One spelling per value on its own: numbers by value ("01" and "1.0" are 1), true/false in lower."""
+    number = as_number(value)
+    if number is not None and abs(number) < EXACT:
+        return canonical_number(number)
+    return value.lower() if value.lower() in ("true", "false") else visible(value)
+
+
+def same_values(values: Iterable[str]) -> dict[str, str]:
+    """Canonical value -> the one of `values` that spells it; one that several spell is left out."""
+    found: dict[str, list[str]] = {}
+    for value in dict.fromkeys(values):
+        found.setdefault(canonical_value(value), []).append(value)
+    return {canonical: spelt[0] for canonical, spelt in found.items() if len(spelt) == 1}
 
 
 def value_order(values: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from assay.contracts import DataRequest, ModelSignature, OutputKind, Signature
-from assay.datasets.values import as_number, canonical_number, canonical_values
+from assay.datasets.values import canonical_value, canonical_values, same_values
 from assay.errors import BadInput
 from assay.intake.cells import data_row
 from assay.intake.limits import MAX_OUTPUTS
@@ -52,8 +52,10 @@ def decide_model_target(
     favourable = request.favourable or signature.favourable
     if signature.task == "binary":
         favourable = _counted(request.favourable, signature)
-    elif favourable is not None and favourable not in signature.classes:
-        raise BadInput(f'The favourable class "{favourable}" is none of the model\'s: {_listed(signature)}.')
+    elif favourable is not None:
+        asked, favourable = favourable, _spelt(favourable, signature)
+        if favourable is None:
+            raise BadInput(f'The favourable class "{asked}" is none of the model\'s: {_listed(signature)}.')
     label_map = _known(file, label, "label", signature)
     prediction = scans[roles.prediction] if roles.prediction is not None else None
     score = scans[roles.score] if roles.score is not None else None
@@ -127,15 +129,20 @@ def _known(file: str, column: ColumnScan | None, role: str, signature: ModelSign
 
 
 def _mapped(values: Mapping[str, str], signature: ModelSignature) -> dict[str, str | None]:
-    return {raw: _spelt(value, signature) for raw, value in values.items()}
+    same = same_values(signature.classes)
+    return {raw: _class_of(value, signature, same) for raw, value in values.items()}
 
 
 def _spelt(value: str, signature: ModelSignature) -> str | None:
+    return _class_of(value, signature, same_values(signature.classes))
+
+
+def _class_of(value: str, signature: ModelSignature, same: Mapping[str, str]) -> str | None:
+    """The class that `value` spells: exactly, by value ("1" is "1.0", "false" is "False"), in lower case."""
     if value in signature.classes:
         return value
-    number = as_number(value)
-    spelt = value.lower() if number is None else canonical_number(number)
-    return spelt if spelt in signature.classes else None
+    found = same.get(canonical_value(value))
+    return value.lower() if found is None and value.lower() in signature.classes else found
 
 
 def _supplied(

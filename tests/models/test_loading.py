@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -76,3 +77,68 @@ def test_values_that_the_model_was_not_trained_on_are_named_and_counted(tmp_path
         "it reads a missing value there."
     ]
     assert np.isnan(subject.inputs("test", np.array([2, 3]))).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "cells"),
+    [
+        (("01", "02", "03"), ("01", "02", "03")),
+        (("1.0", "2.0", "3.0"), ("1.0", "2.0", "3.0")),
+        (("1", "2", "3"), ("1.0", "02", "3")),
+        (("True", "False"), ("True", "False")),
+        (("True", "False", "no"), ("true", "False", "no")),
+        (("9007199254740993", "9007199254740992"), ("9007199254740993", "9007199254740992")),
+    ],
+)
+def test_words_that_look_like_numbers_are_found_however_they_are_stored(
+    tmp_path: Path, words: tuple[str, ...], cells: tuple[str, ...]
+) -> None:
+    column = InputColumn(name="code", kind="category", encoding="code", categories=words)
+    model = linear_folder(tmp_path / "m", [column], [1.0])
+    columns = {"code": [*cells] * 6, "label": ["no", "yes"] * (3 * len(cells))}
+    kinds: dict[str, Literal["category"]] = {"code": "category"} if words[0].startswith("9") else {}
+    subject = model_subject(tmp_path, model, columns, label="label", kinds=kinds)
+    found = subject.inputs("test", np.arange(len(cells)))[:, 0]
+    assert found.tolist() == list(range(len(cells)))
+    assert not [note for note in subject.profile.notes if "does not know" in note]
+
+
+def test_a_number_that_two_words_spell_is_not_guessed_and_said(tmp_path: Path) -> None:
+    column = InputColumn(name="code", kind="category", encoding="one_hot", categories=("1", "01", "2"))
+    model = linear_folder(tmp_path / "m", [column], [1.0, 0.0, -1.0])
+    columns = {"code": ["1", "1", "2", "2"] * 6, "label": ["no", "yes"] * 12}
+    subject = model_subject(tmp_path, model, columns, label="label")
+    assert np.isnan(subject.inputs("test", np.arange(4))[:, 0]).tolist() == [True, True, False, False]
+    assert [note for note in subject.profile.notes if "does not know" in note] == [
+        'test.csv column "code": 12 rows have a value that the model does not know ("1"); '
+        "it reads a missing value there."
+    ]
+    (tmp_path / "kept").mkdir()
+    kept = model_subject(tmp_path / "kept", model, columns, label="label", kinds={"code": "category"})
+    assert kept.inputs("test", np.arange(4))[:, 0].tolist() == [0, 0, 2, 2]
+
+
+def test_a_column_of_which_the_model_knows_no_value_is_refused(tmp_path: Path) -> None:
+    column = InputColumn(name="code", kind="category", encoding="one_hot", categories=("north", "south"))
+    model = linear_folder(tmp_path / "m", [column], [1.0, -1.0])
+    told = r'column "code": the model knows none of its values, such as "{}"; its words there are "north"'
+    for place, cells in enumerate((["1", "2"], ["a", "b"])):
+        folder = tmp_path / f"{place}"
+        folder.mkdir()
+        columns = {"code": cells * 10, "label": ["no", "yes"] * 10}
+        with pytest.raises(BadInput, match=told.format(cells[0])):
+            model_subject(folder, model, columns, label="label")
+
+
+@pytest.mark.parametrize(
+    ("classes", "cells"),
+    [(("False", "True"), ("false", "True")), (("0.0", "1.0"), ("0", "1.0")), (("no", "yes"), ("NO", "yes"))],
+)
+def test_labels_agree_with_a_models_classes_by_value(
+    tmp_path: Path, classes: tuple[str, str], cells: tuple[str, str]
+) -> None:
+    model = linear_folder(tmp_path / "m", [number("x1")], [1.0], classes=classes)
+    columns = {**two_gaussians(40, 6), "label": [*cells] * 20}
+    subject = model_subject(tmp_path, model, columns, label="label", favourable=cells[1])
+    assert subject.labels("test", np.arange(4)).tolist() == [0, 1, 0, 1]
+    assert subject.profile.signature.classes == classes
