@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from assay.datasets.values import visible
+from assay.datasets.values import EXACT, visible
 from assay.errors import BadInput
 from assay.intake.column_names import clean_names
 from assay.intake.limits import MAX_LINE
@@ -139,13 +139,24 @@ def plain_column(column: pa.Array, *, as_text: bool) -> pa.Array:
     if pa.types.is_integer(kind):
         return pc.cast(column, pa.string()) if as_text else pc.cast(column, pa.float64(), safe=False)
     if pa.types.is_decimal(kind):
-        numbers = pc.cast(column, pa.float64())
-        return _shortest(numbers) if as_text else numbers
+        return _exact(column) if as_text else pc.cast(column, pa.float64())
     text = pc.cast(column, pa.string())
     text.validate(full=True)
     return text
 
 
 def _shortest(numbers: pa.Array) -> pa.Array:
-    """Text of numbers; NaN is a missing value, not the word."""
-    return pc.cast(pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers), pa.string())
+    """Text of numbers, whole ones without point or exponent; NaN is a missing value, not the word."""
+    numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less(pc.abs(numbers), EXACT))
+    digits = pc.cast(pc.if_else(whole, numbers, 0.0), pa.int64())
+    return pc.if_else(whole, pc.cast(digits, pa.string()), pc.cast(numbers, pa.string()))
+
+
+def _exact(numbers: pa.Array) -> pa.Array:
+    """Text of decimals, every digit, without an exponent and without zeros at the end of a fraction."""
+    text = pc.cast(numbers, pa.string())
+    if pc.any(pc.match_substring(text, "E")).as_py():
+        spelt = [None if value is None else f"{value:f}" for value in numbers.to_pylist()]
+        text = pa.array(spelt, pa.string())
+    return pc.replace_substring_regex(text, r"\.?0+$", "") if numbers.type.scale > 0 else text

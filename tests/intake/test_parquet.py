@@ -15,6 +15,7 @@ import pytest
 from assay.contracts import DataRequest, FileRequest
 from assay.datasets.subject import Subject
 from assay.errors import BadInput
+from assay.intake.parquet import plain_column
 from assay.intake.table import take_in
 from tests.support import table_subject
 
@@ -76,6 +77,31 @@ def test_all_plain_types_are_read(tmp_path: Path) -> None:
     assert profile.column("day").categories == ("2024-01-02",)
     assert (profile.column("money").mean, profile.column("money").missing) == (1.5, 1)
     assert (profile.column("nothing").missing, profile.column("nothing").distinct) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (
+            pa.array([Decimal(12345678901234567891), Decimal(100), None], pa.decimal128(38, 0)),
+            ["12345678901234567891", "100", None],
+        ),
+        (
+            pa.array(
+                [Decimal("100"), Decimal("0"), Decimal("-0.50"), Decimal("1E-10")], pa.decimal128(38, 12)
+            ),
+            ["100", "0", "-0.5", "0.0000000001"],
+        ),
+        (pa.array([Decimal(1200)], pa.decimal128(5, -2)), ["1200"]),
+        (pa.array([Decimal(2**80)], pa.decimal256(60, 2)), [str(2**80)]),
+        (
+            pa.array([12345678.0, 1e15, -0.0, 0.1, float("nan"), float("inf")]),
+            ["12345678", "1000000000000000", "0", "0.1", None, "inf"],
+        ),
+    ],
+)
+def test_numbers_read_as_text_keep_every_digit(values: pa.Array, text: list[str | None]) -> None:
+    assert plain_column(values, as_text=True).to_pylist() == text
 
 
 def test_nan_is_missing_in_typed_columns(tmp_path: Path) -> None:
