@@ -29,6 +29,7 @@ __all__ = ["open_npz"]
 _MAX_ARRAYS = 1_000
 _MAX_COLUMN = 2**30
 _CHUNK = 16 * 2**20
+_LAST_POINT = 0x10FFFF
 _IMAGES, _LABELS, _CLASSES = "images", "labels", "classes"
 
 
@@ -154,8 +155,8 @@ def _columns(
                 )
                 continue
             values = np.frombuffer(_exactly(file, math.prod(shape) * kind.itemsize, name, array), kind)
-        if array == _CLASSES and shape[0] != rows:
-            classes = values
+        if array == _CLASSES and (shape[0] != rows or len(np.unique(values)) == rows):
+            classes = values  # as many names as pictures are names too, as long as they are different ones
             continue
         column = LABEL if array == _LABELS else array
         if column in found:
@@ -176,6 +177,11 @@ def _arrow(name: str, array: str, values: npt.NDArray[Any]) -> pa.Array:
                 f'{name}: array "{visible(array)}" is not UTF-8; save it with .astype(str).'
             ) from None
     if values.dtype.kind == "U":
+        points = values.astype(values.dtype.newbyteorder("=")).view(np.uint32)
+        if ((points > _LAST_POINT) | ((points >= 0xD800) & (points <= 0xDFFF))).any():
+            raise BadInput(
+                f'{name}: array "{visible(array)}" holds characters that are no Unicode text; save it anew.'
+            )
         return pa.array(values.tolist(), pa.string())
     if values.dtype.kind == "b":
         return pa.array(values)

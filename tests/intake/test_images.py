@@ -204,6 +204,17 @@ def test_labels_that_are_places_in_classes_get_their_names(tmp_path: Path, model
     assert 'labels reach 2, but "classes" has 2 names' in _refusal(data, tmp_path / "s", models / "grey")
 
 
+def test_classes_name_the_labels_also_where_there_are_as_many_as_pictures(
+    tmp_path: Path, models: Path
+) -> None:
+    pictures, _ = squares(2)
+    names = np.array(["light", "dark"])
+    data = _npz(tmp_path / "d.npz", images=pictures, labels=np.array([1, 0]), classes=names)
+    subject = _take(data, tmp_path / "s", models / "grey")
+    assert subject.labels("test", np.arange(2)).tolist() == [0, 1]
+    assert "classes" not in subject.profile.roles.features
+
+
 def test_the_same_picture_twice_and_in_training_is_found(tmp_path: Path, models: Path) -> None:
     pictures, labels = squares(40)
     pictures[[10, 11]] = pictures[[0, 1]]
@@ -234,6 +245,14 @@ def test_the_same_picture_twice_and_in_training_is_found(tmp_path: Path, models:
         ({"images": np.asfortranarray(np.zeros((3, 8, 8), np.uint8))}, "Fortran order"),
         ({"images": np.zeros((3, 8, 8), np.uint8), "image": np.arange(3)}, "rename that array"),
         ({"images": np.zeros((3, 8, 8), np.uint8), "labels": np.array([b"\xff"] * 3)}, "not UTF-8"),
+        (
+            {"images": np.zeros((3, 8, 8), np.uint8), "labels": np.array(["a\ud800", "b", "c"])},
+            "no Unicode text",
+        ),
+        *(
+            ({"images": np.zeros((1, 8, 8), np.uint8), "sex": np.frombuffer(raw, kind)}, "no Unicode text")
+            for raw, kind in ((b"\0\0\x11\0", "<U1"), (b"\0\x11\0\0", ">U1"))
+        ),
         ({"images": np.zeros((3, 8, 8), np.uint8), "labels": np.arange(3), "label": np.arange(3)}, "both"),
         (
             {"images": np.zeros((3, 8, 8), np.uint8), "labels": np.array(["x"] * 3)},
