@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from assay.datasets.number_cells import parse_numbers
 from assay.datasets.row_hash import Hashes, hash_column
-from assay.datasets.values import canonical_number, canonical_values, value_order
+from assay.datasets.values import canonical_number, canonical_values, value_order, visible
 from assay.errors import BadInput
 from assay.intake.cells import data_row, numbers
 from assay.intake.limits import LISTED_CATEGORIES
@@ -153,7 +153,7 @@ def _plan_bins(file: str, scan: ColumnScan, cuts: tuple[float, ...]) -> ColumnPl
     if not scan.numeric:
         _, word = scan.first_word or (0, "")
         raise BadInput(
-            f'{file} column "{scan.name}" (sensitive) cannot be binned: "{word[:40]}" is no number.'
+            f'{file} column "{scan.name}" (sensitive) cannot be binned: "{visible(word[:40])}" is no number.'
         )
     if not cuts or not np.isfinite(cuts).all() or any(b <= a for a, b in pairwise(cuts)):
         raise BadInput(f'The bins of "{scan.name}" must be one or more ascending numbers, such as 25,60.')
