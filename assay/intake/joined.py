@@ -62,7 +62,6 @@ class JoinedSource:
         self._from: dict[str, int] = {}
         self.done = 0.0
         self._rows = self._first = 0
-        self._gone = np.zeros(len(self._lookups), dtype=np.int64)
         self._unmatched: list[npt.NDArray[np.bool_]] = []
         for number, lookup in enumerate(lookups):
             for name in lookup.wanted.columns:
@@ -82,7 +81,6 @@ class JoinedSource:
         """The named columns; of the joined ones null where the id is not found."""
         asked = list(dict.fromkeys([*(name for name in columns if name not in self._from), self._key]))
         self._rows = 0
-        self._gone[:] = 0
         for raw in self._source.batches(asked, as_text | {self._key}):
             by_name = dict(zip(asked, raw, strict=True))
             keys = self._cleaner.clean(by_name[self._key])
@@ -90,7 +88,6 @@ class JoinedSource:
             self._first, self._unmatched = self._rows, [each < 0 for each in places]
             self._rows += len(keys)
             self.done = self._source.done
-            self._gone += [int(gone.sum()) for gone in self._unmatched]
             yield [
                 by_name[name]
                 if name not in self._from
@@ -102,27 +99,37 @@ class JoinedSource:
         """How many of these 0-based rows, which are of the batch under way, each lookup did not find."""
         return np.array([int(gone[places - self._first].sum()) for gone in self._unmatched], dtype=np.int64)
 
+    def refuse_another_log(self, role: DatasetRole, rows: int, unmatched: npt.NDArray[np.int64]) -> None:
+        """Raises BadInput where a log of predictions lacks too many of the `rows` rows that are audited."""
+        for lookup, gone in zip(self._lookups, unmatched.tolist(), strict=True):
+            if gone == rows:
+                raise self._none_found(lookup, role, rows)
+            if lookup.wanted.role == PREDICTIONS and gone > _MOST_UNMATCHED * rows:
+                raise BadInput(
+                    f"{lookup.source.name} has no prediction for {gone:,} of the {rows:,} {role} rows of "
+                    f"{self.name} ({gone / rows:.1%}); at most {_MOST_UNMATCHED:.0%} may lack one. Give the "
+                    "log of these rows."
+                )
+
+    def _none_found(self, lookup: Lookup, role: DatasetRole, rows: int) -> BadInput:
+        wanted = lookup.wanted
+        return BadInput(
+            f'None of the {rows:,} {role} rows of {self.name} has its id ("{self._key}") in '
+            f'{lookup.source.name} ("{wanted.key}"). Ids are compared exactly, as text: 7 and 007 differ, '
+            f"and so do a1 and A1. Name the column of ids there with --{wanted.role}-id."
+        )
+
     def joined(self, role: DatasetRole, rows: int, unmatched: npt.NDArray[np.int64]) -> tuple[Joined, ...]:
         """What was joined to the `rows` rows of one dataset; notes say what was not found.
 
         Raises:
-            BadInput: no row was found, or too few of a log of predictions.
+            BadInput: the attributes of no row were found.
         """
         found = []
-        for number, (lookup, gone) in enumerate(zip(self._lookups, unmatched.tolist(), strict=True)):
+        for lookup, gone in zip(self._lookups, unmatched.tolist(), strict=True):
             name, wanted = lookup.source.name, lookup.wanted
-            if gone == rows and role in ("test", "training"):
-                raise BadInput(
-                    f'None of the {rows:,} {role} rows of {self.name} has its id ("{self._key}") in {name} '
-                    f'("{wanted.key}"). Ids are compared exactly, as text: 7 and 007 differ, and so do a1 '
-                    f"and A1. Name the column of ids there with --{wanted.role}-id."
-                )
-            if wanted.role == PREDICTIONS and self._gone[number] > _MOST_UNMATCHED * self._rows:
-                raise BadInput(
-                    f"{name} has no prediction for {self._gone[number]:,} of the {self._rows:,} rows of "
-                    f"{self.name} ({self._gone[number] / self._rows:.1%}); at most {_MOST_UNMATCHED:.0%} may "
-                    "lack one. Give the log of these rows."
-                )
+            if gone == rows and role in ("test", "training") and wanted.role == ATTRIBUTES:
+                raise self._none_found(lookup, role, rows)
             said = "all were found" if not gone else f"{gone:,} ({gone / rows:.2%}) were not found"
             left = f"; their {', '.join(wanted.columns)} is unknown" if gone else ""
             self.notes.append(

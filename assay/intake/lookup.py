@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from assay.datasets.row_hash import Hashes, hash_text
 from assay.errors import BadInput
 from assay.intake.cells import Cleaner, data_row, numbers
 from assay.intake.column_names import missing_column
-from assay.intake.moments import moments
+from assay.intake.moments import Moments
 from assay.intake.source import Source
 
 __all__ = ["Lookup", "Wanted"]
@@ -72,19 +72,19 @@ class Lookup:
         self._columns = {name: _Column(source.name, name, wanted.role) for name in wanted.columns}
         first: list[Hashes] = []
         second: list[Hashes] = []
-        times: list[npt.NDArray[np.float64]] = []
+        times = Moments(source.name, wanted.time or "")
         for keys, columns, when in self._read():
             a, b = self._hashed(keys)
             first.append(a)
             second.append(b)
             if when is not None:
-                times.append(moments(source.name, wanted.time or "", when, self.rows))
+                times.append(when, self.rows)
             for column, values in zip(self._columns.values(), columns, strict=True):
                 column.append(values)
             self.rows += len(keys)
         if not self.rows:
             raise BadInput(f"{source.name} ({wanted.role}) has a header but no data rows.")
-        self._arrange(np.concatenate(first), np.concatenate(second), np.concatenate(times) if times else None)
+        self._arrange(np.concatenate(first), np.concatenate(second), times.all() if wanted.time else None)
 
     def places(self, keys: pa.Array) -> Places:
         """Where each cleaned key stands; -1 for one that the file does not have, and for a missing one."""
@@ -129,7 +129,7 @@ class Lookup:
         text = pc.cast(keys, pa.large_string())
         return hash_text(text, self._seeds[0]), hash_text(text, self._seeds[1])
 
-    def _arrange(self, first: Hashes, second: Hashes, times: npt.NDArray[np.float64] | None) -> None:
+    def _arrange(self, first: Hashes, second: Hashes, times: npt.NDArray[Any] | None) -> None:
         """Sort by id (and time), and keep the latest row of each."""
         order = np.argsort(first, kind="stable") if times is None else np.lexsort((times, second, first))
         first, second = first[order], second[order]

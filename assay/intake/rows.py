@@ -43,6 +43,7 @@ class RowReader:
         missing: tokens that mean missing.
         required: columns without which a row of the dataset `role` is set aside; empty sets none aside.
         tick: called with the share of the file that is read.
+        aside: called with the places of rows that are set aside, while their batch is under way.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RowReader:
         missing: Sequence[str],
         required: Sequence[str],
         tick: Callable[[float], None],
+        aside: Callable[[npt.NDArray[np.int64]], None] = lambda _places: None,
     ) -> None:
         self.source = source
         self.columns = tuple(columns)
@@ -74,7 +76,7 @@ class RowReader:
             for column in self.columns
         }
         self._required = [self.columns.index(column) for column in required]
-        self._tick = tick
+        self._tick, self._aside = tick, aside
         self.set_aside = 0
         self.sealed_rows = 0
 
@@ -159,6 +161,7 @@ class RowReader:
         if keep.all():
             return rows
         self.set_aside += int((~keep).sum())
+        self._aside(rows.places[~keep])
         return _take(rows, keep)
 
 

@@ -61,6 +61,13 @@ def survey(
     strict = [
         name for name in dict.fromkeys((roles.label, roles.prediction, roles.score)) if name is not None
     ]
+    lost: list[npt.NDArray[np.int64]] = []
+    """Of rows that were set aside: how many each lookup did not find."""
+
+    def aside(places: npt.NDArray[np.int64]) -> None:
+        if isinstance(source, JoinedSource):
+            lost.append(source.unmatched(places))
+
     reader = RowReader(
         source,
         columns,
@@ -73,6 +80,7 @@ def survey(
         missing=tokens,
         required=strict if leads and request.allow_missing else (),
         tick=tick,
+        aside=aside,
     )
     scans: dict[DatasetRole, dict[str, ColumnScan]] = {}
     unmatched: dict[DatasetRole, npt.NDArray[np.int64]] = {}
@@ -85,6 +93,9 @@ def survey(
         for name, column in zip(columns, rows.columns, strict=True):
             scans[rows.role][name].update(column, rows.places)
     _refuse_no_rows(source, role, scans, reader)
+    if leads and isinstance(source, JoinedSource) and role in unmatched:
+        rows_read = scans[role][columns[0]].rows + reader.set_aside
+        source.refuse_another_log(role, rows_read, unmatched[role] + sum(lost))
     joined = _joined(source, scans, unmatched)
     if leads:
         for name in strict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,21 @@ def test_ids_may_be_called_otherwise_and_numbers_in_one_of_the_files(tmp_path: P
         predictions="p",
     )
     assert _values(take_in(request, tmp_path), "sex") == ["x", "f", "m"]
+
+
+@pytest.mark.parametrize("kind", [pa.decimal128(38, 0), pa.decimal128(38, 4)])
+def test_long_decimal_ids_find_their_own_row_and_no_neighbour(tmp_path: Path, kind: pa.DataType) -> None:
+    first = 12345678901234567000
+    data = {**DATA, "id": [first + place for place in range(12)]}
+    ids = pa.array([Decimal(first + place) for place in range(11, 1, -1)], kind)
+    pq.write_table(pa.table({"id": ids, "sex": PEOPLE["sex"]}), tmp_path / "people.parquet")
+    request = DataRequest(
+        test=_file(tmp_path / "data.csv", data),
+        attributes=FileRequest(path=str(tmp_path / "people.parquet")),
+        **{"identifier": "id", "label": "y", "predictions": "p"},
+    )
+    found = dict(zip(range(11, 1, -1), PEOPLE["sex"], strict=True))
+    assert _values(take_in(request, tmp_path), "sex") == [found.get(place, "") for place in range(12)]
 
 
 def test_several_rows_of_one_person_are_joined_by_their_cluster(tmp_path: Path) -> None:
@@ -219,6 +235,62 @@ def test_the_latest_prediction_of_each_row_counts(tmp_path: Path) -> None:
     assert subject.profile.test.joined[0].name == "log.csv"
 
 
+def _two_row_groups(folder: Path, first: Any, second: Any) -> DataRequest:
+    """A log in two row groups: first nobody is accepted, then everybody."""
+    ids = [f"P{i}" for i in range(12)]
+    tables = [pa.table({"id": ids, "p": [said] * 12, "at": at}) for said, at in ((0, first), (1, second))]
+    with pq.ParquetWriter(folder / "log.parquet", tables[0].schema) as file:
+        for table in tables:
+            file.write_table(table)
+    data = {name: DATA[name] for name in ("id", "y", "x")}
+    return DataRequest(
+        test=_file(folder / "data.csv", data),
+        predictions_file=FileRequest(path=str(folder / "log.parquet")),
+        **{"identifier": "id", "label": "y", "predictions": "p", "predictions_time": "at", "favourable": "1"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2025-03-01T00:00:00", "1900000000"),
+        ("1900000000", "2025-03-01T00:00:00"),
+        ("2025-03-01T00:00:00", "2025-02-28T23:00:00-08:00"),
+    ],
+)
+def test_times_that_are_written_in_two_ways_are_refused_wherever_the_file_is_cut(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    request = _two_row_groups(tmp_path, [first] * 12, [second] * 12)
+    with pytest.raises(BadInput, match=r'"at" \(time\) is ".*" in data row 13, .*Write all times in one way'):
+        take_in(request, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "latest"),
+    [
+        (1700000000000000001, 1700000000000000000, "0"),
+        (1700000000000000000, 1700000000000000001, "1"),
+        ("2025-03-01T09:00:00.000000002Z", "2025-03-01T09:00:00.000000001Z", "0"),
+        ("2025-03-01T09:00:00", "3025-03-01T09:00:00", "1"),
+        (1700000000, 1700000000.5, "1"),
+    ],
+)
+def test_the_latest_time_is_found_to_the_last_digit(
+    tmp_path: Path, first: Any, second: Any, latest: str
+) -> None:
+    spelt = [[str(at)] * 12 for at in (first, second)]
+    subject = take_in(_two_row_groups(tmp_path, *spelt), tmp_path)
+    assert _values(subject, "p") == [latest] * 12
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_nanoseconds_of_a_typed_column_are_read(tmp_path: Path, zone: str | None) -> None:
+    kind = pa.timestamp("ns", zone)
+    times = [pa.array([1700000000000000000 + last] * 12, pa.int64()).cast(kind) for last in (1, 0)]
+    assert _values(take_in(_two_row_groups(tmp_path, *times), tmp_path), "p") == ["0"] * 12
+
+
 def test_rows_without_a_prediction_are_refused_or_set_aside_and_too_many_always_refused(
     tmp_path: Path,
 ) -> None:
@@ -227,8 +299,24 @@ def test_rows_without_a_prediction_are_refused_or_set_aside_and_too_many_always_
         _logged(tmp_path, one)
     assert _logged(tmp_path, one, allow_missing=True).profile.test.set_aside == 1
     two = {name: values[:-2] for name, values in LOG.items()}
-    with pytest.raises(BadInput, match=r"no prediction for 2 of the 12 rows.*at most 10%"):
+    with pytest.raises(BadInput, match=r"no prediction for 2 of the 12 test rows.*at most 10%"):
         _logged(tmp_path, two, allow_missing=True)
+
+
+def test_a_log_of_the_test_rows_is_enough_where_a_column_splits_the_file(tmp_path: Path) -> None:
+    data = {**{name: DATA[name] for name in ("id", "y", "x")}, "part": ["train"] * 8 + ["test"] * 4}
+    request = DataRequest(
+        test=_file(tmp_path / "data.csv", data),
+        predictions_file=_file(tmp_path / "log.csv", {"id": DATA["id"][8:], "p": DATA["p"][8:]}),
+        **{"identifier": "id", "label": "y", "predictions": "p", "roles_column": "part"},
+    )
+    subject = take_in(request, tmp_path)
+    assert _values(subject, "p") == ["0", "0", "1", "1"]
+    assert "p" not in [column.name for column in subject.dataset("training").profile.columns]
+    assert any("p joined to 4 test rows of data.csv" in note for note in subject.profile.notes)
+    train = _file(tmp_path / "log.csv", {"id": DATA["id"][:9], "p": DATA["p"][:9]})
+    with pytest.raises(BadInput, match=r"no prediction for 3 of the 4 test rows of data.csv \(75.0%\)"):
+        take_in(request.model_copy(update={"predictions_file": train, "allow_missing": True}), tmp_path)
 
 
 @pytest.mark.parametrize(
