@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from assay.compare.scales import Merit, PairedChange
 from assay.contracts import Comparison, Measure, MeasureSpec, significant
+from assay.methods.fairness.unknown_rows import WIDENED
 from assay.policy.checking import pillar_of
 from assay.policy.groups import other_side
 from assay.policy.reading import is_exact
@@ -89,9 +90,12 @@ def change(
     same = same_predictions and not before.volatile
     exact = same or (is_exact(before) and is_exact(after))
     paired = pairs.change(before, after, merit) if pairs is not None and not exact else None
+    placed = not exact and (before.unknown is not None or after.unknown is not None)
     if paired is None:
         a, b = on_scale(before, merit, exact), on_scale(after, merit, exact)
-        values, limits = (a[0], b[0]), tuple(mover_difference(*b, *a))
+        # One placing of unknown rows makes both values, and may move them in opposite ways.
+        moved = (b[1] - a[2], b[2] - a[1]) if placed else tuple(mover_difference(*b, *a))
+        values, limits = (a[0], b[0]), moved
     else:
         values, limits = paired[:2], paired[2:4]
     low, high = (significant(end) for end in limits)
@@ -112,7 +116,7 @@ def change(
         low=low if bounded else None,
         high=high if bounded else None,
         level=min(before.level or 0.95, after.level or 0.95),
-        interval_method=paired.method if paired is not None else _method(before, after, same),
+        interval_method=paired.method if paired is not None else _method(before, after, same, placed),
         tolerance=allowed,
         reading=reading(low, high, allowed, merit.better),
         unit=spec.unit,
@@ -134,6 +138,12 @@ def on_scale(measure: Measure, merit: Merit, exact: bool = False) -> tuple[float
     low = value if exact or is_exact(measure) else measure.low
     high = value if exact or is_exact(measure) else measure.high
     ends = (-math.inf if low is None else low, math.inf if high is None else high)
+    if measure.unknown is not None and not exact:  # ranges have the interval of the known rows alone
+        least, most = measure.unknown.low, measure.unknown.high
+        ends = (
+            min(ends[0], -math.inf if least is None else least),
+            max(ends[1], math.inf if most is None else most),
+        )
     if merit.folded:
         return _fold(value), *_folded_ends(max(ends[0], 0.0), ends[1])
     if merit.parity is None:
@@ -151,9 +161,11 @@ def _folded_ends(low: float, high: float) -> tuple[float, float]:
     return sides[0], 1.0 if low <= 1 <= high else sides[1]
 
 
-def _method(before: Measure, after: Measure, same_predictions: bool) -> str:
+def _method(before: Measure, after: Measure, same_predictions: bool, placed: bool) -> str:
     if same_predictions:
         return "exact (same predictions)"
+    if placed:
+        return f"unpaired, both intervals end to end{WIDENED}"
     return "exact" if is_exact(before) and is_exact(after) else "unpaired, MOVER"
 
 

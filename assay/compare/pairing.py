@@ -27,6 +27,7 @@ from assay.compare.estimators import (
     states,
 )
 from assay.compare.paired_rows import PairedRows, pair_rows
+from assay.compare.placings import placed_rate_estimate
 from assay.compare.scales import Merit, PairedChange
 from assay.contracts import Evidence, Measure, Signature
 from assay.evidence import measure_key
@@ -225,11 +226,15 @@ class Pairing:
 
     def _by_group(self, measure: Measure, merit: Merit, level: Level) -> Estimate | None:
         """Rates, AUC and Brier score of a group, and the gaps and ratios of two."""
-        masks = self._groups(measure)
-        if masks is None:
+        groups = self._groups(measure)
+        masks = [] if groups is None else [self._mask(group) for group in groups]
+        if groups is None or not all(rows.any() for rows in masks):
             return None
         kind = "share" if other_side(measure) is None else measure.unit
         of = measure.id.removesuffix(f"_{kind}")
+        maybe = [self._mask(group, maybe=True) & ~rows for group, rows in zip(groups, masks, strict=True)]
+        if of in ("fairness.auc", "fairness.brier_score") and any(rows.any() for rows in maybe):
+            return None  # the intervals of both runs hold wherever the unknown rows belong
         if of == "fairness.auc":
             return self._area(merit, level, masks)
         if of == "fairness.brier_score" and len(masks) == 1:
@@ -237,12 +242,9 @@ class Pairing:
         rate = _RATES.get(of)
         if rate is None or self.rows.prediction is None or (self.rows.label is None and rate.labelled):
             return None
-        group = np.full(self.rows.rows, -1, dtype=np.int64)
-        for number, mask in enumerate(masks):
-            group[mask] = number
         first, second = self._outcome_states(rate)
-        return rate_estimate(
-            first, second, group, len(masks), kind, merit, level, self.rows.cluster, self._rng(measure)
+        return placed_rate_estimate(
+            first, second, masks, maybe, kind, merit, level, self.rows.cluster, self._rng(measure)
         )
 
     def _outcome_states(self, rate: Rate) -> tuple[Ints, Ints]:
@@ -260,24 +262,26 @@ class Pairing:
             self._states[rate.id] = found[0], found[1]
         return self._states[rate.id]
 
-    def _groups(self, measure: Measure) -> list[Bools] | None:
-        """The rows of the measure's group, and of the group on the other side of a pair."""
+    def _groups(self, measure: Measure) -> list[dict[str, str]] | None:
+        """The measure's group, and the group on the other side of a pair."""
         if not measure.slice or any(name not in self.rows.attributes for name in measure.slice):
             return None
-        found = [self._mask(dict(measure.slice))]
+        found = [dict(measure.slice)]
         against = other_side(measure)
         if against is not None:
             other = self._named(tuple(measure.slice), measure.over, against)
             if other is None:
                 return None
-            found.append(self._mask(other))
-        return found if all(mask.any() for mask in found) else None
+            found.append(other)
+        return found
 
-    def _mask(self, group: dict[str, str]) -> Bools:
+    def _mask(self, group: dict[str, str], *, maybe: bool = False) -> Bools:
+        """The rows of a group; with `maybe` also those that may belong to it, for all that is known."""
         mask = np.ones(self.rows.rows, dtype=bool)
         for name, value in group.items():
-            names = self.rows.categories[name]
-            mask &= self.rows.attributes[name] == (names.index(value) if value in names else -2)
+            names, codes = self.rows.categories[name], self.rows.attributes[name]
+            here = codes == (names.index(value) if value in names else -2)
+            mask &= here | (codes == -1) if maybe else here
         return mask
 
     def _named(self, names: tuple[str, ...], over: str | None, label: str) -> dict[str, str] | None:
