@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import Organisation, User
+from accounts.sent_before import refuse_other_content
 from assay.contracts import Tier
 from assay.errors import AssayError, BadInput
 from assay.planning import make_params
@@ -71,11 +72,21 @@ def draft_run(
         params: method id -> what differs from the tier's parameters.
 
     Raises:
+        UsedBefore: the id's run asks for something else.
         BadInput, BadParams: the versions do not belong together; the baseline was not measured, or is of
             another system; a method, tier, seed or parameter does not exist or is out of its range.
     """
     _check_baseline(baseline, model)
     _check_request(tier, seed, methods, params or {})
+    asked: dict[str, Any] = {
+        "policy": policy,
+        "baseline": baseline,
+        "title": _title(title, model, data),
+        "tier": tier,
+        "seed": seed,
+        "methods": list(methods) if methods is not None else None,
+        "params": {name: dict(value) for name, value in (params or {}).items()},
+    }
     with transaction.atomic():
         subject = read_subject(model, data, by)
         # Whoever ends the reading waits here, and then sees this run; or ended it before, and is seen.
@@ -84,6 +95,7 @@ def draft_run(
         if key is not None:
             found: Run | None = Run.unscoped.filter(pk=key).first()
             if found is not None and found.organisation_id == organisation.pk:
+                refuse_other_content(found, subject=subject, **asked)
                 return found
             key = key if found is None else None
         number = (Run.objects.of(organisation).aggregate(top=Max("number"))["top"] or 0) + 1
@@ -93,16 +105,10 @@ def draft_run(
             number=number,
             system=model.model.system,
             subject=subject,
-            policy=policy,
-            baseline=baseline,
-            title=_title(title, model, data),
-            tier=tier,
-            seed=seed,
-            methods=list(methods) if methods is not None else None,
-            params={key: dict(value) for key, value in (params or {}).items()},
             start_when_ready=start_when_ready,
             trigger=trigger,
             created_by=by,
+            **asked,
         )
         if start_when_ready and subject.state == IntakeState.READY:
             start_run(run, by=by)

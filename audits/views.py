@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.access import MemberRequest, member
 from accounts.permissions import may
+from accounts.sent_before import AGAIN, UsedBefore
 from assay.errors import AssayError
 from audits import result_pages, services
 from audits.forms import NewAuditForm, PlanForm
@@ -87,11 +88,15 @@ def new_run(request: MemberRequest) -> HttpResponse:
         if len(systems) != 1:
             return render(request, "audits/choose_system.html", {"systems": systems})
         system = systems[0]
+    once = _once(request)
     if request.method == "POST":
         form = NewAuditForm(request.organisation, system, data=request.POST)
         if form.is_valid():
             try:
-                made = _draft(request, form.cleaned_data)
+                made = _draft(request, form.cleaned_data, once)
+            except UsedBefore:
+                form.add_error(None, AGAIN)
+                once = None
             except AssayError as error:
                 form.add_error(None, error.message)
             else:
@@ -104,7 +109,7 @@ def new_run(request: MemberRequest) -> HttpResponse:
         }
         form = NewAuditForm(request.organisation, system, initial=initial)
         _preselect(form)
-    context = {"form": form, "system": system, "tiers": TIERS, "once": _once(request) or uuid.uuid4()}
+    context = {"form": form, "system": system, "tiers": TIERS, "once": once or uuid.uuid4()}
     return render(request, "audits/new_run.html", context, status=400 if form.errors else 200)
 
 
@@ -270,7 +275,7 @@ def _to(request: MemberRequest, found: Run) -> HttpResponse:
     return redirect("audits:run", request.organisation.slug, found.pk)
 
 
-def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
+def _draft(request: MemberRequest, said: dict[str, Any], key: uuid.UUID | None) -> Run:
     if said["baseline"] is not None:
         return services.repeat_run(
             said["baseline"],
@@ -280,7 +285,7 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
             start=False,
             title=said["title"],
             trigger="person",
-            key=_once(request),
+            key=key,
         )
     return services.draft_run(
         said["model_version"],
@@ -290,7 +295,7 @@ def _draft(request: MemberRequest, said: dict[str, Any]) -> Run:
         tier=said["tier"],
         seed=said["seed"] or 0,
         title=said["title"],
-        key=_once(request),
+        key=key,
     )
 
 

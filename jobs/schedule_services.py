@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Organisation, User
 from accounts.names import trouble_with
+from accounts.sent_before import UsedBefore, refuse_other_content
 from assay.errors import AssayError, BadInput
 from jobs.models import Schedule
 from jobs.schedule_times import check_cron
@@ -50,26 +51,34 @@ def create_schedule(
         key: id of the new row; the same key again gives the row that it made (a form sent twice).
 
     Raises:
+        UsedBefore: the id's schedule says something else.
         BadInput: a cron expression that cannot be read, a request that the trigger refuses.
     """
-    if key is not None:
-        there: Schedule | None = Schedule.objects.of(organisation).filter(pk=key).first()
-        if there is not None:
-            return there
     schedule = Schedule(
         id=key or uuid.uuid4(), organisation=organisation, trigger=wish.trigger, created_by=by
     )
     _fill(schedule, wish)
+    if key is not None and (there := _made_before(schedule)) is not None:
+        return there
     try:
         with transaction.atomic():
             schedule.save(force_insert=True)
             _note(schedule, "created", by)
     except IntegrityError:
-        again: Schedule | None = Schedule.objects.of(organisation).filter(pk=schedule.pk).first()
+        again = _made_before(schedule)
         if again is None:
-            raise BadInput("The form is too old; open it afresh.") from None
+            raise UsedBefore from None
         return again
     return schedule
+
+
+def _made_before(schedule: Schedule) -> Schedule | None:
+    """What the same form made when it was sent before. Raises UsedBefore where it said something else."""
+    there: Schedule | None = Schedule.objects.of(schedule.organisation_id).filter(pk=schedule.pk).first()
+    if there is not None:
+        said = ("trigger", "name", "when", "cron", "catch_up", "target_id", "request")
+        refuse_other_content(there, **{name: getattr(schedule, name) for name in said})
+    return there
 
 
 def edit_schedule(schedule: Schedule, wish: Wish, *, by: User) -> Schedule:

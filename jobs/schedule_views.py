@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import MemberRequest, member
+from accounts.sent_before import show_refusal
 from assay.errors import AssayError, BadInput
 from jobs.models import Schedule
 from jobs.schedule_forms import ScheduleForm, ways
@@ -170,7 +171,7 @@ def _form(request: MemberRequest, found: Schedule | None, name: str) -> HttpResp
             else:
                 made = edit_schedule(found, wish, by=request.user)
         except BadInput as error:
-            form.add_error(None, error.message)
+            show_refusal(form, error)
         else:
             messages.success(request, f"{made} is saved.")
             return redirect("jobs:schedule", request.organisation.slug, made.pk)

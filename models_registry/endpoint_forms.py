@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.access import member
+from accounts.sent_before import show_refusal
 from assay.contracts import EndpointLimits, EndpointRequest
 from assay.errors import AssayError, BadInput
 from models_registry.endpoints import add_endpoint_version, checked_endpoint
@@ -158,7 +159,7 @@ def new_endpoint(request: Any, model: uuid.UUID) -> HttpResponse:
                 key=said["key"],
             )
         except AssayError as error:
-            form.add_error(None, error.message)
+            show_refusal(form, error)
         else:
             messages.success(request, f"{made} is registered; it is asked what it is.")
             return redirect("models_registry:model_version", request.organisation.slug, made.pk)

@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from accounts.access import member
+from accounts.sent_before import show_refusal
 from assay.errors import AssayError, BadInput
 from models_registry import services
 from models_registry.forms import (
@@ -217,7 +218,7 @@ def _saved(form: forms.Form, save: Callable[[dict[str, Any]], Any], problem: str
     try:
         return save(dict(form.cleaned_data))
     except AssayError as error:
-        form.add_error(None, error.message)
+        show_refusal(form, error)
         return None
 
 

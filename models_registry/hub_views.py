@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.access import member
+from accounts.sent_before import show_refusal
 from assay.errors import AssayError
 from models_registry import services
 from models_registry.forms import Labelled
@@ -39,6 +40,6 @@ def new_hub_version(request: Any, model: uuid.UUID) -> HttpResponse:
             made = services.add_hub_version(found, by=request.user, **form.cleaned_data)
             return redirect("models_registry:model_version", request.organisation.slug, made.pk)
         except AssayError as error:
-            form.add_error(None, error.message)
+            show_refusal(form, error)
     context = {"form": form, "model": found, "system": found.system, "hub": settings.ENV.hub}
     return render(request, "models_registry/hub_form.html", context, status=400 if form.is_bound else 200)

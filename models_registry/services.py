@@ -88,10 +88,10 @@ def create_system(
     Raises:
         BadInput: the name is taken or odd, the owner is no member, a choice that there is not.
     """
-    if (before := made_before(AISystem, organisation, by, key)) is not None:
-        return before
     values = _checked(organisation, {"owner": by, **words})
     name = checked_name(name, "name of the system")
+    if (before := made_before(AISystem, organisation, by, key, name=name, **values)) is not None:
+        return before
     try:
         with transaction.atomic():
             Organisation.objects.select_for_update().get(pk=organisation.pk)
@@ -106,7 +106,7 @@ def create_system(
             )
             _record(system, "system.created", by, {"number": system.number}, {"name": name, **_said(values)})
     except IntegrityError:
-        if (before := made_before(AISystem, organisation, by, key)) is not None:
+        if (before := made_before(AISystem, organisation, by, key, name=name, **values)) is not None:
             return before
         raise BadInput(f'There is a system "{name}" already; choose another name.') from None
     return system
@@ -162,12 +162,13 @@ def _contained(
     kind: type[_Container], system: AISystem, name: str, by: User, description: str, key: uuid.UUID | None
 ) -> _Container:
     word = "model" if kind is Model else "dataset"
-    if (before := made_before(kind, system.organisation, by, key)) is not None:
+    name = checked_name(name, f"name of the {word}")
+    text = checked_text(description, f"the {word}")
+    sent = {"system_id": system.pk, "name": name, "description": text}
+    if (before := made_before(kind, system.organisation, by, key, **sent)) is not None:
         return before
     if system.archived_at is not None:
         raise BadInput(f'"{system.name}" is archived; restore it before you add a {word}.')
-    name = checked_name(name, f"name of the {word}")
-    text = checked_text(description, f"the {word}")
     try:
         with transaction.atomic():
             made: _Container = kind.objects.create(
@@ -180,7 +181,7 @@ def _contained(
             )
             _record(made, f"{word}.created", by, {"system": str(system.pk)}, {"name": name})
     except IntegrityError:
-        if (before := made_before(kind, system.organisation, by, key)) is not None:
+        if (before := made_before(kind, system.organisation, by, key, **sent)) is not None:
             return before
         raise BadInput(f'"{system.name}" has a {word} "{name}" already; choose another name.') from None
     return made

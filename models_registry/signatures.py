@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from accounts.models import User
+from accounts.sent_before import UsedBefore
 from assay.contracts import ModelSignature
 from assay.datasets.odd_characters import refuse_odd_characters
 from assay.errors import AssayError, BadInput
@@ -74,7 +75,7 @@ def correct_signature(
         if rested_on:
             made = _successor(locked, by, key)
             if made is None:
-                return _made_before(locked, by, key)
+                return _made_before(locked, by, key, after)
             corrected = made
         corrected.said_signature = after
         corrected.state, corrected.refusal = IntakeState.WAITING, ""
@@ -126,12 +127,12 @@ def _successor(version: ModelVersion, by: User, key: uuid.UUID | None) -> ModelV
     return made
 
 
-def _made_before(version: ModelVersion, by: User, key: uuid.UUID | None) -> ModelVersion:
+def _made_before(version: ModelVersion, by: User, key: uuid.UUID | None, after: Any) -> ModelVersion:
     found: ModelVersion | None = (
         ModelVersion.objects.of(version.organisation_id).filter(pk=key, created_by=by, parent=version).first()
     )
-    if found is None:
-        raise BadInput("This form was used before; load the page again.")
+    if found is None or found.said_signature != after:
+        raise UsedBefore
     return found
 
 

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from accounts.models import Organisation, User
+from accounts.sent_before import UsedBefore, refuse_other_content
 from assay.canonical import canonical_json
 from assay.contracts import Lineage, ModelSignature
 from assay.datasets.odd_characters import refuse_odd_characters
@@ -86,8 +87,15 @@ def add_model_version(
             over one that is no whole, ready model.
     """
     organisation = model.organisation
-    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
-        return before
+    sent = {
+        "model_id": model.pk,
+        "label": _label(label),
+        "notes": checked_text(notes, "the version"),
+        "parent_id": parent.pk if parent is not None else None,
+        "base_id": base.pk if base is not None else None,
+    }
+    if (before := made_before(ModelVersion, organisation, by, key, **sent)) is not None:
+        return _of_files(before, files)
     checked_paths(files)
     refuse_odd_pair(files, base)
     _refuse_strangers(organisation, files.values())
@@ -96,7 +104,7 @@ def add_model_version(
     said = _lineage(lineage)
     given = signature.model_dump(mode="json") if signature is not None else None
     refuse_odd_characters(given, "the signature")
-    values = {"notes": checked_text(notes, "the version"), "parent": parent, "lineage": said}
+    values = {"notes": sent["notes"], "parent": parent, "lineage": said}
     values["said_signature"] = given
     listed = [{"path": path, "sha256": files[path].sha256} for path in sorted(files)]
     with transaction.atomic():
@@ -104,7 +112,7 @@ def add_model_version(
             values["base"] = base = held_base(base, organisation)
         version = next_model_version(model, by, label, key, **values)
         if version is None:
-            return _other(ModelVersion, organisation, by, key)
+            return _of_files(_other(ModelVersion, organisation, by, key, **sent), files)
         _hold(files.values())
         VersionFile.objects.bulk_create(
             VersionFile(version=version, file=stored, path=path) for path, stored in files.items()
@@ -148,8 +156,6 @@ def add_predictions_version(
         BadInput: neither column is named; a threshold without scores; an archived system.
     """
     organisation = model.organisation
-    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
-        return before
     columns = {
         what: checked_name(column, f"column of {what}", 200) if column.strip() else ""
         for what, column in (("predictions", predictions), ("scores", scores))
@@ -158,22 +164,24 @@ def add_predictions_version(
         raise BadInput("Name the column of predicted classes, of scores, or both.")
     if threshold is not None and (not columns["scores"] or not abs(threshold) < 1e12):
         raise BadInput("A threshold is a plain number and goes with a column of scores.")
+    values = {"notes": checked_text(notes, "the version"), "threshold": threshold, **columns}
+    sent = {"model_id": model.pk, "label": _label(label), **values}
+    if (before := made_before(ModelVersion, organisation, by, key, **sent)) is not None:
+        return before
     with transaction.atomic():
         version = next_model_version(
             model,
             by,
             label,
             key,
-            notes=checked_text(notes, "the version"),
             source=ModelVersion.Source.PREDICTIONS,
-            threshold=threshold,
             format="predictions",
             sha256=predictions_digest(columns["predictions"], columns["scores"], threshold),
             state=IntakeState.READY,
-            **columns,
+            **values,
         )
         if version is None:
-            return _other(ModelVersion, organisation, by, key)
+            return _other(ModelVersion, organisation, by, key, **sent)
         record(
             organisation.pk,
             "model_version.registered",
@@ -214,12 +222,13 @@ def add_described_version(
         facts, words: what else the trail keeps of it, for good and erasable.
     """
     organisation = model.organisation
-    if (before := made_before(ModelVersion, organisation, by, key)) is not None:
+    sent = {"model_id": model.pk, "label": _label(label), **values}
+    if (before := made_before(ModelVersion, organisation, by, key, **sent)) is not None:
         return before
     with transaction.atomic():
         version = next_model_version(model, by, label, key, **values)
         if version is None:
-            return _other(ModelVersion, organisation, by, key)
+            return _other(ModelVersion, organisation, by, key, **sent)
         record(
             organisation.pk,
             "model_version.registered",
@@ -257,8 +266,6 @@ def add_dataset_version(
         BadInput: no test and no training file, an unknown role, files of others, an archived system.
     """
     organisation = dataset.organisation
-    if (before := made_before(DatasetVersion, organisation, by, key)) is not None:
-        return before
     named = _by_role(files)
     _refuse_joins(named, description)
     _refuse_strangers(organisation, [stored for _name, stored in named.values()])
@@ -271,6 +278,15 @@ def add_dataset_version(
         "period": checked_text(period, "the period", 200),
     }
     digest = dataset_digest({role: stored.sha256 for role, (_name, stored) in named.items()}, said)
+    sent = {
+        "dataset_id": dataset.pk,
+        "label": _label(label),
+        "disjoint": disjoint,
+        "sha256": digest,
+        **datasheet,
+    }
+    if (before := made_before(DatasetVersion, organisation, by, key, **sent)) is not None:
+        return before
     with transaction.atomic():
         locked = Dataset.unscoped.select_for_update().select_related("system").get(pk=dataset.pk)
         _refuse_archived(locked.system.archived_at is not None, locked.system.name)
@@ -289,7 +305,7 @@ def add_dataset_version(
             **datasheet,
         )
         if version is None:
-            return _other(DatasetVersion, organisation, by, key)
+            return _other(DatasetVersion, organisation, by, key, **sent)
         _hold(stored for _name, stored in named.values())
         DatasetFile.objects.bulk_create(
             DatasetFile(version=version, role=role, name=name, file=stored)
@@ -331,20 +347,34 @@ def read_again(version: ModelVersion | DatasetVersion, *, by: User) -> None:
         submit_reading(locked, by)
 
 
-def made_before(kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None) -> _Row | None:
-    """What the same form made when it was sent before."""
+def made_before(
+    kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None, **sent: Any
+) -> _Row | None:
+    """What the same form made when it was sent before. Raises UsedBefore where it says something else now."""
     if key is None:
         return None
     found: _Row | None = kind.objects.of(organisation).filter(pk=key, created_by=by).first()
+    if found is not None:
+        refuse_other_content(found, **sent)
     return found
 
 
-def _other(kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None) -> _Row:
+def _other(
+    kind: type[_Row], organisation: Organisation, by: User, key: uuid.UUID | None, **sent: Any
+) -> _Row:
     """The row that a form sent at the same moment has made; its key may also be somebody else's."""
-    found = made_before(kind, organisation, by, key)
+    found = made_before(kind, organisation, by, key, **sent)
     if found is None:
-        raise BadInput("This form was used before; load the page again.")
+        raise UsedBefore
     return found
+
+
+def _of_files(version: ModelVersion, files: Mapping[str, StoredFile]) -> ModelVersion:
+    """The version that a form made before. Raises UsedBefore where the form has other files now."""
+    there = dict(version.members.filter(origin=VersionFile.Origin.UPLOADED).values_list("path", "file_id"))
+    if there != {path: stored.pk for path, stored in files.items()}:
+        raise UsedBefore
+    return version
 
 
 def next_model_version(

@@ -11,6 +11,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from accounts.models import Organisation, User
+from accounts.sent_before import refuse_other_content
 from assay.errors import AssayError, BadInput
 from assay.planning import make_params
 from assay.registry import REMEDIES
@@ -57,26 +58,30 @@ def start_remedy(
         raise BadInput(reason)
     if finding is not None and finding.system_id != baseline.system_id:
         raise BadInput(f"{finding} belongs to another system than {baseline}.")
+    asked: dict[str, Any] = {
+        "baseline": baseline,
+        "finding": finding,
+        "remedy": found.spec.id,
+        "params": chosen.model_dump(mode="json"),
+        "seed": seed,
+    }
     with transaction.atomic():
         organisation = Organisation.objects.select_for_update().get(pk=baseline.organisation_id)
         rows = RemedyRun.objects.of(organisation)
         if key is not None:
             there: RemedyRun | None = rows.filter(pk=key).first()
             if there is not None:
+                refuse_other_content(there, **asked)
                 return there
         made: RemedyRun = RemedyRun.objects.create(
             id=key if key is not None and not RemedyRun.unscoped.filter(pk=key).exists() else uuid.uuid4(),
             organisation=organisation,
             number=(rows.aggregate(top=Max("number"))["top"] or 0) + 1,
-            baseline=baseline,
-            finding=finding,
             model_version=baseline.subject.model_version,
             dataset_version=baseline.subject.dataset_version,
-            remedy=found.spec.id,
-            params=chosen.model_dump(mode="json"),
-            seed=seed,
             estimate_seconds=estimate_seconds(baseline, found, chosen),
             created_by=by,
+            **asked,
         )
         record(
             organisation.pk,

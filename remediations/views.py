@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import MemberRequest, member
+from accounts.sent_before import show_refusal
 from assay.contracts import Comparison
 from assay.errors import AssayError, BadInput
 from assay.registry import REMEDIES
@@ -73,7 +74,7 @@ def new(request: MemberRequest, run: uuid.UUID) -> HttpResponse:
                     key=form.cleaned_data["key"],
                 )
             except BadInput as error:
-                form.add_error(None, error.message)
+                show_refusal(form, error)
             else:
                 messages.success(request, f"{made} has begun; its candidate will be audited by itself.")
                 return redirect("remediations:remedy", request.organisation.slug, made.pk)

@@ -65,8 +65,12 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
-    """A headless Chromium with a fresh profile (Playwright's Browser)."""
+def browser(*, kept_pages: bool = False) -> Iterator[Any]:
+    """A headless Chromium with a fresh profile (Playwright's Browser).
+
+    Args:
+        kept_pages: keep pages alive for its Back, as people's browsers do and Playwright forbids.
+    """
     from playwright.sync_api import sync_playwright
 
     # Playwright's loop runs in this thread; Django's guard against async use would refuse the database.
@@ -75,6 +79,7 @@ def browser() -> Iterator[Any]:
         found = playwright.chromium.launch(
             executable_path=chromium(),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
+            ignore_default_args=["--disable-back-forward-cache"] if kept_pages else None,
             env={**os.environ, "HOME": profile},
         )
         yield found

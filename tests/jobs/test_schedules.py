@@ -253,7 +253,7 @@ def test_a_form_sent_twice_makes_one_schedule(people: People, trigger: Recording
     wish = Wish("nightly", "recording", cron="0 3 * * *")
     made = [create_schedule(people.organisation, wish, by=people.engineer, key=key) for _ in range(2)]
     assert made[0].pk == made[1].pk == key
-    with pytest.raises(BadInput, match="too old"):
+    with pytest.raises(BadInput, match="used before"):
         create_schedule(people.elsewhere, wish, by=people.outsider, key=key)
 
 

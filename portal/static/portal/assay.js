@@ -2,8 +2,10 @@
 "use strict";
 
 // A form that was sent is not sent twice by a second click.
+let sent = false;
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  sent ||= form.method === "post";
   if (form.dataset.sent) {
     event.preventDefault();
     return;
@@ -12,7 +14,9 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "1";
   setTimeout(() => delete form.dataset.sent, 5000); // an answer may be a download
 });
-window.addEventListener("pageshow", () => {
+window.addEventListener("pageshow", (event) => {
+  // The browser's Back brings the page as it was left: its form has made something, so it is fetched afresh.
+  if (event.persisted && sent) location.reload();
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
 });
 
