@@ -135,6 +135,7 @@ class PlanForm(forms.Form):
                 "title": run.title,
             },
         )
+        self._run = run
         choices = policy_choices(run.organisation)
         known = {value for _label, group in choices[1:] for value, _title in group}
         if run.policy is not None and str(run.policy_id) not in known:
@@ -148,10 +149,20 @@ class PlanForm(forms.Form):
         """Bound forms of the methods that are ticked, each checked; by method id."""
         tier = cast(Tier, self.cleaned_data.get("shown_tier") or "standard")
         return {
-            name: MethodParamsForm(METHODS.get(name), tier, data=self.data)
+            name: MethodParamsForm(METHODS.get(name), tier, self._run.params.get(name), self.data)
             for name in cast(Any, self.data).getlist("methods")
             if name in set(METHODS)
         }
+
+    def moved(self) -> bool:
+        """Whether what was sent differs from the draft's plan as its page shows it."""
+        sent = cast(Any, self.data)
+        ticked, planned = set(sent.getlist("methods")), self._run.methods
+        if not self.is_valid() or self.has_changed():
+            return True
+        if ticked != {name for name in sent.getlist("offered") if planned is None or name in planned}:
+            return True
+        return any(not each.is_valid() or each.moved for each in self.methods().values())
 
 
 class PolicyTextForm(forms.Form):

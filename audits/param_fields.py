@@ -41,6 +41,7 @@ class MethodParamsForm(forms.Form):
         self._model = method.Params
         self._defaults = _plain({**_field_defaults(method), **method.Params.tier_defaults(tier)})
         shown = {**self._defaults, **_plain(values or {})}
+        self._before = {name: value for name, value in shown.items() if value != self._defaults.get(name)}
         for name, info in method.Params.model_fields.items():
             field = _field(info)
             field.label = name.replace("_", " ").capitalize()
@@ -57,6 +58,11 @@ class MethodParamsForm(forms.Form):
         return any(
             _as_text(self.fields[name].initial) != _as_text(self._defaults.get(name)) for name in self.fields
         )
+
+    @property
+    def moved(self) -> bool:
+        """Whether a valid form says something else than `values`."""
+        return self.changed != self._before
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

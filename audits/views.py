@@ -167,6 +167,10 @@ def change(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 def start(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
     found = get_run(request, pk)
+    if "offered" in request.POST and found.state == RunState.DRAFT:
+        form = PlanForm(found, request.POST)
+        if form.moved():
+            return _draft_page(request, found, form, form.methods(), not_started=True)
     try:
         services.start_run(found, by=request.user, seen=request.POST.get("plan_sha256", ""))
     except AssayError as error:
@@ -252,7 +256,12 @@ def progress(request: MemberRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _draft_page(
-    request: MemberRequest, found: Run, form: PlanForm | None = None, typed: Any = None
+    request: MemberRequest,
+    found: Run,
+    form: PlanForm | None = None,
+    typed: Any = None,
+    *,
+    not_started: bool = False,
 ) -> HttpResponse:
     subject = found.subject
     if subject.state == IntakeState.READY:
@@ -261,6 +270,7 @@ def _draft_page(
             "run": found,
             "page": page,
             "form": form or PlanForm(found),
+            "not_started": not_started,
             "tier": TIERS[found.tier],
             "ticked": set(typed) if typed is not None else None,
             "may_change": may(request.user, "audit", request.organisation) and found.baseline_id is None,

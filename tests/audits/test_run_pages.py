@@ -336,3 +336,49 @@ def ready_draft(people: People) -> Run:
     factory.run_jobs()
     run.refresh_from_db()
     return run
+
+
+def test_starting_with_a_changed_form_is_refused_and_keeps_what_was_typed(
+    committed: None, as_user: Callable[..., Client]
+) -> None:
+    people = make_people()
+    system = factory.system(people)
+    model, data = (
+        factory.predictions_version(system, people.engineer),
+        factory.data_version(system, people.engineer),
+    )
+    run = draft_run(model, data, by=people.engineer, tier="quick", title="As planned")
+    factory.run_jobs()
+    client = as_user(people.engineer)
+    page = client.get(url(people, "run", run.pk))
+    lines = [line for pillar in page.context["page"].pillars for line in pillar.methods if not line.why_not]
+    shown = {
+        field.html_name: field.value() for line in lines for field in line.form if field.value() is not None
+    }
+    shown |= {
+        name: field.value()
+        for name, field in ((n, page.context["form"][n]) for n in page.context["form"].fields)
+    }
+    shown |= {
+        "plan_sha256": hidden(page.text, "plan_sha256"),
+        "every": "1",
+        "offered": [line.id for line in lines],
+        "methods": [line.id for line in lines],
+    }
+    shown = {name: value for name, value in shown.items() if value is not False}
+    for change in (
+        {"title": "Typed with care"},
+        {"seed": "x"},
+        {"methods": shown["methods"][1:]},
+        {"performance_classification-level": "0.9"},
+    ):
+        refused = client.post(url(people, "start_run", run.pk), {**shown, **change})
+        assert (refused.status_code, "The audit was not started" in refused.text) == (400, True), change
+        assert "Start audit" not in refused.text
+        run.refresh_from_db()
+        assert run.state == "draft"
+    kept = client.post(url(people, "start_run", run.pk), {**shown, "title": "Typed with care"}).text
+    assert 'value="Typed with care"' in kept
+    assert client.post(url(people, "start_run", run.pk), shown).status_code == 302
+    run.refresh_from_db()
+    assert run.state == "running"

@@ -20,6 +20,27 @@ window.addEventListener("pageshow", (event) => {
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
 });
 
+// A button that acts on what is saved waits while its form says something else.
+for (const button of document.querySelectorAll("button[data-when-unchanged]")) {
+  const words = document.getElementById(button.getAttribute("aria-describedby"));
+  const usual = words.textContent;
+  const follow = () => {
+    button.disabled = [...button.form.elements].some((each) => {
+      if (each.matches("select")) {
+        return each.selectedIndex !== Math.max([...each.options].findIndex((one) => one.defaultSelected), 0);
+      }
+      if (each.matches("[type=checkbox], [type=radio]")) return each.checked !== each.defaultChecked;
+      return each.matches("input, textarea") && each.value !== each.defaultValue;
+    });
+    const said = button.disabled ? words.dataset.else : usual;
+    if (words.textContent !== said) words.textContent = said;
+  };
+  button.form.addEventListener("input", follow);
+  button.form.addEventListener("change", follow);
+  button.form.addEventListener("reset", () => setTimeout(follow));
+  window.addEventListener("pageshow", follow); // a reload may bring back what was typed
+}
+
 // What was wrong with a form is read out first.
 document.getElementById("problems")?.focus();
 
