@@ -20,6 +20,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Sum
 from django.utils import timezone
 
 from accounts.models import Organisation, User
@@ -55,6 +56,8 @@ TURN = 40.0
 """Seconds that a request waits for another one that sends the same upload: a broken one ends within them."""
 KEPT = timedelta(days=2)
 """How long an upload that nobody touches stays."""
+EXPECTED = timedelta(hours=1)
+"""How long room is left for what an upload that nobody touches has not sent yet."""
 
 
 class WrongOffset(AssayError):
@@ -84,13 +87,27 @@ def begin_upload(organisation: Organisation, name: str, size: int, by: User) -> 
     try:
         folder = _drafts(organisation.pk)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        free = shutil.disk_usage(folder).free
+        free = max(0, shutil.disk_usage(folder).free - _expected())
     except OSError as error:
         raise BadInput(f"Files cannot be stored: {error.strerror or error}.") from error
-    if size > free:
-        raise BadInput(f"{name} has {size:,} bytes; there is room for {free:,} only. Tell the operator.")
+    twice = settings.ENV.keyring.first is not None  # what has arrived lies beside what is sealed of it
+    if (2 * size if twice else size) > free:
+        takes = " and takes twice that until it is stored" if twice else ""
+        raise BadInput(
+            f"{name} has {size:,} bytes{takes}; there is room for {free:,} only, beside what others are "
+            "sending. Tell the operator."
+        )
     upload: Upload = Upload.objects.create(organisation=organisation, name=name, size=size, by=by)
     return upload
+
+
+def _expected() -> int:
+    """Bytes that uploads under way have announced and not sent yet, on the same disk.
+
+    What nobody has touched for a while does not count, so that announcing alone keeps nobody else out.
+    """
+    under_way = Upload.unscoped.filter(file=None, touched_at__gte=timezone.now() - EXPECTED)
+    return int(under_way.aggregate(lacking=Sum(F("size") - F("received")))["lacking"] or 0)
 
 
 def receive(

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from datetime import timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.conf import settings
@@ -449,3 +450,24 @@ def test_a_draft_stays_where_the_stored_file_is_not_there_and_is_stored_again(pe
     assert not draft_of(upload).exists()
     files.path_of(people.organisation, DIGEST).unlink()
     assert finish_upload(upload).sha256 == DIGEST, "there is nothing left to store"
+
+
+def test_room_is_for_what_others_have_announced_and_for_the_sealed_copy_too(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Disk(NamedTuple):
+        free: int = 1_000
+
+    monkeypatch.setattr(uploads.shutil, "disk_usage", lambda _: Disk())
+    first = begun(people, 700)
+    with pytest.raises(BadInput, match="room for 300 only"):
+        begun(people, 301)
+    add_chunk(first, 0, bytes(100))  # the disk that stands still has 100 more by that
+    begun(people, 400)
+    Upload.unscoped.update(touched_at=timezone.now() - uploads.EXPECTED)
+    begun(people, 1_000)
+    Upload.unscoped.update(touched_at=timezone.now() - uploads.EXPECTED)
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"storage_key": "11" * 32}))
+    with pytest.raises(BadInput, match="takes twice that until it is stored"):
+        begun(people, 501)
+    begun(people, 500)
