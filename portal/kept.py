@@ -20,7 +20,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 
-__all__ = ["TYPED_BY", "Kept", "drop", "keep", "kept_here", "move", "same_origin", "typed_by"]
+__all__ = ["TYPED_BY", "Kept", "drop", "keep", "kept_here", "move", "page_of", "same_origin", "typed_by"]
 
 TYPED_BY = "typed_by"
 """The field of a form that says whose it is."""
@@ -74,7 +74,12 @@ def keep(request: HttpRequest, page: str = "") -> Kept | None:
     ]
     if not fields or sum(len(name) + len(value) for name, value in fields) > _BYTES:
         return None
-    made = Kept(by, request.path, page or _page_of(request), fields, bool(request.FILES), time.time())
+    action = request.path
+    if request.headers.get("HX-Request") == "true":
+        # Sent to be looked at while it was typed: the form itself goes to the address of its page.
+        page = _page_at(request, request.headers.get("HX-Current-URL", ""))
+        action = urlsplit(page).path or action
+    made = Kept(by, action, page or page_of(request) or action, fields, bool(request.FILES), time.time())
     drop(request, made.action)
     _put(request, [*_all(request), made][-_MOST:])
     return made
@@ -121,11 +126,15 @@ def _put(request: HttpRequest, found: list[Kept]) -> None:
         request.session.pop(_KEY, None)
 
 
-def _page_of(request: HttpRequest) -> str:
-    """The page that the form was on, from the Referer if that is ours."""
-    referer: str = request.headers.get("Referer", "")
-    if referer and url_has_allowed_host_and_scheme(referer, {request.get_host()}):
-        parts = urlsplit(referer)
+def page_of(request: HttpRequest) -> str:
+    """The page that the form was on, from the Referer; empty if that is not ours."""
+    return _page_at(request, request.headers.get("Referer", ""))
+
+
+def _page_at(request: HttpRequest, address: str) -> str:
+    """Path and query of an address, if that is a page of ours with forms of its own."""
+    if address and url_has_allowed_host_and_scheme(address, {request.get_host()}):
+        parts = urlsplit(address)
         if parts.path and not parts.path.startswith(_NEVER):
             return parts.path + (f"?{parts.query}" if parts.query else "")
-    return request.path
+    return ""

@@ -105,8 +105,11 @@ class KeepTyped:
     def _ended(self, request: HttpRequest, answer: HttpResponse) -> HttpResponse:
         """On the way to the sign-in."""
         page = ""
-        if request.method == "POST" and (kept := typed.keep(request)):
-            page = kept.page
+        if request.method == "POST":
+            if kept := typed.keep(request):
+                page = kept.page
+            elif typed.same_origin(request):
+                page = typed.page_of(request)  # a button's own address shows nothing
         if request.headers.get("HX-Request") == "true":
             page = page or request.headers.get("HX-Current-URL", "")
             return HttpResponse(status=204, headers={"HX-Redirect": _sign_in(page)})

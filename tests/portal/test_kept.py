@@ -11,9 +11,13 @@ from django.test import Client
 from django.utils.html import escape
 
 from accounts.models import Invitation, User
+from models_registry.models import ModelVersion
+from models_registry.signature_checks import checked_signature
+from models_registry.signature_views import _TEMPLATE
 from portal.kept import typed_by
 from portal.refill import refill
 from tests.conftest import People
+from tests.models_registry.registered import Registered
 
 AsUser = Callable[[User], Client]
 PASSWORD = "correct-horse-battery"
@@ -201,3 +205,41 @@ def test_filling_leaves_everything_else_as_it_was() -> None:
     assert '<input type="password" name="p" value="">' in found
     assert found.endswith("<p>after</p>")
     assert refill(html, "/here/", "/nowhere/", fields) is None
+
+
+def test_a_button_whose_sign_in_had_ended_leads_back_to_its_page(people: People) -> None:
+    registered = Registered(people)
+    page = registered.url("system", registered.system)
+    client, at = _expired(people.engineer, {}, page, registered.url("archive_system", registered.system))
+    people.engineer.set_password(PASSWORD)
+    people.engineer.save()
+    sent = {"login": people.engineer.email, "password": PASSWORD, "next": unquote(at.split("next=")[1])}
+    back = client.post("/accounts/login/", sent)["Location"]
+    assert back == page
+    assert client.get(back).status_code == 200
+    other = Client().post(page, headers={"Referer": "https://evil.example/o/x/"})
+    assert "evil" not in other["Location"]
+
+
+def test_what_was_typed_comes_back_when_the_sign_in_ended_while_it_was_looked_at(
+    people: People, as_user: AsUser
+) -> None:
+    registered = Registered(people)
+    signature = checked_signature(_TEMPLATE).model_dump(mode="json")
+    ModelVersion.unscoped.filter(pk=registered.version.pk).update(state="ready", signature=signature)
+    page = registered.url("correct_signature", registered.version)
+    html = as_user(people.engineer).get(page).content.decode()
+    (name, *_) = re.findall(r'<input[^>]*type="text"[^>]*name="([^"]+)"', html)
+    client = Client()
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{page}"}
+    sent = {name: "Typed by Edda", "typed_by": typed_by(people.engineer)}
+    answer = client.post(f"{page}check/", sent, headers=headers)
+    at = answer["HX-Redirect"]
+    assert answer.status_code == 204
+    back = _sign_in(client, people.engineer, at)
+    assert back == page
+    assert "Typed by Edda" in client.get(back).content.decode()
+    stranger = Client()
+    headers["HX-Current-URL"] = "https://evil.example/o/x/"
+    stranger.post(f"{page}check/", sent, headers=headers)
+    assert stranger.session["kept"][0]["action"] == f"{page}check/"
