@@ -84,6 +84,7 @@ class DatasetDiff(Shown):
                     "before": 1,
                     "after": 2,
                     "described": [["sensitive", "sex", "sex, age"]],
+                    "files": [["test", "loans.csv (9f2c41d07ab3)", "loans.csv (51b0e8834cc2)"]],
                     "parts": [
                         {
                             "role": "test",
@@ -104,12 +105,14 @@ class DatasetDiff(Shown):
     after: int
     described: tuple[tuple[str, str, str], ...]
     """What people said of the columns, where it differs: what, before, after."""
+    files: tuple[tuple[str, str, str], ...] = ()
+    """Roles whose file is another one: role, name and start of the digest before and after."""
     parts: tuple[PartDiff, ...]
 
     @property
     def same(self) -> bool:
         """Whether nothing at all differs."""
-        return not self.described and all(
+        return not (self.described or self.files) and all(
             part.rows_before == part.rows_after and part.same_file and not part.columns for part in self.parts
         )
 
@@ -137,10 +140,29 @@ def diff_of(
         before=before.number,
         after=after.number,
         described=described,
+        files=_files(before, after),
         parts=tuple(
             _part(role, titles.get(role, role), old, new)
             for role in dict.fromkeys(each.role for report in (old, new) for each in report.datasets)
         ),
+    )
+
+
+def _files(before: DatasetVersion, after: DatasetVersion) -> tuple[tuple[str, str, str], ...]:
+    """The roles whose file has another digest, or is in one version only."""
+    one, other = (
+        {each.role: (each.file.sha256, each.name) for each in version.files.select_related("file")}
+        for version in (before, after)
+    )
+
+    def shown(found: tuple[str, str] | None) -> str:
+        return "" if found is None else f"{found[1]} ({found[0][:12]})"
+
+    roles = [role for role in DatasetFile.Role.values if role in one or role in other]
+    return tuple(
+        (role, shown(one.get(role)), shown(other.get(role)))
+        for role in roles
+        if one.get(role, ("",))[0] != other.get(role, ("",))[0]
     )
 
 

@@ -16,12 +16,15 @@ from assay.report.formatting import significant
 from models_registry import presenting, services
 from models_registry.column_form import ColumnsForm
 from models_registry.dataset_diff import ColumnDiff, DatasetDiff, diff_of
-from models_registry.models import DatasetVersion, IntakeState
+from models_registry.models import DatasetFile, DatasetVersion, IntakeState
 
 __all__ = ["correct_columns", "dataset_diff"]
 
 _QUANTILES = {0.05: "5 %", 0.25: "25 %", 0.5: "median", 0.75: "75 %", 0.95: "95 %"}
 """Those that are told in words."""
+
+_OTHER_FILES = {"attributes": "another file of attributes", "predictions": "another log of predictions"}
+"""Files that are no rows of their own, which the parts do not tell of."""
 
 
 @member()
@@ -43,6 +46,9 @@ def dataset_diff(request: Any, pk: uuid.UUID, other: uuid.UUID) -> HttpResponse:
             "unread": unread,
             "diff": found,
             "quantile_error": "" if found is None else _error(found),
+            "files": []
+            if found is None
+            else [(DatasetFile.Role(role).label, one, other) for role, one, other in found.files],
             "sentence": "" if found is None else _sentence(found),
             "parts": []
             if found is None
@@ -222,8 +228,10 @@ def _sentence(diff: DatasetDiff) -> str:
         and part.rows_after is not None
         and part.rows_after != part.rows_before
     ]
-    files = "the same files" if all(part.same_file for part in diff.parts) else ""
-    said = [*([files] if files else []), *rows, *words]
+    files = [_OTHER_FILES[role] for role, _, _ in diff.files if role in _OTHER_FILES]
+    if not diff.files and all(part.same_file for part in diff.parts):
+        files = ["the same files"]
+    said = [*files, *rows, *words]
     return f"{', '.join(said)[:1].upper()}{', '.join(said)[1:]}." if said else "Only words about them differ."
 
 
