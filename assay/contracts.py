@@ -757,6 +757,8 @@ class DataRequest(Frozen):
     """Cut points that turn a numeric sensitive column into groups: {"age": [25, 60]} -> <25, 25-59, >=60."""
     ignored: tuple[str, ...] = ()
     """Columns that are not read at all."""
+    without: tuple[Literal["label", "sensitive"], ...] = ()
+    """Roles that no column plays, whatever it is called; a role without a word is inferred by name."""
     kinds: Mapping[str, Literal["number", "category", "text"]] = Field(default_factory=dict)
     """What features are where their values mislead: a code of digits is a category, say."""
     missing: tuple[str, ...] | None = None

@@ -57,7 +57,8 @@ class ColumnsForm(WordsForm):
         joined = {name for each in leading.joined for name in each.columns}
         roles = _roles(report, self._said)
         found = {column.name: column.kind for column in leading.columns}
-        named = [*found, *(name for name in self._said.ignored if name not in found)][:MOST_COLUMNS]
+        names = [*found, *(name for name in self._said.ignored if name not in found)]
+        named = names[:MOST_COLUMNS]
         bins = "\n".join(f"{k}: {', '.join(map(canonical_number, c))}" for k, c in self._said.bins.items())
         more["initial"] = {
             "favourable": self._said.favourable or "",
@@ -68,7 +69,7 @@ class ColumnsForm(WordsForm):
         super().__init__(*args, **more)
         self._looks = {line.name: line for line in parts_of(version)[0].lines}
         self._columns = dict(enumerate(named))
-        self.more = max(0, len(found) - MOST_COLUMNS)
+        self.more = len(names) - len(named)
         self._found, self._joined, self._before = found, joined, roles
         for place, name in self._columns.items():
             as_found = f"{found[name].capitalize()}, as found" if name in found else "Not read"
@@ -138,17 +139,28 @@ class ColumnsForm(WordsForm):
             if role == "feature" and values[f"kind_{places[name]}"]
         }
         kept = {name: kind for name, kind in self._said.kinds.items() if name not in places}
-        unseen = [name for name in self._said.sensitive if name not in places]
+        every = {**chosen, **self._unseen()}
+        sensitive, ignored = (
+            [name for name, role in every.items() if role == wanted] for wanted in ("sensitive", "ignored")
+        )
+        before = {*self._before.values(), *self._said.without}
         said: dict[str, Any] = {
             **self._said.model_dump(),
             **one,
-            "sensitive": [*(name for name, role in chosen.items() if role == "sensitive"), *unseen],
-            "ignored": [name for name, role in chosen.items() if role == "ignored"],
+            "sensitive": sensitive,
+            "ignored": ignored,
+            # A role that was inferred would be again, unless it is said that no column plays it.
+            "without": [r for r in ("label", "sensitive") if r in before and r not in every.values()],
             "kinds": {**kept, **kinds},
             "favourable": values["favourable"].strip() or None,
             "bins": values["bins"],
         }
         return DataDescription.model_validate(said)
+
+    def _unseen(self) -> dict[str, str]:
+        """Roles of the columns that the form does not show."""
+        shown = set(self._columns.values())
+        return {name: role for name, role in self._before.items() if name not in shown}
 
 
 def _roles(report: DataReport, said: DataDescription) -> dict[str, str]:

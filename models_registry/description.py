@@ -62,6 +62,8 @@ class DataDescription(Frozen):
     bins: Mapping[str, tuple[float, ...]] = Field(default_factory=dict)
     ignored: tuple[str, ...] = Field((), exclude_if=_unsaid)
     """Columns that are not read."""
+    without: tuple[Literal["label", "sensitive"], ...] = Field((), exclude_if=_unsaid)
+    """Roles that no column plays, whatever it is called; a role without a word is inferred by name."""
     kinds: Mapping[str, Literal["number", "category", "text"]] = Field(
         default_factory=dict, exclude_if=_unsaid
     )

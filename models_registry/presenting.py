@@ -148,9 +148,9 @@ def said_of(version: DatasetVersion) -> list[tuple[str, str]]:
     found = DataDescription.model_validate(version.description)
     bins = "; ".join(f"{name}: {', '.join(map(canonical_number, c))}" for name, c in found.bins.items())
     said = (
-        ("True outcome", found.label),
+        ("True outcome", found.label or ("none" if "label" in found.without else None)),
         ("Favourable outcome", found.favourable),
-        ("Sensitive", ", ".join(found.sensitive)),
+        ("Sensitive", ", ".join(found.sensitive) or ("none" if "sensitive" in found.without else None)),
         ("Groups of numbers", bins),
         ("Not read", ", ".join(found.ignored)),
         ("Kinds", "; ".join(f"{name}: {kind}" for name, kind in found.kinds.items())),

@@ -121,13 +121,13 @@ def resolve_roles(
     label, predictions, scores = request.label, request.predictions, request.scores
     if not outcomes:
         _refuse_outcomes(request)
-    elif label is None:
+    elif label is None and "label" not in request.without:
         label = _conventional(_LABEL, "label", columns, taken, notes)
     if predictions is None and scores is None and request.model is None:
         predictions = _conventional(_PREDICTION, "predictions", columns, taken, notes)
         scores = _conventional(_SCORE, "scores", columns, taken, notes)
     sensitive = request.sensitive
-    if not sensitive:
+    if not sensitive and "sensitive" not in request.without:
         sensitive = tuple(
             name for name in columns if name not in taken and name.strip().lower() in _SENSITIVE
         )

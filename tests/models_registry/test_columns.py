@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.api_auth import new_token
 from models_registry import presenting
 from models_registry.column_form import ColumnsForm
+from models_registry.dataset_diff import diff_of
 from models_registry.description import DataDescription
 from models_registry.forms import read_cuts
 from models_registry.models import DatasetVersion, IntakeState
@@ -210,3 +211,105 @@ def test_large_numbers_are_written_out() -> None:
     assert "52,100 to 52,139, mean 52,120; 5 % 52,101" in page
     shown = _signed_in(people).get(_url(people, "dataset_version", first)).content.decode()
     assert "1,234,500 to 1,234,539, mean 1,234,520" in shown
+
+
+def _read(
+    people: People, files: dict[str, bytes], said: DataDescription, dataset: Any = None
+) -> DatasetVersion:
+    if dataset is None:
+        system = create_system(people.organisation, "Screen", by=people.engineer)
+        dataset = create_dataset(system, "loans", by=people.engineer)
+    kept = {role: (f"{role}.csv", stored(people.organisation, content)) for role, content in files.items()}
+    version = add_dataset_version(dataset, kept, said, by=people.engineer, origin="a bank")
+    factory.run_jobs()
+    version.refresh_from_db()
+    assert version.state == IntakeState.READY, version.refusal
+    return version
+
+
+def _corrected(people: People, version: DatasetVersion, changes: dict[str, str]) -> DatasetVersion:
+    """The version that the form makes when these columns are used otherwise."""
+    client, url = _signed_in(people), _url(people, "correct_columns", version)
+    form = client.get(url).context["form"]
+    place = {line.name: number for number, line in enumerate(form.lines)}
+    said = {f.html_name: f.value() or "" for line in form.lines for f in (line.kind, line.role)}
+    said |= {"key": str(form["key"].value()), "favourable": str(form["favourable"].value()), "bins": ""}
+    said |= {f"role_{place[name]}": role for name, role in changes.items()} | {"label": "put right"}
+    answer = client.post(url, said)
+    assert answer.status_code == 302, answer.content.decode()
+    factory.run_jobs()
+    made = DatasetVersion.unscoped.get(dataset=version.dataset, number=version.number + 1)
+    assert made.state == IntakeState.READY, made.refusal
+    return made
+
+
+def test_a_column_that_only_its_name_made_sensitive_can_be_put_right() -> None:
+    people = make_people()
+    lines = [f"{('yes', 'no')[i % 2]},{'fmn'[i % 3]},{i}" for i in range(60)]
+    rows = "\n".join(["repaid,gender,income", *lines]).encode()
+    version = _read(people, {"test": rows}, DataDescription(label="repaid", favourable="yes"))
+    assert version.profile["roles"]["sensitive"] == ["gender"]
+    made = _corrected(people, version, {"gender": "feature"})
+    assert made.profile["roles"]["sensitive"] == []
+    assert made.description["without"] == ["sensitive"]
+    assert ("Sensitive", "none") in presenting.said_of(made)
+    again = _corrected(people, made, {"gender": "sensitive"})
+    assert again.profile["roles"]["sensitive"] == ["gender"]
+    assert "without" not in again.description
+
+
+def test_a_column_that_only_its_name_made_the_outcome_can_be_put_right() -> None:
+    people = make_people()
+    rows = "\n".join(["outcome,score", *(f"{i % 2},{i}" for i in range(40))]).encode()
+    version = _read(people, {"test": rows}, DataDescription())
+    assert version.profile["roles"]["label"] == "outcome"
+    made = _corrected(people, version, {"outcome": "feature"})
+    assert made.profile["roles"]["label"] is None
+
+
+def test_columns_beyond_those_that_the_form_shows_stay_what_they_were() -> None:
+    people = make_people()
+    names = ["repaid", "sex", *(f"c{i}" for i in range(210)), "race", "name"]
+    lines = [
+        ",".join(
+            [
+                ("yes", "no")[i % 2],
+                "fm"[i % 2],
+                *(str((i * k) % 7) for k in range(210)),
+                "ab"[i % 2],
+                f"P {i}",
+            ]
+        )
+        for i in range(40)
+    ]
+    rows = "\n".join([",".join(names), *lines]).encode()
+    said = DataDescription(label="repaid", favourable="yes", ignored=("name",))
+    version = _read(people, {"test": rows}, said)
+    form = ColumnsForm(version=version)
+    assert form.more == 14
+    made = _corrected(people, version, {"c1": "ignored"})
+    assert made.description["ignored"] == ["c1", "name"]
+    assert made.description["sensitive"] == ["sex", "race"]
+    assert "name" not in [column["name"] for column in made.profile["datasets"][0]["columns"]]
+
+
+def test_another_file_of_attributes_or_log_is_a_difference() -> None:
+    people = make_people()
+    said = DataDescription(label="repaid", favourable="yes", identifier="id", attributes_id="person")
+    turned = PEOPLE.replace(b",f", b",x").replace(b",m", b",f").replace(b",x", b",m")
+    logs = [
+        b"id,approved\n" + b"".join(b"P.%d,%s\n" % (i, one) for i in range(40)) for one in (b"yes", b"no")
+    ]
+    first, second = (
+        {"test": _rows(40), "attributes": attributes, "predictions": log}
+        for attributes, log in zip((PEOPLE, turned), logs, strict=True)
+    )
+    before = _read(people, first, said)
+    after = _read(people, second, said, before.dataset)
+    page = _signed_in(people).get(_url(people, "dataset_diff", before, after)).content.decode()
+    assert "Another file of attributes, another log of predictions" in page
+    assert "Sensitive attributes, joined by id" in page
+    assert "Nothing differs" not in page
+    same = _read(people, second, said.model_copy(update={"allow_missing": True}), before.dataset)
+    found = diff_of(after, same, presenting.said_of(after), presenting.said_of(same))
+    assert found.files == ()
