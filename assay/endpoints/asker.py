@@ -174,6 +174,8 @@ class Asker:
 
     def _answer_rows(self, header: dict[str, Any], arrays: Arrays) -> tuple[dict[str, Any], Arrays]:
         inputs = self._checked(header, arrays)
+        if isinstance(self._protocol, OpenInference):
+            self._protocol.rounding = not self.reading
         outputs = np.zeros((len(inputs), self._width))
         unmatched = np.zeros(len(inputs), dtype=bool)
         keep = self.reading or self._likelihoods

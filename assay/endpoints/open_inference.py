@@ -13,18 +13,17 @@ from urllib.parse import quote
 import numpy as np
 import numpy.typing as npt
 
-from assay.contracts import EndpointRequest, InputColumn, ModelSignature
+from assay.contracts import EndpointRequest, ModelSignature
 from assay.datasets.values import as_number
 from assay.endpoints.caller import Caller
 from assay.endpoints.labels import Answered, class_of, label_outputs
+from assay.endpoints.tensor_data import FLOATS, INTEGERS, column_data, plain_data
 from assay.errors import BadInput, EndpointFailed
 from assay.models.base import Inputs
-from assay.models.encoding import TableEncoder
+from assay.models.encoding import TableEncoder, reads_words
 
 __all__ = ["OpenInference"]
 
-_FLOATS = ("FP16", "FP32", "FP64")
-_INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
 _LARGEST = 3.5e38
 """What a float of 32 bits holds: squares of squares of it are still finite."""
 _MOST = 64
@@ -41,15 +40,21 @@ class OpenInference:
     """Asks one model by its metadata and its `infer`.
 
     Rows go as the one input tensor that the metadata lists (encoded by the signature), or as one tensor a
-    column where the inputs are named as the signature's columns are (original values).
+    column where the inputs are named as the signature's columns are (original values). A model's name may end
+    in "/versions/V".
     """
 
     def __init__(self, request: EndpointRequest, signature: ModelSignature, caller: Caller) -> None:
         self._signature, self._caller = signature, caller
-        self._path = f"/v2/models/{quote(request.model, safe='')}"
-        self._encoder = TableEncoder(signature.columns)
+        name, _, version = request.model.partition("/versions/")
+        pinned = f"/versions/{quote(version, safe='')}" if version else ""
+        self._path = f"/v2/models/{quote(name, safe='')}{pinned}"
+        # Words go column by column only, as they are.
+        self._encoder = None if reads_words(signature.columns) else TableEncoder(signature.columns)
         self._inputs: tuple[_Tensor, ...] = ()
         self.rows_per_request = request.limits.batch_rows
+        self.rounding = False
+        """Whether rows are made up by a method: then fractions are rounded where integers are read."""
         self.answered_as: list[str] = []
         self.notes: list[str] = []
 
@@ -64,6 +69,12 @@ class OpenInference:
             datatype = "BYTES" if self._signature.text is not None else "FP32"
             self._inputs = (_Tensor("input-0", datatype, ()),)
         self._check_inputs()
+        whole = ", ".join(self._caller.shown(t.name, 40) for t in self._inputs if t.datatype in INTEGERS)
+        if whole:
+            self.notes = [
+                f"The endpoint reads whole numbers ({whole}): a fraction that a method makes up is rounded "
+                "there."
+            ]
 
     def ask(self, inputs: Inputs) -> Answered:
         """Outputs of at most `rows_per_request` rows."""
@@ -110,6 +121,12 @@ class OpenInference:
         )
         if self._by_column():
             return
+        if self._encoder is None:
+            raise BadInput(
+                f'The signature gives a column the encoding "value", but {self._host} reads {listed}, none '
+                "of which is named as the columns are. Words go there as one tensor a column; for one tensor "
+                'a row write "code" or "one_hot".'
+            )
         if len(self._inputs) != 1:
             raise BadInput(
                 f"{self._host} reads the tensors {listed}: neither one for the whole row nor one for each "
@@ -122,7 +139,7 @@ class OpenInference:
         )
         if self._signature.text is not None:
             fits = self._inputs[0].datatype == "BYTES" and given in ((), (1,), (-1,))
-        elif self._inputs[0].datatype not in (*_FLOATS, *_INTEGERS):
+        elif self._inputs[0].datatype not in (*FLOATS, *INTEGERS):
             fits = False
         if not fits:
             what = "a text" if self._signature.text is not None else f"{list(wanted)} numbers"
@@ -130,7 +147,10 @@ class OpenInference:
 
     def _row_shape(self) -> tuple[int, ...]:
         image = self._signature.image
-        return (self._encoder.width,) if image is None else (image.channels, image.height, image.width)
+        if image is not None:
+            return image.channels, image.height, image.width
+        assert self._encoder is not None
+        return (self._encoder.width,)
 
     def _tensors(self, inputs: Inputs) -> Iterator[dict[str, Any]]:
         if not isinstance(inputs, np.ndarray):
@@ -144,10 +164,13 @@ class OpenInference:
                 tensor = by_name[column.name]
                 flat = len(tensor.shape) == 1
                 shape = [len(inputs)] if flat else [len(inputs), 1]
-                yield {**_head(tensor, shape), "data": _column(inputs[:, place], column, tensor.datatype)}
+                values = inputs[:, place]
+                data = column_data(values, column, tensor.datatype, rounding=self.rounding)
+                yield {**_head(tensor, shape), "data": data}
             return
         image = self._signature.image
         if image is None:
+            assert self._encoder is not None
             encoded: npt.NDArray[Any] = self._encoder.encode(inputs)
         else:
             mean, scale = (np.reshape(v, (1, -1, 1, 1)) for v in (image.mean, image.scale))
@@ -155,7 +178,7 @@ class OpenInference:
         tensor = self._inputs[0]
         yield {
             **_head(tensor, [len(inputs), *self._row_shape()]),
-            "data": _plain(encoded.ravel(), tensor.datatype, "a row"),
+            "data": plain_data(encoded.ravel(), tensor.datatype, "a row", rounding=self.rounding),
         }
 
     # --- tensors to outputs
@@ -177,11 +200,11 @@ class OpenInference:
     def _read(self, outputs: Sequence[tuple[str, str, list[Any]]], listed: list[Any], rows: int) -> Answered:
         signature = self._signature
         if signature.output == "label":
-            fitting = [o for o in outputs if len(o[2]) == rows and (o[1] == "BYTES" or o[1] in _INTEGERS)]
+            fitting = [o for o in outputs if len(o[2]) == rows and (o[1] == "BYTES" or o[1] in INTEGERS)]
             return self._labels(self._one(fitting, listed, "one label a row"))
         width = 1 if signature.output == "score" else len(signature.classes)
         widths = {width, 1} if width == 2 else {width}
-        fitting = [o for o in outputs if o[1] in _FLOATS and len(o[2]) in {rows * w for w in widths}]
+        fitting = [o for o in outputs if o[1] in FLOATS and len(o[2]) in {rows * w for w in widths}]
         found = self._one(fitting, listed, f"{width} floating-point numbers a row")
         numbers = self._numbers(found).reshape(rows, -1)
         if width == 2 and numbers.shape[1] == 1:
@@ -263,37 +286,3 @@ def _flat(data: Sequence[Any], depth: int) -> Iterator[Any]:
             yield from _flat(value, depth - 1)
         else:
             yield value
-
-
-def _column(values: npt.NDArray[np.float64], column: InputColumn, datatype: str) -> list[Any]:
-    """One column's original values; a category by its name."""
-    if column.kind == "category":
-        names = ["" if math.isnan(code) else column.categories[int(code)] for code in values]
-        if datatype == "BYTES":
-            return names
-        numbers = [as_number(name) for name in names]
-        if any(number is None for number in numbers):
-            raise BadInput(
-                f'Column "{column.name}" holds categories, but the endpoint reads {datatype} there.'
-            )
-        return _plain(np.array(numbers, dtype=np.float64), datatype, f'column "{column.name}"')
-    filled = np.where(np.isnan(values), column.mean, values) if column.encoding == "standard" else values
-    if datatype == "BYTES":
-        return ["" if math.isnan(value) else f"{value:.17g}" for value in filled]
-    return _plain(filled, datatype, f'column "{column.name}"')
-
-
-def _plain(values: npt.NDArray[Any], datatype: str, where: str) -> list[Any]:
-    """Numbers as JSON has them. Raises BadInput: missing ones, and fractions where integers are read."""
-    if not np.isfinite(values).all():
-        raise BadInput(
-            f"A missing number in {where} cannot be sent: the protocol has no word for it. Encode the column "
-            "as standard, so that its mean stands there, or fill the gaps in the data."
-        )
-    if datatype in _FLOATS:
-        return list(values.tolist())
-    if datatype not in _INTEGERS:
-        raise BadInput(f"The endpoint reads {datatype} in {where}, which is none of the numbers Assay sends.")
-    if (values != np.round(values)).any():
-        raise BadInput(f"The endpoint reads {datatype} in {where}, but a value there is no whole number.")
-    return [int(value) for value in values]

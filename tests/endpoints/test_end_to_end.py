@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from assay import evidence
@@ -14,7 +15,14 @@ from assay.commands.audit import AuditOptions, run_audit
 from assay.commands.endpoint import EndpointOptions
 from assay.compare.matching import same_model
 from assay.compare.runs import statements
-from assay.contracts import DataRequest, Evidence, FileRequest, ModelRequest, ModelSignature
+from assay.contracts import (
+    DataRequest,
+    Evidence,
+    FileRequest,
+    InputColumn,
+    ModelRequest,
+    ModelSignature,
+)
 from assay.engine import AuditRequest, audit
 from assay.errors import AssayError, BadInput, ChildFailed, LimitReached
 from assay.runner.queries import reply
@@ -205,6 +213,26 @@ def test_a_chat_is_audited_with_its_unmatched_answers_counted(place: Place) -> N
     assert any("6 of 60 answers" in note for note in found.subject.notes)
     assert found.endpoint is not None
     assert found.endpoint.tokens == 20 * found.endpoint.rows
+
+
+def test_whole_numbers_and_words_column_by_column_lose_no_method(place: Place) -> None:
+    age = InputColumn(name="age", kind="number", encoding="identity")
+    colour = InputColumn(name="colour", kind="category", encoding="value", categories=("blue", "red"))
+    signature = ModelSignature(
+        task="binary", output="probability", classes=("no", "yes"), columns=(age, colour)
+    )
+    ages, colours = [20 + n % 40 for n in range(80)], ["red" if n % 3 else "blue" for n in range(80)]
+    label = ["yes" if a > 40 else "no" for a in ages]
+    place.data = write_csv(place.folder / "whole.csv", {"age": ages, "colour": colours, "label": label})
+    place.server.weights, place.server.bias = np.array([0.2, 1.0]), -8.0
+    place.server.columns = ("age", "colour")
+    place.server.inputs = [
+        {"name": "age", "datatype": "INT64", "shape": [-1]},
+        {"name": "colour", "datatype": "BYTES", "shape": [-1]},
+    ]
+    found = _audit(place, signature, "explainability.lime", "robustness.noise", most_requests=100_000)
+    assert {m.id.partition(".")[0] for m in found.measures} >= {"explainability", "robustness"}
+    assert any("reads whole numbers (age)" in note for note in found.subject.notes)
 
 
 def test_a_limit_that_is_reached_half_way_ends_the_audit_without_a_result(place: Place) -> None:

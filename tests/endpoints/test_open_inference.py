@@ -9,7 +9,7 @@ import pytest
 
 from assay.contracts import ImageInput, InputColumn, ModelSignature
 from assay.errors import BadInput
-from tests.endpoint_server import served
+from tests.endpoint_server import served, status
 from tests.endpoints.asked import NUMBERS, asker, outputs, request
 
 ROWS = np.array([[1.0, 2.0], [0.5, -1.0]])
@@ -48,6 +48,70 @@ def test_rows_go_as_one_tensor_a_column_where_the_inputs_are_named_so() -> None:
     assert sent["age"] == {"name": "age", "shape": [2], "datatype": "INT64", "data": [40, 20]}
     assert sent["colour"] == {"name": "colour", "shape": [2, 1], "datatype": "BYTES", "data": ["red", "blue"]}
     np.testing.assert_allclose(got[:, 1], 1 / (1 + np.exp(-np.array([5.0, 2.0]))))
+
+
+_MODERN = [
+    ("UINT8", 300.0, r"UINT8 in column \"x1\", which holds 0 to 255; 300 is beyond"),
+    ("UINT8", -1.0, "-1 is beyond"),
+    ("FP16", 1e6, r"which holds -65504 to 65504; 1e\+06 is beyond"),
+    ("FP32", 1e39, r"1e\+39 is beyond"),
+    ("INT64", 1e19, r"1e\+19 is beyond"),
+]
+
+
+@pytest.mark.parametrize(("datatype", "value", "says"), _MODERN)
+def test_a_number_that_its_datatype_does_not_hold_is_refused(datatype: str, value: float, says: str) -> None:
+    with served() as server:
+        server.inputs = [{"name": name, "datatype": datatype, "shape": [-1]} for name in ("x1", "x2")]
+        with pytest.raises(BadInput, match=says):
+            outputs(asker(request(server)), np.array([[value, 0.0]]))
+        assert all(method == "GET" for method, _, _, _ in server.seen)
+
+
+def test_what_methods_make_up_is_rounded_where_whole_numbers_are_read() -> None:
+    with served() as server:
+        server.columns = ("x1", "x2")
+        server.inputs = [
+            {"name": "x1", "datatype": "INT64", "shape": [-1]},
+            {"name": "x2", "datatype": "UINT8", "shape": [-1]},
+        ]
+        found = asker(request(server))
+        said, _ = found.answer({"what": "describe"}, {})
+        found.reading = False  # from now on a method asks
+        found.answer({"what": "rows", "rows": 2}, {"rows": np.array([[40.6, -3.2], [1e30, 300.0]])})
+        sent = {tensor["name"]: tensor["data"] for tensor in server.seen[-1][3]["inputs"]}
+    assert sent["x2"] == [0, 255]
+    assert sent["x1"][0] == 41
+    assert 2**62 < sent["x1"][1] < 2**63
+    assert said["notes"] == [
+        "The endpoint reads whole numbers (x1, x2): a fraction that a method makes up is rounded there."
+    ]
+
+
+def test_words_go_as_they_are_one_tensor_a_column() -> None:
+    colour = InputColumn(name="colour", kind="category", encoding="value", categories=("blue", "red"))
+    age = InputColumn(name="age", kind="number", encoding="identity")
+    signature = NUMBERS.model_copy(update={"columns": (age, colour)})
+    with served([0.1, 1.0]) as server:
+        with pytest.raises(BadInput, match=r'encoding "value", but .* Words go there as one tensor a column'):
+            asker(request(server, signature)).answer({"what": "describe"}, {})
+        server.columns = ("age", "colour")
+        server.inputs = [
+            {"name": "colour", "datatype": "BYTES", "shape": [-1]},
+            {"name": "age", "datatype": "FP32", "shape": [-1]},
+        ]
+        got = outputs(asker(request(server, signature)), np.array([[40.0, 1.0], [20.0, 0.0]]))
+        assert server.seen[-1][3]["inputs"][1]["data"] == ["red", "blue"]
+    np.testing.assert_allclose(got[:, 1], 1 / (1 + np.exp(-np.array([5.0, 2.0]))))
+
+
+def test_a_models_version_can_be_named() -> None:
+    with served() as server:
+        asked = request(server).model_copy(update={"model": "a/b/versions/3"})
+        server.faults = [status(404)]
+        with pytest.raises(BadInput):
+            asker(asked).answer({"what": "describe"}, {})
+        assert server.seen[0][1] == "/v2/models/a%2Fb/versions/3"
 
 
 def test_pictures_go_normalised_in_channels_first_order() -> None:
