@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
@@ -17,6 +17,7 @@ from accounts.access import member
 from accounts.sent_before import show_refusal
 from assay.errors import AssayError, BadInput
 from models_registry import services
+from models_registry.description import DataDescription
 from models_registry.forms import (
     ROLE_FIELDS,
     ContainerForm,
@@ -24,8 +25,18 @@ from models_registry.forms import (
     ModelVersionForm,
     PredictionsForm,
     SystemForm,
+    said_before,
 )
-from models_registry.models import AISystem, Dataset, DatasetFile, DatasetVersion, Model, ModelVersion
+from models_registry.models import (
+    AISystem,
+    Dataset,
+    DatasetFile,
+    DatasetVersion,
+    IntakeState,
+    Model,
+    ModelVersion,
+    StoredFile,
+)
 from models_registry.names import in_one_folder, left_behind
 from models_registry.uploads import finished_files, finished_uploads, keep_whole
 
@@ -112,24 +123,23 @@ def new_dataset(request: Any, system: uuid.UUID) -> HttpResponse:
 @member("register")
 def new_model_version(request: Any, model: uuid.UUID) -> HttpResponse:
     found = _model(request, model)
+    if "afresh" in request.POST:
+        form = ModelVersionForm(model=found, initial={**request.POST.dict(), "uploaded": ""})
+        return _form(request, "model_version_form", form, model=found, system=found.system)
     problem, said = _with_files(request, {"uploaded": ("files", "folder")})
     form = ModelVersionForm(said, model=found)
 
     def save(values: dict[str, Any]) -> ModelVersion:
-        ids = _ids(values.pop("uploaded"))
-        kept = {
-            path: stored
-            for path, stored in finished_files(request.organisation, request.user, ids).items()
-            if not left_behind(path)
-        }
-        inside = in_one_folder(kept)
-        files = {inside[path]: stored for path, stored in kept.items()}
+        files = _model_files(request, values.pop("uploaded"))
         return services.add_model_version(found, files, by=request.user, **values)
 
     made = _saved(form, save, problem)
     if made is not None:
         return redirect("models_registry:model_version", request.organisation.slug, made.pk)
-    there = _there(request, form, ["uploaded"]).get("uploaded", [])
+    try:
+        there = sorted(_model_files(request, form.data.get("uploaded", "")))
+    except BadInput:
+        there = []
     return _form(request, "model_version_form", form, model=found, system=found.system, there=there)
 
 
@@ -149,11 +159,17 @@ def new_dataset_version(request: Any, dataset: uuid.UUID) -> HttpResponse:
     found: Dataset = get_object_or_404(
         Dataset.objects.of(request.organisation).select_related("system", "organisation"), pk=dataset
     )
+    refused = _refused(request, found)
+    held = (
+        {each.role: (each.name, each.file) for each in refused.files.select_related("file")}
+        if refused
+        else {}
+    )
     problem, said = _with_files(request, {f"uploaded_{role}": (role,) for role in ROLE_FIELDS})
-    form = DatasetVersionForm(said)
+    form = DatasetVersionForm(said, initial=said_before(refused, request.user) if refused else None)
 
     def save(values: dict[str, Any]) -> DatasetVersion:
-        files = {}
+        files = dict(held)
         for role in ROLE_FIELDS:
             ids = _ids(values[f"uploaded_{role}"])[-1:]  # a file that was chosen again replaces the first
             for named in finished_uploads(request.organisation, request.user, ids).values():
@@ -162,19 +178,45 @@ def new_dataset_version(request: Any, dataset: uuid.UUID) -> HttpResponse:
             name: values[name]
             for name in ("label", "origin", "licence", "consent_basis", "period", "disjoint", "key")
         }
-        return services.add_dataset_version(found, files, values["description"], by=request.user, **words)
+        description = values["description"]
+        if refused is not None:  # what only the form of columns asks
+            before = DataDescription.model_validate(refused.description)
+            more = {name: getattr(before, name) for name in ("ignored", "kinds", "max_groups")}
+            description = description.model_copy(update=more)
+        return services.add_dataset_version(found, files, description, by=request.user, **words)
 
     made = _saved(form, save, problem)
     if made is not None:
         return redirect("models_registry:dataset_version", request.organisation.slug, made.pk)
     there = _there(request, form, [f"uploaded_{role}" for role in ROLE_FIELDS])
     roles = [
-        {"name": role, "title": title, "there": there.get(f"uploaded_{role}", []), "help": _ROLE_HELP[role]}
+        {
+            "name": role,
+            "title": title,
+            "there": there.get(f"uploaded_{role}") or ([held[role][0]] if role in held else []),
+            "help": _ROLE_HELP[role],
+        }
         for role, title in DatasetFile.Role.choices
     ]
-    return _form(request, "dataset_version_form", form, dataset=found, system=found.system, roles=roles)
+    context = {"dataset": found, "system": found.system, "roles": roles, "refused": refused}
+    return _form(request, "dataset_version_form", form, **context)
 
 
+def _refused(request: Any, dataset: Dataset) -> DatasetVersion | None:
+    """The refused version that is put right, where the address names one: its files are taken over."""
+    if "of" not in request.GET:
+        return None
+    try:
+        key = uuid.UUID(request.GET["of"])
+    except ValueError:
+        raise Http404 from None
+    rows = DatasetVersion.objects.of(request.organisation).filter(dataset=dataset, state=IntakeState.REFUSED)
+    found: DatasetVersion = get_object_or_404(rows, pk=key)
+    return found
+
+
+_THEN = ";"
+"""Between the ids of files that were chosen together and of those that were chosen later."""
 _ROLE_HELP = {
     "test": "What an audit measures on. Nothing may have been trained on it.",
     "training": "What remedies learn from, and what privacy is tested against.",
@@ -229,7 +271,7 @@ def _with_files(request: Any, fields: dict[str, Sequence[str]]) -> tuple[str, An
         return "", None
     said, problem = request.POST.copy(), ""
     for hidden, inputs in fields.items():
-        ids = _ids(said.get(hidden, ""))
+        ids = []
         for name in inputs:
             for posted in request.FILES.getlist(name):
                 try:
@@ -239,8 +281,19 @@ def _with_files(request: Any, fields: dict[str, Sequence[str]]) -> tuple[str, An
                     ids.append(str(kept.pk))
                 except BadInput as error:
                     problem = problem or error.message
-        said[hidden] = ",".join(ids)
+        said[hidden] = _THEN.join(part for part in (said.get(hidden, ""), ",".join(ids)) if part)
     return problem, said
+
+
+def _model_files(request: Any, uploaded: str) -> dict[str, StoredFile]:
+    """Path -> file of what was chosen for a model; a later choice replaces files of the same path."""
+    files: dict[str, StoredFile] = {}
+    for batch in uploaded.split(_THEN):
+        chosen = finished_files(request.organisation, request.user, _ids(batch))
+        kept = {path: stored for path, stored in chosen.items() if not left_behind(path)}
+        inside = in_one_folder(kept)
+        files |= {inside[path]: stored for path, stored in kept.items()}
+    return files
 
 
 def _there(request: Any, form: forms.Form, fields: Sequence[str]) -> dict[str, list[str]]:
@@ -258,7 +311,7 @@ def _there(request: Any, form: forms.Form, fields: Sequence[str]) -> dict[str, l
 
 
 def _ids(text: str) -> list[str]:
-    return [part for part in text.split(",") if part]
+    return [part for part in text.replace(_THEN, ",").split(",") if part]
 
 
 def _form(request: Any, template: str, form: forms.Form, **context: Any) -> HttpResponse:

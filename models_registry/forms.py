@@ -12,7 +12,7 @@ from django.db.models import Max
 from accounts.models import Organisation, User
 from models_registry.bases import bases_of
 from models_registry.description import DataDescription
-from models_registry.models import AISystem, DatasetFile, IntakeState, Model, ModelVersion
+from models_registry.models import AISystem, DatasetFile, DatasetVersion, IntakeState, Model, ModelVersion
 
 __all__ = [
     "ROLE_FIELDS",
@@ -23,6 +23,7 @@ __all__ = [
     "PredictionsForm",
     "SystemForm",
     "WordsForm",
+    "said_before",
 ]
 
 _MOST_PARENTS = 500
@@ -289,14 +290,21 @@ class DatasetVersionForm(WordsForm):
         values = super().clean() or {}
         if self.errors:
             return values
+        label, sensitive = values["label_column"].strip(), _listed(values["sensitive"])
+        if label in sensitive:
+            self.add_error(
+                "sensitive",
+                f'"{label}" is the true outcome; name what people must not be treated differently by.',
+            )
+            return values
         one = {
             each: values[each].strip() or None
             for each in ("favourable", "roles_column", "cluster", "text", *_IDS)
         }
         try:
             values["description"] = DataDescription(
-                label=values["label_column"].strip() or None,
-                sensitive=_listed(values["sensitive"]),
+                label=label or None,
+                sensitive=sensitive,
                 task=values["task"] or None,
                 header=_listed(values["header"]) or None,
                 bins=values["bins"],
@@ -329,3 +337,27 @@ class DatasetVersionForm(WordsForm):
     @property
     def datasheet(self) -> list[Any]:
         return [self[name] for name in ("origin", "period", "licence", "consent_basis", "disjoint")]
+
+
+def said_before(version: DatasetVersion, person: User) -> dict[str, Any]:
+    """What was said with a version, for a form that puts it right; an attestation only of the same person."""
+    said = DataDescription.model_validate(version.description)
+    cuts = (
+        f"{name}: {', '.join(repr(cut).removesuffix('.0') for cut in found)}"
+        for name, found in said.bins.items()
+    )
+    return {
+        **{
+            name: getattr(said, name) or ""
+            for name in ("favourable", "task", "roles_column", "cluster", "text")
+        },
+        **{name: getattr(said, name) or "" for name in _IDS},
+        **{name: ", ".join(getattr(said, name) or ()) for name in ("sensitive", "header", "missing")},
+        "label_column": said.label or "",
+        "bins": "\n".join(cuts),
+        "allow_missing": said.allow_missing,
+        **{
+            name: getattr(version, name) for name in ("label", "origin", "period", "licence", "consent_basis")
+        },
+        "disjoint": version.disjoint and version.disjoint_by_id == person.pk,
+    }

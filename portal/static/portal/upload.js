@@ -96,7 +96,7 @@
       }
       for (const [into, found] of ids) {
         const hidden = this.form.elements[into];
-        hidden.value = hidden.value ? `${hidden.value},${found.join(",")}` : found.join(",");
+        hidden.value = hidden.value ? `${hidden.value};${found.join(",")}` : found.join(",");
       }
       for (const input of this.form.querySelectorAll("input[type=file][data-into]")) input.disabled = true;
       this.form.submit();
@@ -203,6 +203,7 @@
   for (const form of document.querySelectorAll("form[data-upload]")) {
     const sender = new Sender(form);
     form.addEventListener("submit", (event) => {
+      if (event.submitter?.name === "afresh") form.querySelectorAll("input[type=file]").forEach((each) => { each.value = ""; });
       if (!sender.files().length) return;
       event.preventDefault();
       sender.run();
