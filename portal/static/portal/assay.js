@@ -52,7 +52,27 @@ const reach = () =>
   });
 reach();
 window.addEventListener("resize", reach);
-document.addEventListener("htmx:afterSettle", reach);
+
+// A page that follows by itself: nothing is exchanged for the same text, so nothing is read out again; and what
+// was scrolled or reached by keyboard in it stays so.
+const texts = new Map();
+let held = null;
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, serverResponse } = event.detail;
+  if (texts.get(target.id) === serverResponse) event.detail.shouldSwap = false;
+  texts.set(target.id, serverResponse);
+  const here = target.contains(document.activeElement) ? document.activeElement.id : "";
+  held = { id: target.id, here, lefts: [...target.querySelectorAll(".wide")].map((box) => box.scrollLeft) };
+});
+document.addEventListener("htmx:afterSettle", () => {
+  reach();
+  if (!held) return;
+  document.getElementById(held.id)?.querySelectorAll(".wide").forEach((box, place) => {
+    box.scrollLeft = held.lefts[place] ?? 0;
+  });
+  if (held.here) document.getElementById(held.here)?.focus({ preventScroll: true });
+  held = null;
+});
 
 // A copy button beside a secret that is shown once.
 document.addEventListener("click", (event) => {
