@@ -110,7 +110,7 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "gate": model_words.gate_said(version),
             "claims": model_words.claims_said(version),
             "corrections": model_words.corrections_of(version),
-            "correctable": may_be_corrected(version),
+            "correctable": may_be_corrected(version) and not any(m.file.removed_at for m in members),
             "removable": version.state == IntakeState.REFUSED and any(not m.file.removed_at for m in members),
             "lineage": presenting.lineage_said(version),
             "endpoint": presenting.endpoint_said(version),

@@ -103,3 +103,28 @@ def test_the_outcome_is_no_sensitive_column(people: People, as_user: SignIn) -> 
     answer = client.post(made.url("new_dataset_version", made.dataset), said)
     assert answer.status_code == 400
     assert list(answer.context["form"].errors) == ["sensitive"]
+
+
+def test_bytes_are_deleted_after_a_question_and_the_answer_counts_right(
+    people: People, as_user: SignIn
+) -> None:
+    made, client = Registered(people), as_user(people.engineer)
+    url, page = made.url("delete_bytes", made.version), made.url("model_version", made.version)
+    assert client.get(url).url == page, "nothing was refused"
+    files = [SimpleUploadedFile("a.json", b"[1]"), SimpleUploadedFile("b.json", b"[2]")]
+    client.post(made.url("new_model_version", made.model), {"files": files})
+    refused = made.model.versions.order_by("-number")[0]
+    client.post(made.url("new_model_version", made.model), {"files": SimpleUploadedFile("a.json", b"[1]")})
+    ModelVersion.unscoped.filter(pk=refused.pk).update(state=IntakeState.REFUSED, refusal="No.")
+    url, page = made.url("delete_bytes", refused), made.url("model_version", refused)
+    before = client.get(page).content.decode()
+    assert f'<a class="button" href="{url}">' in before
+    assert "Say what it is…" in before
+    asked = client.get(url)
+    assert (asked.status_code, b"a.json" in asked.content) == (200, True)
+    told = client.post(url, follow=True).content.decode()
+    assert "The bytes of 1 file are deleted. 1 stays, because something else rests on" in told
+    assert "Say what it is…" not in told, "a signature mends no version without bytes"
+    told = client.post(url, follow=True).content.decode()
+    assert "Nothing was deleted. 1 stays" in told
+    assert 'class="banner success"' not in told
