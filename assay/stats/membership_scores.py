@@ -83,7 +83,7 @@ def mean_ends(total: float, rows: int, maybe_total: Floats, maybe_rows: Ints) ->
 def calibration_error_ends(
     error: float, rows: int, maybe_gap: Floats, maybe_rows: Ints
 ) -> tuple[float, float]:
-    """Outer bounds of a calibration error mean |observed - predicted| over fixed bins.
+    """Outer bounds of a calibration error mean |observed - predicted| over the known rows' bins.
 
     A row that joins moves the sum over bins by at most its own |label - probability|, so k of them with the
     sum D give between (rows * error - D) / (rows + k) and (rows * error + D) / (rows + k).

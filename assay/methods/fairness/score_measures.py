@@ -73,6 +73,8 @@ SPECS: tuple[MeasureSpec, ...] = (
     ),
 )
 _BY_ID = {spec.id: spec for spec in SPECS}
+_KEPT_BINS = "What unknown rows could change is bounded in the bins of the known rows."
+"""Rows that join would move the limits of bins of equal rows too, which no bound here tells."""
 
 CITATIONS: tuple[Citation, ...] = (
     Citation(text="DeLong, DeLong & Clarke-Pearson 1988; Sun & Xu 2014; Pepe 2003 (AUC and its interval)"),
@@ -156,8 +158,8 @@ def _probability_measures(
         brier = sample.mean("brier", setting.level)
         open_to = unknown.brier(g)
         results.measures.append(_single("fairness.brier_score", groups, g, brier, setting, open_to))
-        single = single._replace(note=note)
         bounds.append(None if single.value is None else unknown.calibration(g, single.value))
+        single = single._replace(note=note if bounds[-1] is None else f"{note} {_KEPT_BINS}")
         results.measures.append(_single("fairness.calibration_error", groups, g, single, setting, bounds[-1]))
         if len(groups.attributes) == 1:
             results.series.append(_reliability(groups, g, table, coding, setting))
@@ -248,6 +250,7 @@ def _pairs(
                 direction="even",
                 status="measured",
                 grade=setting.grade,
+                note=_KEPT_BINS if open_to is not None and "calibration" in name else None,
             )
         )
     for g, other in lone_pairs(values, groups.rows):
