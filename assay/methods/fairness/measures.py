@@ -204,8 +204,7 @@ def range_measures(grouping: Grouping, sampling: Sampling, setting: Setting) -> 
     def measured(name: str, value: float, drawn: npt.NDArray[np.float64], rates: list[int]) -> Measure:
         bounds = range_interval(value, drawn, setting.level)
         low, high = (None, None) if bounds is None else bounds
-        of_rates = [found for r in rates if (found := unknown.range(r)) is not None]
-        open_to = max(of_rates, key=lambda found: found.high or 0.0, default=None)
+        open_to = unknown.range(rates, values)
         return Measure(
             id=f"fairness.{name}",
             over=grouping.over,

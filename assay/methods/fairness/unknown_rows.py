@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from assay.contracts import UnknownGroup
 from assay.methods.fairness.groupings import Grouping
@@ -50,16 +51,27 @@ class UnknownRows:
         ends = compare(*(Ends(self.ends.low[g, r], self.ends.high[g, r]) for g in (first, second)))
         return self._said(counted, float(ends.low), float(ends.high))
 
-    def range(self, r: int) -> UnknownGroup | None:
-        """The widest gap is at most that of the best end over the worst; at least what no end closes."""
-        usable = np.flatnonzero(self.sampling.usable[:, r])
-        counted = self._counted(r, tuple(usable))
-        if not counted or len(usable) < 2:
-            return None
-        low, high = self.ends.low[usable, r], self.ends.high[usable, r]
-        apart = high[:, None] - low[None, :]
-        np.fill_diagonal(apart, -np.inf)
-        return self._said(counted, max(0.0, float(low.max() - high.min())), float(apart.max()))
+    def range(self, rates: list[int], values: npt.NDArray[np.float64]) -> UnknownGroup | None:
+        """Bounds of the largest of the ranges of `rates`, which the known rows give `values` (R,).
+
+        A range is at most the best end over the worst, of two groups that have a rate or that unknown rows
+        could give one; at least what no end of the groups that have one closes. One that no unknown row
+        counts to is itself.
+        """
+        low, high, counted = 0.0, 0.0, 0
+        for r in rates:
+            hits, misses = (part[:, r] for part in self.sampling.unplaced)
+            usable = self.sampling.usable[:, r]
+            possible = np.flatnonzero(usable | (hits + misses > 0))
+            if not (rows := self._counted(r, tuple(possible))):
+                low, high = max(low, float(values[r])), max(high, float(values[r]))
+                continue
+            lows, highs = self.ends.low[:, r], self.ends.high[:, r]
+            apart = highs[possible, None] - lows[None, possible]
+            np.fill_diagonal(apart, -np.inf)
+            low = max(low, float(lows[usable].max() - highs[usable].min()))
+            high, counted = max(high, float(apart.max())), max(counted, rows)
+        return self._said(counted, low, high) if counted else None
 
     def _counted(self, r: int, groups: tuple[int, ...]) -> int:
         """Unknown rows that count to rate `r` and may belong to one of the groups."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,49 @@ def _holds(measure: Measure) -> None:
     assert measure.high is None or measure.high >= high - 1e-12
 
 
+_RANGES = ("selection_rate", "true_positive_rate", "false_positive_rate", "equalized_odds")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_placing_leaves_the_bounds_of_a_range(tmp_path: Path, seed: int) -> None:
+    """Group c has no favourable rows of its own, so it has a true positive rate only where one joins it."""
+    rng = np.random.default_rng(seed)
+    group = [*"aaaaaaaabbbbbbbbcccc"]
+    y = [*([0, 1] * 8), 0, 0, 0, 0, *([1, 1, 1] if seed % 2 else rng.integers(0, 2, 3).tolist())]
+    p = rng.integers(0, 2, 23).tolist()
+
+    def ranges(placed: list[Any]) -> dict[str, Measure]:
+        result = _rates(tmp_path, {"group": [*group, *placed], "y": y, "p": p}, "group")
+        return {name: one(result, f"{name}_range", over="group") for name in _RANGES}
+
+    bounded = ranges([None] * 3)
+    found = [ranges(list(way)) for way in product("abc", repeat=3)]
+    for name, measure in bounded.items():
+        low, high = measure.value, measure.value
+        if measure.unknown is not None:
+            low, high = measure.unknown.low, measure.unknown.high
+        assert low is not None
+        assert high is not None
+        assert low - 1e-12 <= measure.value <= high + 1e-12  # type: ignore[operator]
+        values = [each[name].value for each in found]
+        assert low - 1e-12 <= min(values)  # type: ignore[type-var]
+        assert max(values) <= high + 1e-12  # type: ignore[type-var, operator]
+    assert bounded["true_positive_rate"].unknown is not None
+
+
+def test_odds_hold_a_rate_that_no_unknown_row_counts_to(tmp_path: Path) -> None:
+    """False positive rates of 0 and .5 are certain; unknown rows count to the true positive rate alone."""
+    columns = {
+        "group": ["a"] * 20 + ["b"] * 20 + [None] * 2,
+        "y": ([1] * 10 + [0] * 10) * 2 + [1, 1],
+        "p": [1] * 9 + [0] * 11 + [1] * 8 + [0] * 2 + [1] * 5 + [0] * 5 + [1, 1],
+    }
+    odds = one(_rates(tmp_path, columns, "group"), "equalized_odds_range", over="group")
+    assert odds.value == 0.5
+    assert odds.unknown is not None
+    assert (odds.unknown.low, odds.unknown.high, odds.unknown.rows) == (0.5, 0.5, 2)
+
+
 def test_scores_of_groups_are_bounded_too(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     rows = 900
@@ -171,4 +215,6 @@ def test_scores_of_groups_are_bounded_too(tmp_path: Path) -> None:
         for measure in found:
             assert measure.unknown is not None
             assert measure.unknown.rows == 30
+            kept = "in the bins of the known rows" in (measure.note or "")
+            assert kept == name.startswith("calibration")
             _holds(measure)
