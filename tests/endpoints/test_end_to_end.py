@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from assay.compare.matching import same_model
 from assay.compare.runs import statements
 from assay.contracts import (
     DataRequest,
+    EndpointLimits,
     Evidence,
     FileRequest,
     InputColumn,
@@ -148,6 +151,23 @@ def test_what_cannot_be_asked_is_refused_and_nothing_is_written(
     assert refused.value.message.endswith("Nothing was written.")
     assert refused.value.exit_code in (2, 3)
     assert not (place.folder / "out").exists()
+
+
+def test_the_documented_example_is_within_the_limits_that_it_names(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(place.folder / "home"))
+    text = (Path(__file__).parents[2] / "docs/formats.md").read_text()
+    example = next(part for part in text.split("```") if "--endpoint-model loans" in part)
+    given = re.search(r"most_requests=(\d+)", example)
+    allowed = int(given[1]) if given else EndpointLimits().most_requests
+    tier = re.search(r"--tier (\w+)", example)
+    options = replace(place.options(limits=("most_requests=12",)), methods=None)
+    with pytest.raises(BadInput) as refused:
+        run_audit(replace(options, tier=tier[1] if tier else "standard"))
+    takes = re.search(r"takes about ([\d,]+) requests", refused.value.message)
+    assert takes is not None
+    assert int(takes[1].replace(",", "")) < allowed / 2
 
 
 def _audit(
