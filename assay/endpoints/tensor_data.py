@@ -55,6 +55,7 @@ def plain_data(values: npt.NDArray[Any], datatype: str, where: str, *, rounding:
         )
     if datatype not in (*FLOATS, *INTEGERS):
         raise BadInput(f"The endpoint reads {datatype} in {where}, which is none of the numbers Assay sends.")
+    values = np.asarray(values, dtype=np.float64)
     low, high = _range(datatype)
     if datatype in INTEGERS and rounding:
         values = np.clip(np.round(values), low, high)
