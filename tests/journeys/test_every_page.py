@@ -167,8 +167,9 @@ def test_every_page_is_accessible_fits_a_phone_and_runs_clean(desk: Desk, axe: s
         ]
         for link in page.evaluate(_LINKS):
             links.setdefault((role, re.sub(r"[0-9a-f-]{36}|\d+", "…", link)), link)
-        page.set_viewport_size({"width": 390, "height": 844})
+        page.set_viewport_size({"width": 360, "height": 844})
         if (wide := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 0:
             wrong.append(f"{role} {place}: {wide} px wider than a phone")
+        wrong += [f"{role} {place} (360 px): {v}" for v in axe_violations(page, axe, "target-size")]
     wrong += _that_lead_nowhere(sample, links)
     assert not wrong + desk.complaints, "\n".join(wrong + desk.complaints)
