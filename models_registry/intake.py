@@ -29,6 +29,7 @@ from models_registry.description import (
 from models_registry.endpoints import asker_of
 from models_registry.files import chunks_of
 from models_registry.models import DatasetVersion, IntakeState, ModelVersion, StoredFile, VersionFile
+from models_registry.page_words import page_words
 from models_registry.selectors import version_names
 from models_registry.signals import version_changed
 from models_registry.versions import DATASET_INTAKE, MODEL_INTAKE
@@ -56,7 +57,8 @@ class _Session(ChildSession, ABC):
             raise
         except AssayError as error:
             gate = dict(error.gate) if isinstance(error, BadInput) and error.gate is not None else None
-            return ShardResult({"refusal": visible(error.message), "gate": gate, "sandbox": self._layers()})
+            refusal = page_words(visible(error.message))
+            return ShardResult({"refusal": refusal, "gate": gate, "sandbox": self._layers()})
         return ShardResult({"report": report, "sandbox": self._layers(), **self._more(folder, context)})
 
     def _more(self, folder: Path, context: ShardContext) -> dict[str, Any]:

@@ -51,18 +51,10 @@ _CLASSES = {
 _REFUSED_B = (
     "It is opened only where the sandbox has all of its layers, and only what cleaning writes is loaded."
 )
-_WAYS = {
-    "pickle": "Whoever owns the model converts it where they trust it, with assay convert, and uploads "
-    "what that writes.",
-    "torchscript": "Save its weights with a known architecture, or export it to ONNX, where you trust it.",
-    "keras": "Export it to ONNX where you trust it, or audit its predictions.",
-    "python": "Give the model that the program makes.",
-    "code": "Take the code out, if the model works without it; if not, convert it where you trust it.",
-}
 
 
 class GateSaid(NamedTuple):
-    """The verdict by sign and word; `way` is the way out of a refusal for code."""
+    """The verdict by sign and word. The way out of a refusal stands in the refusal itself."""
 
     look: str
     mark: str
@@ -72,7 +64,6 @@ class GateSaid(NamedTuple):
     sha256: str
     cleaning: tuple[str, ...]
     findings: tuple[str, ...]
-    way: str
 
 
 def gate_said(version: ModelVersion) -> GateSaid | None:
@@ -81,15 +72,11 @@ def gate_said(version: ModelVersion) -> GateSaid | None:
         return None
     found = GateVerdict.model_validate(version.gate)
     look, mark, word, meaning = _CLASSES[found.trust]
-    way = ""
     if version.state == IntakeState.REFUSED:
         look, mark = "fail", "fail"
         word = f"Class {found.trust}, refused"
-        way = _WAYS.get(found.came_as, "") if found.trust == "C" else ""
         meaning = _REFUSED_B if found.trust == "B" else meaning
-    return GateSaid(
-        look, mark, word, meaning, found.came_as, found.sha256, found.cleaning, found.findings, way
-    )
+    return GateSaid(look, mark, word, meaning, found.came_as, found.sha256, found.cleaning, found.findings)
 
 
 class SignatureLine(NamedTuple):

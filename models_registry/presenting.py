@@ -195,7 +195,6 @@ class Part(NamedTuple):
     title: str
     file: str
     rows: int
-    set_aside: int
     joined: tuple[Joined, ...]
     lines: list[ColumnLine]
     more: int
@@ -212,7 +211,6 @@ def parts_of(version: DatasetVersion) -> list[Part]:
             titles.get(each.role, each.role),
             each.name,
             each.rows,
-            each.set_aside,
             each.joined,
             [_line(column, found.roles) for column in each.columns[:_SHOWN_COLUMNS]],
             max(0, len(each.columns) - _SHOWN_COLUMNS),

@@ -12,6 +12,7 @@ from jobs.kinds import Advance, DoneShard, FailedShard, Finished, GiveUp, NewSha
 from jobs.models import Job
 from models_registry.endpoints import note_swap
 from models_registry.models import IntakeState, Subject
+from models_registry.page_words import page_words
 from models_registry.session import SubjectSession
 from models_registry.signals import subject_read
 
@@ -60,7 +61,7 @@ class SubjectKind:
         subject_read.send(Subject, subject=subject)
 
     def on_failed(self, job: Job, why: str) -> None:
-        self._ended(job, IntakeState.REFUSED, why)
+        self._ended(job, IntakeState.REFUSED, page_words(why))
 
     def on_cancelled(self, job: Job) -> None:
         self._ended(job, IntakeState.FAILED, "The reading was cancelled.")

@@ -17,6 +17,7 @@ from accounts.access import member
 from jobs.models import Shard
 from models_registry import model_words, presenting, selectors
 from models_registry.models import AISystem, Dataset, DatasetVersion, IntakeState, Model, ModelVersion
+from models_registry.page_words import counted, page_words
 from models_registry.panels import latest_audits
 from models_registry.signatures import may_be_corrected
 
@@ -106,6 +107,7 @@ def model_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "children": selectors.made_from(version),
             "subjects": selectors.subjects_of(version),
             "sentence": presenting.model_sentence(version),
+            "remarks": [page_words(remark) for remark in version.remarks],
             "signature": model_words.signature_of(version),
             "gate": model_words.gate_said(version),
             "claims": model_words.claims_said(version),
@@ -151,7 +153,7 @@ def dataset_version(request: Any, pk: uuid.UUID) -> HttpResponse:
             "sentence": presenting.data_sentence(version),
             "said": presenting.said_of(version),
             "parts": presenting.parts_of(version),
-            "notes": (version.profile or {}).get("notes", []),
+            "notes": [counted(note) for note in (version.profile or {}).get("notes", [])],
             "others": selectors.comparable_with(version),
             "layers": presenting.layers_of(version),
             "progress": _progress(version),

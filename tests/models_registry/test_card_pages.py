@@ -41,7 +41,7 @@ def test_claims_and_verdicts_of_hostile_words_are_escaped_and_called_claims(
     assert "Class B, cleaned" in html
 
 
-def test_the_class_is_a_word_and_a_sign_and_refusals_have_a_way_out() -> None:
+def test_the_class_is_a_word_and_a_sign() -> None:
     version = ModelVersion(state="ready", gate={"trust": "A", "came_as": "torch_folder", "sha256": "a" * 64})
     said = gate_said(version)
     assert said is not None
@@ -49,9 +49,9 @@ def test_the_class_is_a_word_and_a_sign_and_refusals_have_a_way_out() -> None:
     version.state = "refused"
     said = gate_said(version)
     assert said is not None
-    assert (said.mark, said.word, said.way) == ("fail", "Class A, refused", "")
+    assert (said.mark, said.word) == ("fail", "Class A, refused")
     version.gate = {"trust": "C", "came_as": "pickle", "sha256": "a" * 64}
     said = gate_said(version)
     assert said is not None
-    assert "assay convert" in said.way
+    assert said.meaning.startswith("Code:")
     assert claims_said(version) is None
