@@ -82,13 +82,18 @@ def status(look: str, mark: str, word: str) -> SafeString:
     )
 
 
+_INSIDE = {"models_registry:systems": ("models/", "model-versions/", "datasets/", "dataset-versions/")}
+"""Pages of a section whose addresses do not begin with it."""
+
+
 @register.simple_tag(takes_context=True)
 def rail_link(context: dict[str, Any], title: str, name: str, count: int | None = None) -> SafeString:
     """A link of the rail; the one whose section is shown is marked."""
     target = reverse(name, args=[context["organisation"].slug])
     path = context["request"].path
     root = reverse("portal:organisation", args=[context["organisation"].slug])
-    here = path == target or (target != root and path.startswith(target))
+    inside = [target, *(root + part for part in _INSIDE.get(name, ()))]
+    here = path == target or (target != root and any(path.startswith(part) for part in inside))
     shown = format_html(' <span class="count">{}</span>', count) if count else ""
     current = mark_safe(' aria-current="page"') if here else ""
     return format_html('<li><a href="{}"{}>{}{}</a></li>', target, current, title, shown)

@@ -69,3 +69,22 @@ def test_a_version_that_is_read_says_so_in_one_place(people: People, as_user: Si
         assert "<dt>Read</dt>" not in html
     DatasetVersion.unscoped.filter(pk=made.data.pk).update(state=IntakeState.FAILED)
     assert "<dt>Read</dt>" in client.get(made.url("dataset_version", made.data)).content.decode()
+
+
+def test_the_rail_marks_systems_on_pages_of_models_and_data(people: People, as_user: SignIn) -> None:
+    made, client = Registered(people), as_user(people.engineer)
+    marked = f'<a href="{made.url("systems")}" aria-current="page">'
+    for page, row in (
+        ("model", made.model),
+        ("model_version", made.version),
+        ("dataset", made.dataset),
+        ("dataset_version", made.data),
+    ):
+        assert marked in client.get(made.url(page, row)).content.decode()
+
+
+def test_a_refused_form_leads_to_the_field(people: People, as_user: SignIn) -> None:
+    made, client = Registered(people), as_user(people.engineer)
+    html = client.post(made.url("new_predictions", made.model), {"threshold": "x"}).content.decode()
+    assert 'id="problems" tabindex="-1"' in html
+    assert '<a href="#id_threshold">Threshold</a>: Enter a number.' in html
