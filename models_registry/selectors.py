@@ -92,6 +92,9 @@ def models_of(system: AISystem) -> list[Any]:
         Model.unscoped.filter(system=system)
         .annotate(
             version_count=_count(ModelVersion.unscoped.filter(model=OuterRef("pk")), "model"),
+            ready_count=_count(
+                ModelVersion.unscoped.filter(state=IntakeState.READY, model=OuterRef("pk")), "model"
+            ),
             latest_id=Subquery(latest),
         )
         .order_by("name")
@@ -107,6 +110,9 @@ def datasets_of(system: AISystem) -> list[Any]:
         Dataset.unscoped.filter(system=system)
         .annotate(
             version_count=_count(DatasetVersion.unscoped.filter(dataset=OuterRef("pk")), "dataset"),
+            ready_count=_count(
+                DatasetVersion.unscoped.filter(state=IntakeState.READY, dataset=OuterRef("pk")), "dataset"
+            ),
             latest_id=Subquery(latest),
         )
         .order_by("name")
@@ -230,8 +236,8 @@ class Step:
 
 def first_steps(models: Iterable[Any], datasets: Iterable[Any], audited: bool) -> list[Step]:
     """Register data, register a model, audit; the first that is not done is marked."""
-    has_data = any(each.version_count for each in datasets)
-    has_model = any(each.version_count for each in models)
+    has_data = any(each.ready_count for each in datasets)
+    has_model = any(each.ready_count for each in models)
     steps = [
         Step("Register data", "Rows with true outcomes that the model never saw.", has_data, "new_dataset"),
         Step("Register a model", "Its files, or columns of predictions in the data.", has_model, "new_model"),

@@ -112,6 +112,8 @@ def test_a_newcomer_is_led_from_data_to_the_first_audit(people: People, as_user:
         DataDescription(),
         by=people.engineer,
     )
+    assert next_step() == "Register data", "it was not read yet"
+    dataset.versions.update(state=IntakeState.READY)
     assert next_step() == "Register a model"
     add_predictions_version(create_model(system, "m", by=people.engineer), scores="s", by=people.engineer)
     assert next_step() == "Audit"

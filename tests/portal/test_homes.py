@@ -16,7 +16,7 @@ from accounts.models import User
 from audits.models import Finding, Run
 from compliance.models import Review
 from jobs.models import Firing, Job, Schedule, Shard, Worker
-from models_registry.models import Subject
+from models_registry.models import IntakeState, Subject
 from tests import factory
 from tests.conftest import People
 
@@ -175,6 +175,18 @@ def test_a_new_organisation_is_shown_its_first_three_steps(
     factory.system(people)
     page = client.get(f"/o/{people.organisation.slug}/").content.decode()
     assert '<li class="done"><h2>Describe an AI system' in page
+
+
+def test_bringing_model_and_data_is_done_once_both_are_ready(people: People, as_user: AsUser) -> None:
+    client, done = as_user(people.engineer), '<li class="done"><h2>Bring its model and test data'
+    system = factory.system(people)
+    factory.predictions_version(system, people.engineer)
+    assert done not in client.get(f"/o/{people.organisation.slug}/").content.decode(), "there is no data"
+    data = factory.data_version(system, people.engineer)
+    assert done in client.get(f"/o/{people.organisation.slug}/").content.decode()
+    data.state = IntakeState.REFUSED
+    data.save()
+    assert done not in client.get(f"/o/{people.organisation.slug}/").content.decode(), "it was refused"
 
 
 def test_home_shows_nothing_of_other_organisations(people: People, as_user: AsUser) -> None:
