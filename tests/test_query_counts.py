@@ -43,6 +43,7 @@ UNASKED: dict[str, str] = {
     "o/<slug:org>/audits/<uuid:pk>/delete/": _ONE_ROW,
     "o/<slug:org>/audits/<uuid:run>/submit/": _ONE_ROW,
     "o/<slug:org>/controls/<uuid:system>/attest/": _ONE_ROW,
+    "o/<slug:org>/model-versions/<uuid:pk>/delete-bytes/": "asks of a refused version alone",
     "o/<slug:org>/reviews/<uuid:pk>/decision/": _ONE_ROW,
     "o/<slug:org>/reviews/<uuid:pk>/give-back/": _ONE_ROW,
     "o/<slug:org>/reviews/<uuid:pk>/revoke/": _ONE_ROW,
