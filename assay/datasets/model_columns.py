@@ -66,7 +66,9 @@ def column_reader(table: Table, column: InputColumn) -> ColumnReader:
     Raises BadInput: the table has no such column, or holds words where the model needs numbers.
     """
     summaries = {summary.name: summary for summary in table.profile.columns}
-    stored = column.name + AS_READ if column.name + AS_READ in summaries else column.name
+    grouped, stored = summaries.get(column.name), column.name + AS_READ
+    if stored not in summaries or (grouped and set(grouped.categories) & set(column.categories)):
+        stored = column.name  # a model may also read the groups themselves
     if stored not in summaries:
         raise BadInput(f'{table.profile.name} has no column "{column.name}", which the model reads.')
     summary = summaries[stored]

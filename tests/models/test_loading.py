@@ -8,11 +8,13 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from assay.contracts import InputColumn
+from assay.contracts import DataRequest, FileRequest, InputColumn, ModelRequest
 from assay.errors import BadInput
 from assay.execution import run_method
+from assay.loading import load_subject
 from assay.registry import METHODS
 from tests.models.made import linear_folder, model_subject, number, two_gaussians
+from tests.support import write_csv
 
 
 def test_a_linear_models_answers_become_the_predictions_of_the_test_rows(tmp_path: Path) -> None:
@@ -128,6 +130,24 @@ def test_a_column_of_which_the_model_knows_no_value_is_refused(tmp_path: Path) -
         columns = {"code": cells * 10, "label": ["no", "yes"] * 10}
         with pytest.raises(BadInput, match=told.format(cells[0])):
             model_subject(folder, model, columns, label="label")
+
+
+def test_a_model_that_reads_groups_finds_them_beside_the_numbers_that_remedies_read(tmp_path: Path) -> None:
+    column = InputColumn(name="age", kind="category", encoding="one_hot", categories=("< 50", ">= 50"))
+    model = linear_folder(tmp_path / "m", [column], [1.0, -1.0])
+    path = write_csv(
+        tmp_path / "train.csv", {"age": ["19", "70", "", "50"] * 10, "label": ["no", "yes"] * 20}
+    )
+    request = DataRequest(
+        training=FileRequest(path=str(path)),
+        model=ModelRequest(path=str(model), device="cpu"),
+        label="label",
+        sensitive=("age",),
+        bins={"age": (50.0,)},
+    )
+    subject = load_subject(request, tmp_path).subject
+    found = subject.inputs("training", np.arange(4))[:, 0]
+    np.testing.assert_array_equal(found, [0, 1, np.nan, 1])
 
 
 @pytest.mark.parametrize(
