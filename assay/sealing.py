@@ -120,17 +120,11 @@ class Keyring:
 
 
 def seal(
-    chunks: Iterable[ReadableBuffer],
-    target: IO[bytes] | BufferedIOBase,
-    ring: Keyring,
-    digest: str | None = None,
+    chunks: Iterable[ReadableBuffer], target: IO[bytes] | BufferedIOBase, ring: Keyring
 ) -> tuple[str, int]:
     """Write `chunks` sealed to an empty file that can be sought; returns SHA-256 and size of the content.
 
     The content's name may be known only when all of it has passed, so that the header is written last.
-
-    Args:
-        digest: SHA-256 of the content where it is known already; it is not computed then.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -140,8 +134,7 @@ def seal(
     sealed, place = memoryview(bytearray(PIECE + _TAG)), 0
     target.write(bytes(BODY))
     for chunk in chunks:
-        if digest is None:
-            hashed.update(chunk)
+        hashed.update(chunk)
         rest = memoryview(chunk)
         size += len(rest)
         while rest:
@@ -154,7 +147,7 @@ def seal(
             filled, rest = filled + taken, rest[taken:]
     cipher.encrypt_into(_nonce(place, last=True), held[:filled], None, sealed[: filled + _TAG])
     target.write(sealed[: filled + _TAG])
-    digest = digest or hashed.hexdigest()
+    digest = hashed.hexdigest()
     target.seek(0)
     target.write(_slot(key, data_key, digest, size))
     target.seek(0, os.SEEK_END)
