@@ -3,6 +3,9 @@
 The row says how many bytes count; the draft on disk may hold more (a process died between writing and
 committing), and what is beyond is written again. One request at a time writes to the draft, which lies below
 the organisation's own file root.
+
+Longer than other files: an upload's life, from its announcement to its place or its end, is read as one,
+since each step rests on what the one before left on the disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Chunks that come doubled, late, damaged, or not at all; and whose file it is in the end."""
+"""Chunks that come doubled, late, damaged, or not at all; and whose file it is in the end.
+
+Longer than other files: every way in which one upload can break stands beside the others.
+"""
 
 from __future__ import annotations
 
